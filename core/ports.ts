@@ -1,0 +1,91 @@
+/**
+ * Ports: what the outside gives us. Production wires real ones in `cli/` and `io` files; worlds and tests wire their own.
+ *
+ * Two clocks (architecture §4.15): domain time (due times, timestamps, intervals) may run fast or virtual; transport time
+ * (timeouts, keep-alive, RTO) is real wherever sockets are real.
+ */
+
+/** Domain time: when a reading is taken, when an interval ends. */
+export interface Clock {
+  /** Wall clock, ms since the epoch, UTC. May jump. */
+  now_ms(): number;
+  /** Monotonic ms of this boot. Never jumps. */
+  mono_ms(): number;
+}
+
+export interface Cancel {
+  (): void;
+}
+
+/** Transport time: timers on the monotonic clock. */
+export interface Timers {
+  after(delay_ms: number, run: () => void): Cancel;
+  every(period_ms: number, run: () => void): Cancel;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  unit(): number;
+  /** `bytes` random bytes as lower-case hex. */
+  hex(bytes: number): string;
+}
+
+/** What a read on a bus can end in. A failure is a value: the field is like that. */
+export type BusReply =
+  | { readonly kind: "words"; readonly words: Uint16Array }
+  | { readonly kind: "exception"; readonly code: number }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "garbled"; readonly detail: string }
+  | { readonly kind: "unreachable"; readonly detail: string };
+
+export interface BusRead {
+  readonly unit: number;
+  readonly fc: 3 | 4;
+  readonly address: number;
+  readonly count: number;
+  readonly timeout_ms: number;
+}
+
+/**
+ * A Modbus bus or connection: one request in flight, reads only. There is no write on this port, on purpose: the agent
+ * only reads meters (architecture §4.10).
+ */
+export interface Bus {
+  read(request: BusRead): Promise<BusReply>;
+  close(): Promise<void>;
+}
+
+/** An MQTT session as Sparkplug needs it: connect once with a will, then publish and listen until it ends. */
+export interface MqttLink {
+  publish(topic: string, payload: Uint8Array, options: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  subscribe(filters: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): Promise<void>;
+  /** DISCONNECT and close: the broker drops the will. */
+  end(): Promise<void>;
+  /** Cut without DISCONNECT: the broker publishes the will. */
+  destroy(): void;
+}
+
+export interface MqttConnect {
+  readonly url: string;
+  readonly clientId: string;
+  readonly will: { readonly topic: string; readonly payload: Uint8Array; readonly qos: 0 | 1; readonly retain: boolean };
+  readonly keepalive_s: number;
+  readonly connectTimeout_ms: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly onMessage: (topic: string, payload: Uint8Array) => void;
+  readonly onClose: (why: string) => void;
+}
+
+export interface MqttConnector {
+  /** @throws {KhuXanhError} BROKER_UNREACHABLE. A fresh client per CONNECT; never reconnects by itself. */
+  connect(options: MqttConnect): Promise<MqttLink>;
+}
+
+/** Structured log, one event name a line, no secrets. */
+export interface Log {
+  debug(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(event: string, fields?: Readonly<Record<string, unknown>>): void;
+}
