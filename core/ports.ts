@@ -13,9 +13,7 @@ export interface Clock {
   mono_ms(): number;
 }
 
-export interface Cancel {
-  (): void;
-}
+export type Cancel = () => void;
 
 /** Transport time: timers on the monotonic clock. */
 export interface Timers {
@@ -57,7 +55,11 @@ export interface Bus {
 
 /** An MQTT session as Sparkplug needs it: connect once with a will, then publish and listen until it ends. */
 export interface MqttLink {
-  publish(topic: string, payload: Uint8Array, options: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  publish(
+    topic: string,
+    payload: Uint8Array,
+    options: { readonly qos: 0 | 1; readonly retain: boolean },
+  ): Promise<void>;
   subscribe(filters: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): Promise<void>;
   /** DISCONNECT and close: the broker drops the will. */
   end(): Promise<void>;
@@ -68,7 +70,12 @@ export interface MqttLink {
 export interface MqttConnect {
   readonly url: string;
   readonly clientId: string;
-  readonly will: { readonly topic: string; readonly payload: Uint8Array; readonly qos: 0 | 1; readonly retain: boolean };
+  readonly will: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly qos: 0 | 1;
+    readonly retain: boolean;
+  };
   readonly keepalive_s: number;
   readonly connectTimeout_ms: number;
   readonly username?: string;

@@ -1,0 +1,216 @@
+import { type CounterReading, counterDelta, type GapReason } from "../counter/counterDelta.ts";
+import { divideHalfEven } from "../emission/decimal.ts";
+import type { CounterDefinition } from "../model/deviceDefinition.ts";
+import type { EpochMs } from "../reading/reading.ts";
+import { intervalStart } from "./calendar.ts";
+import type { Boundary, CounterWords, Interval, IntervalCause } from "./interval.ts";
+
+/**
+ * The interval engine: readings of one counter in, closed wall-clock intervals out.
+ *
+ * The count at a boundary is interpolated between the readings around it, rounded half-even to a tick and used by both
+ * neighbours; so energy is conserved to the tick, and an interval depends on nothing but the readings from the last one at
+ * or before its start to the first one at or after its end. That is why edge and cloud reach the same figure.
+ *
+ * The account is plain data owned by the caller; `takeReading` and `noteFailure` change it in place (they run for every
+ * reading) and `snapshot` copies it for keeping.
+ */
+export interface CounterAccount {
+  readonly device: string;
+  readonly definition: CounterDefinition;
+  readonly interval_ms: number;
+  readonly timeZone: string;
+  last: CounterReading | null;
+  lastWords: CounterWords | null;
+  /** The open interval; NaN before the first reading. */
+  from_ms: EpochMs;
+  to_ms: EpochMs;
+  ticks: bigint;
+  /** Time of the open interval whose energy is not known at all. */
+  missing_ms: number;
+  missingWhy: IntervalCause | null;
+  /** Time of the open interval known only as a share of a longer stretch without readings. */
+  shared_ms: number;
+  answered: number;
+  failures: number;
+  failureWhy: IntervalCause | null;
+  opening: Boundary | null;
+}
+
+/**
+ * A stretch without readings this many poll periods long (two missed polls), or longer than an interval, that spans a
+ * boundary is a gap in shape: its energy is exact, how it divides between the intervals is estimated.
+ */
+const GAP_PERIODS = 2.5;
+
+const NONE: readonly Interval[] = [];
+
+export function openAccount(
+  device: string,
+  definition: CounterDefinition,
+  interval_ms: number,
+  timeZone: string,
+): CounterAccount {
+  return {
+    device,
+    definition,
+    interval_ms,
+    timeZone,
+    last: null,
+    lastWords: null,
+    from_ms: Number.NaN,
+    to_ms: Number.NaN,
+    ticks: 0n,
+    missing_ms: 0,
+    missingWhy: null,
+    shared_ms: 0,
+    answered: 0,
+    failures: 0,
+    failureWhy: null,
+    opening: null,
+  };
+}
+
+/**
+ * Takes one good reading. `words` is evidence for it and may be made only when asked for.
+ * A reading that is not later than the last one (the clock went back) is counted as a failure and changes no energy: the
+ * counter carries it to the next one.
+ * @returns the intervals this reading closes, oldest first; most readings close none.
+ */
+export function takeReading(
+  account: CounterAccount,
+  reading: CounterReading,
+  words: CounterWords | null = null,
+): readonly Interval[] {
+  const { last } = account;
+  if (last === null) {
+    startAt(account, reading, words);
+    return NONE;
+  }
+  const delta = counterDelta(last, reading, account.definition);
+  if (delta.kind === "gap" && delta.why === "time-not-later") {
+    noteFailure(account, "clock");
+    return NONE;
+  }
+
+  const elapsed_ms = reading.at_ms - last.at_ms;
+  const crossesBoundary = reading.at_ms > account.to_ms;
+  const isLong = elapsed_ms > Math.min(account.definition.poll_ms * GAP_PERIODS, account.interval_ms);
+  const isGapInShape = crossesBoundary && isLong;
+  const ticksUntil = (at_ms: EpochMs): bigint =>
+    delta.kind === "gap"
+      ? 0n
+      : at_ms === reading.at_ms
+        ? delta.ticks
+        : divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(elapsed_ms));
+
+  let closed: Interval[] | null = null;
+  let at_ms = last.at_ms;
+  let ticksDone = 0n;
+  while (account.to_ms <= reading.at_ms) {
+    const boundary_ms = account.to_ms;
+    const ticks = ticksUntil(boundary_ms);
+    allot(account, boundary_ms - at_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
+    const count = delta.kind === "delta" ? wrap(last.count + ticks, account.definition.modulus) : null;
+    const closing = count === null ? null : { count, words };
+    closed ??= [];
+    closed.push(closeInterval(account, closing));
+    const opening =
+      boundary_ms === reading.at_ms
+        ? { count: reading.count, words }
+        : count === null
+          ? null
+          : { count, words: account.lastWords };
+    openNext(account, opening);
+    at_ms = boundary_ms;
+    ticksDone = ticks;
+  }
+  allot(
+    account,
+    reading.at_ms - at_ms,
+    ticksUntil(reading.at_ms) - ticksDone,
+    delta.kind === "gap" ? delta.why : null,
+    isGapInShape,
+  );
+  account.answered += 1;
+  account.last = reading;
+  account.lastWords = words;
+  return closed ?? NONE;
+}
+
+/** A poll of this counter that brought nothing usable, and why. */
+export function noteFailure(account: CounterAccount, why: IntervalCause): void {
+  account.failures += 1;
+  account.failureWhy = why;
+}
+
+/** A copy that later changes to the account do not touch. */
+export function snapshot(account: CounterAccount): CounterAccount {
+  return { ...account };
+}
+
+function startAt(account: CounterAccount, reading: CounterReading, words: CounterWords | null): void {
+  account.from_ms = intervalStart(reading.at_ms, account.interval_ms, account.timeZone);
+  account.to_ms = account.from_ms + account.interval_ms;
+  account.missing_ms = reading.at_ms - account.from_ms;
+  account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
+  account.opening = account.missing_ms > 0 ? null : { count: reading.count, words };
+  account.answered = 1;
+  account.last = reading;
+  account.lastWords = words;
+}
+
+function allot(
+  account: CounterAccount,
+  slice_ms: number,
+  ticks: bigint,
+  gap: GapReason | null,
+  isGapInShape: boolean,
+): void {
+  if (slice_ms === 0) return;
+  if (gap !== null) {
+    account.missing_ms += slice_ms;
+    account.missingWhy = gap === "time-not-later" ? "clock" : gap;
+    return;
+  }
+  account.ticks += ticks;
+  if (isGapInShape) account.shared_ms += slice_ms;
+}
+
+function closeInterval(account: CounterAccount, closing: Boundary | null): Interval {
+  const { missing_ms, shared_ms, interval_ms } = account;
+  const pollsExpected = Math.max(1, Math.round(interval_ms / account.definition.poll_ms));
+  const isWhole = missing_ms === 0 && shared_ms === 0 && account.answered >= pollsExpected;
+  return {
+    device: account.device,
+    quantity: account.definition.quantity,
+    from_ms: account.from_ms,
+    to_ms: account.to_ms,
+    tick: account.definition.tick,
+    ticks: missing_ms >= interval_ms ? null : account.ticks,
+    flag: missing_ms > 0 ? "X" : shared_ms > 0 ? "S" : "M",
+    coverage: Math.max(0, 1 - (missing_ms + shared_ms) / interval_ms),
+    pollsExpected,
+    pollsAnswered: account.answered,
+    cause: isWhole ? null : (account.missingWhy ?? account.failureWhy ?? (shared_ms > 0 ? "not-polled" : null)),
+    opening: account.opening,
+    closing,
+  };
+}
+
+function openNext(account: CounterAccount, opening: Boundary | null): void {
+  account.from_ms = account.to_ms;
+  account.to_ms = account.from_ms + account.interval_ms;
+  account.ticks = 0n;
+  account.missing_ms = 0;
+  account.missingWhy = null;
+  account.shared_ms = 0;
+  account.answered = 0;
+  account.failures = 0;
+  account.failureWhy = null;
+  account.opening = opening;
+}
+
+function wrap(count: bigint, modulus: bigint | null): bigint {
+  return modulus === null ? count : count % modulus;
+}
