@@ -44,7 +44,7 @@ export type Emitter = Pick<DeviceDefinition, "device" | "carrier" | "role" | "pa
 export function emittingQuantity(emitter: Emitter): string | null {
   const carrier = CARRIERS[emitter.carrier];
   const isBoundary = emitter.role === "import" && emitter.parent === null;
-  return isBoundary && carrier.scope !== null ? carrier.counters[0] : null;
+  return isBoundary && carrier.scope !== null ? (carrier.counters[0] ?? null) : null;
 }
 
 /** Emissions of one interval. Pure: the same interval, factors and `knownAt_ms` give the same integers anywhere. */

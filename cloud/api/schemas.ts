@@ -1,0 +1,299 @@
+import { z } from "zod";
+import { CARRIER_IDS, METER_ROLES } from "../../core/emission/carriers.ts";
+import { STEPS } from "../../core/interval/calendar.ts";
+
+/**
+ * The shapes of the HTTP API: OpenAPI is made from them, the page's client takes its types from them.
+ * Times are ISO 8601 with offset. Every figure says its unit (UCUM), how complete it is and whether it is provisional.
+ */
+const Text = z.object({ vi: z.string(), en: z.string() });
+const Time = z.string().describe("ISO 8601 with offset");
+
+/** A figure with what it needs to be believed. */
+export const Measure = z.object({
+  value: z.number().nullable().describe("null = no data; that is not zero"),
+  unit: z.string().describe("UCUM"),
+  coverage_pct: z
+    .number()
+    .nullable()
+    .describe("measured time / elapsed time of the period, %; null = nothing expected"),
+  estimated_pct: z
+    .number()
+    .nullable()
+    .describe("share of the value whose shape or amount is estimated (flags S, E), %"),
+  provisional: z.boolean().describe("a factor of the year is not published yet"),
+  lower_bound: z.boolean().describe("part of the period is missing: the true value is higher"),
+});
+export const Point = Measure.extend({ from: Time, to: Time });
+
+export const State = z.enum(["ok", "warn", "bad", "unknown"]);
+
+export const Health = z.object({
+  status: z.enum(["ok", "degraded"]),
+  version: z.string(),
+  now: Time,
+  started_at: Time,
+  zone: z.string(),
+  store: z.string(),
+  broker: z.enum(["connected", "disconnected"]),
+  /** Demo only: history being computed in accelerated time. */
+  history: z.object({ done_days: z.number(), total_days: z.number(), running: z.boolean() }).nullable(),
+});
+
+export const Zone = z.object({
+  id: z.string(),
+  name: Text,
+  time_zone: z.string(),
+  sites: z.array(z.string()),
+  data_from: Time.nullable(),
+  data_to: Time.nullable(),
+});
+
+export const Site = z.object({
+  id: z.string(),
+  zone: z.string(),
+  name: Text,
+  sector: z.string(),
+  gateways: z.array(z.string()),
+  meters: z.number().int(),
+  state: State,
+  last_reading_at: Time.nullable(),
+  /** Place on the zone plan, 0…1 from the north-west corner, if the operator gave one. */
+  plan: z.object({ x: z.number(), y: z.number() }).nullable(),
+});
+
+export const Value = z.object({
+  quantity: z.string(),
+  name: Text,
+  value: z.number().nullable(),
+  unit: z.string(),
+  at: Time,
+  quality: z.enum(["good", "uncertain", "bad", "stale"]),
+  why: z.string().nullable(),
+});
+
+export const Meter = z.object({
+  id: z.string().describe("<gateway>/<device>, unique in the zone"),
+  device: z.string(),
+  name: Text,
+  site: z.string().nullable(),
+  gateway: z.string(),
+  model: z.string(),
+  carrier: z.enum(CARRIER_IDS as [string, ...string[]]),
+  role: z.enum(METER_ROLES),
+  parent: z.string().nullable().describe("id of the meter it is fed through"),
+  state: State,
+  state_why: z.string().nullable().describe("silent | offline | bad-values | …; null when ok"),
+  last_reading_at: Time.nullable(),
+  values: z.array(Value),
+});
+
+export const Gateway = z.object({
+  id: z.string(),
+  zone: z.string(),
+  site: z.string().nullable(),
+  state: State,
+  online: z.boolean(),
+  last_seen_at: Time.nullable(),
+  born_at: Time.nullable(),
+  epoch: z.string().nullable(),
+  pending_batches: z.number().int().nullable(),
+  oldest_pending_at: Time.nullable(),
+  clock_offset_ms: z.number().nullable(),
+  received_batches: z.number().int(),
+  duplicate_batches: z.number().int(),
+  missing_batches: z.number().int().describe("numbers below the highest seen that have not arrived"),
+  dead_letters: z.number().int(),
+  software: z.string().nullable(),
+});
+
+const Period = z.object({
+  zone: z.string(),
+  site: z.string().nullable(),
+  from: Time,
+  to: Time,
+  step: z.enum(STEPS),
+  time_zone: z.string(),
+});
+
+const Group = z.object({
+  key: z.string().describe("carrier, scope (scope1, scope2), site or meter id, as asked by `by`"),
+  name: Text,
+  colour: z.string().nullable().describe("design token of a carrier or scope"),
+  total: Measure,
+  points: z.array(Point),
+});
+
+export const Energy = Period.extend({
+  by: z.enum(["carrier", "meter", "site"]),
+  groups: z.array(
+    Group.extend({
+      carrier: z.string(),
+      direction: z.enum(["import", "export", "generation", "use"]),
+      meter: z.string().nullable(),
+    }),
+  ),
+});
+
+export const FactorUse = z.object({
+  id: z.string(),
+  version: z.string(),
+  carrier: z.string(),
+  stated: z.object({ value: z.string(), unit: z.string() }),
+  match: z.enum(["exact", "provisional"]),
+  why: z.string().nullable(),
+  document: z.string(),
+  sources: z.array(z.string()),
+  confidence: z.enum(["official", "secondary", "recalled"]),
+  level: z.enum(["own", "ministry", "ipcc"]),
+  valid_from: z.string(),
+  valid_to: z.string().nullable(),
+  known_from: z.string().nullable(),
+  ncv: z.object({ value: z.string(), unit: z.string(), source: z.string(), confidence: z.string() }).nullable(),
+});
+
+/** Figures that can be asked "why": `id` opens the trace. */
+const TracedGroup = Group.extend({ id: z.string() });
+
+export const Emissions = Period.extend({
+  by: z.enum(["scope", "carrier", "site"]),
+  basis: z.enum(["location", "market"]),
+  gwp: z.enum(["AR4", "AR5", "AR6"]),
+  total: Measure.extend({ id: z.string() }),
+  previous: Measure.nullable().describe("the period of the same length before, compared up to the same elapsed time"),
+  groups: z.array(TracedGroup),
+  gases_kg: z.record(z.string(), z.number()),
+  factors: z.array(FactorUse),
+});
+
+export const TraceBoundary = z.object({
+  count: z.string().describe("register count at the boundary, ticks"),
+  words: z
+    .object({ fc: z.number(), address: z.number(), hex: z.string(), at: Time })
+    .nullable()
+    .describe("register words of the reading it rests on"),
+});
+
+export const TraceInterval = z.object({
+  from: Time,
+  to: Time,
+  quantity: z.string(),
+  ticks: z.string().nullable(),
+  tick: z.string(),
+  value: z.number().nullable(),
+  unit: z.string(),
+  flag: z.enum(["M", "C", "S", "E", "X"]),
+  coverage_pct: z.number(),
+  polls_expected: z.number(),
+  polls_answered: z.number(),
+  cause: z.string().nullable(),
+  verification: z.enum(["pending", "agreed", "disagreed"]),
+  opening: TraceBoundary.nullable(),
+  closing: TraceBoundary.nullable(),
+  batch: z.object({ gateway: z.string(), epoch: z.string(), number: z.number() }),
+  entries: z.array(
+    z.object({
+      id: z.string(),
+      gas: z.string(),
+      mg: z.string(),
+      factor: z.string().describe("<id>@<version>"),
+      match: z.enum(["exact", "provisional"]),
+    }),
+  ),
+});
+
+export const TraceActivity = z.object({
+  meter: z.string(),
+  name: Text,
+  model: z.string(),
+  register: z.string().nullable().describe("fc:address:type of the counter"),
+  carrier: z.string(),
+  scope: z.number(),
+  quantity: z.string(),
+  activity: Measure,
+  co2e_kg: z.number(),
+  gases_mg: z.record(z.string(), z.string()),
+  factors: z.array(z.string()),
+  intervals_total: z.number().int(),
+  intervals: z.array(TraceInterval).describe("newest first, at most 200; ask with a narrower period for the rest"),
+});
+
+export const Trace = z.object({
+  id: z.string(),
+  from: Time,
+  to: Time,
+  time_zone: z.string(),
+  gwp: z.enum(["AR4", "AR5", "AR6"]),
+  value_kg: z.number().nullable(),
+  /** One line a person can check with a calculator: "104.216 MWh × 0.6592 tCO2/MWh = 68.699 t". */
+  formulas: z.array(z.object({ text: z.string(), scope: z.number() })),
+  activities: z.array(TraceActivity),
+  factors: z.array(FactorUse),
+});
+
+export const Attention = z.object({
+  severity: z.enum(["bad", "warn", "info"]),
+  code: z
+    .string()
+    .describe(
+      "gateway-offline | meter-silent | provisional-factor | missing-data | backlog | books-disagree | no-factor | …",
+    ),
+  site: z.string().nullable(),
+  gateway: z.string().nullable(),
+  meter: z.string().nullable(),
+  since: Time.nullable(),
+  params: z.record(z.string(), z.union([z.string(), z.number()])),
+});
+
+/** `event: live` of /live, about once a second while anything changes, at least every 15 s. */
+export const LiveEvent = z.object({
+  at: Time,
+  zone: z.object({ power_W: z.number().nullable(), generation_W: z.number().nullable() }),
+  sites: z.array(
+    z.object({
+      id: z.string(),
+      state: State,
+      power_W: z.number().nullable().describe("drawn from the grid now; negative = fed in"),
+      generation_W: z.number().nullable(),
+      at: Time.nullable(),
+    }),
+  ),
+  meters: z.array(
+    z.object({
+      id: z.string(),
+      state: State,
+      at: Time.nullable(),
+      power_W: z.number().nullable(),
+      values: z.record(z.string(), z.number().nullable()).describe("quantity id → value"),
+    }),
+  ),
+  /** Newest interval end the books hold: when it grows, figures of the current period have changed. */
+  books_to: Time.nullable(),
+  history: Health.shape.history,
+});
+
+/** RFC 9457 problem document. */
+export const ProblemDocument = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  code: z.string(),
+  hint: z.string(),
+});
+
+export type Measure = z.infer<typeof Measure>;
+export type Point = z.infer<typeof Point>;
+export type State = z.infer<typeof State>;
+export type Health = z.infer<typeof Health>;
+export type Zone = z.infer<typeof Zone>;
+export type Site = z.infer<typeof Site>;
+export type Meter = z.infer<typeof Meter>;
+export type Gateway = z.infer<typeof Gateway>;
+export type Energy = z.infer<typeof Energy>;
+export type Emissions = z.infer<typeof Emissions>;
+export type FactorUse = z.infer<typeof FactorUse>;
+export type Trace = z.infer<typeof Trace>;
+export type TraceInterval = z.infer<typeof TraceInterval>;
+export type Attention = z.infer<typeof Attention>;
+export type LiveEvent = z.infer<typeof LiveEvent>;

@@ -1,0 +1,230 @@
+import type { CarrierId, MeterRole } from "../../core/emission/carriers.ts";
+import type { Emission } from "../../core/emission/emission.ts";
+import type { Interval } from "../../core/interval/interval.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+
+/**
+ * The zone's store: what the collector writes and the API reads. Two kinds of content: the raw batches, packed as they
+ * came in, and the books (gateways, meters, intervals, emissions), which are rows.
+ *
+ * Every insert is idempotent: a batch is keyed (gateway, epoch, number), an interval (meter, quantity, from_ms), an
+ * emission (meter, from_ms, gas, version). No collector state lives anywhere else, so any collector may go on from here.
+ */
+
+/** Sparkplug descriptor: group (zone id) and edge node (gateway id). */
+export interface GatewayKey {
+  readonly group: string;
+  readonly edge: string;
+}
+
+/** A metric as born: alias → what it is. Append-only per epoch; batches are decoded through the birth they name. */
+export interface BornMetric {
+  readonly name: string;
+  readonly alias: number | null;
+  readonly datatype: number;
+  /** Birth properties as text: tick, modulus, engUnit, register, … */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface DeviceBirth {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly device: string;
+  readonly metrics: readonly BornMetric[];
+}
+
+/** A meter as its births describe it; the newest birth wins. */
+export interface MeterRow {
+  readonly gateway: GatewayKey;
+  /** Device id; the zone-wide id is `<edge>/<device>`. */
+  readonly device: string;
+  readonly model: string;
+  readonly modelVersion: string;
+  readonly carrier: CarrierId;
+  readonly role: MeterRole;
+  readonly parent: string | null;
+  readonly interval_ms: number;
+  readonly time_zone: string;
+  readonly name: { readonly vi: string; readonly en: string } | null;
+}
+
+export interface NewBatch {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly number: number;
+  readonly device: string;
+  readonly birthId: number;
+  /** Acquisition time of its oldest and newest content. */
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  /** CRC32C of `payload`, which is canonical: aliases, no is_historical flags, no batch metric, no seq. */
+  readonly crc32c: number;
+  readonly payload: Uint8Array;
+  readonly intervals: readonly Interval[];
+  readonly emissions: readonly Emission[];
+}
+
+/** stored: new · duplicate: same key and CRC · differs: same key, other content, kept in quarantine. All three may be acked. */
+export type BatchOutcome = "stored" | "duplicate" | "differs";
+
+export interface GatewayRow {
+  readonly gateway: GatewayKey;
+  readonly epoch: string | null;
+  readonly online: boolean;
+  readonly bdSeq: number | null;
+  readonly lastSeen_ms: EpochMs | null;
+  readonly bornAt_ms: EpochMs | null;
+  readonly pending: number | null;
+  readonly oldestPending_ms: EpochMs | null;
+  /** Gateway clock minus collector clock, from the newest live message; null before the first. */
+  readonly clockOffset_ms: number | null;
+  readonly software: string | null;
+  readonly duplicates: number;
+  readonly received: number;
+}
+
+export type Verification = "pending" | "agreed" | "disagreed";
+
+export interface StoredInterval extends Interval {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly batch: number;
+  readonly verification: Verification;
+}
+
+export interface StoredEmission extends Emission {
+  readonly id: number;
+  readonly gateway: GatewayKey;
+  readonly version: number;
+  readonly knownFrom_ms: EpochMs;
+}
+
+/** One batch the collector could not use: kept whole with the reason, acked, shown. */
+export interface DeadLetter {
+  readonly gateway: GatewayKey;
+  readonly topic: string;
+  readonly at_ms: EpochMs;
+  readonly code: string;
+  readonly why: string;
+  readonly payload: Uint8Array;
+}
+
+export interface Alarm {
+  readonly code: string;
+  readonly gateway: GatewayKey | null;
+  readonly device: string | null;
+  readonly at_ms: EpochMs;
+  readonly detail: Readonly<Record<string, string | number>>;
+}
+
+/** Sums of one meter's intervals over one bucket [from, to). */
+export interface EnergySum {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+  readonly bucket: number;
+  readonly tick: Interval["tick"];
+  readonly ticks: bigint;
+  /** Ticks of intervals flagged S or E. */
+  readonly estimatedTicks: bigint;
+  /** Interval time held by rows, and the covered part of it, ms. */
+  readonly rows_ms: number;
+  readonly covered_ms: number;
+  readonly rows: number;
+  /** Intervals with flag X, and how many of those have no figure at all. */
+  readonly incomplete: number;
+  readonly unknown: number;
+  /** Intervals whose cloud recomputation disagrees. */
+  readonly disagreed: number;
+}
+
+/** Sums of one meter's emission entries of one gas and factor over one bucket; superseded entries are left out. */
+export interface EmissionSum {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly carrier: CarrierId;
+  readonly scope: 1 | 2;
+  readonly gas: Emission["gas"];
+  readonly factorId: string;
+  readonly factorVersion: string;
+  readonly match: Emission["match"];
+  readonly bucket: number;
+  readonly mg: bigint;
+  readonly entries: number;
+}
+
+export interface BucketBounds {
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+}
+
+export interface StoredBatch {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly number: number;
+  readonly device: string;
+  readonly birthId: number;
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  readonly payload: Uint8Array;
+}
+
+export interface ZoneStore {
+  /** Id of this birth; the same content gives the same id again. Updates the meter row when `meter` is given. */
+  putBirth(birth: DeviceBirth, meter: MeterRow | null): number;
+  birth(birthId: number): DeviceBirth | null;
+
+  /** One transaction, synced before it returns; outcomes in the order given. Only after this may anything be acked. */
+  commitBatches(batches: readonly NewBatch[]): readonly BatchOutcome[];
+  putGateway(row: GatewayRow): void;
+  gateways(): readonly GatewayRow[];
+  meters(): readonly MeterRow[];
+  /** Batch numbers held of this epoch, as ascending disjoint ranges [a, b]. */
+  batchRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
+  deadLetter(letter: DeadLetter): void;
+  deadLetterCount(gateway: GatewayKey): number;
+  putAlarm(alarm: Alarm): void;
+  alarms(limit: number): readonly Alarm[];
+
+  /** Batches of one device that hold content in [from, to], oldest first, at most `limit`. */
+  batches(gateway: GatewayKey, device: string, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[];
+  /** The newest batch of the device with content at or before `at_ms`; null if none. And the oldest at or after. */
+  batchAtOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
+  batchAtOrAfter(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
+
+  /** Intervals of one meter and quantity with from_ms in [from, to), oldest first, at most `limit`. */
+  intervals(
+    gateway: GatewayKey,
+    device: string,
+    quantity: QuantityId,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly StoredInterval[];
+  /** Intervals not yet compared whose batch number is ≤ `through`, oldest first. */
+  intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[];
+  setVerification(interval: StoredInterval, result: Verification): void;
+  emission(id: number): StoredEmission | null;
+  emissions(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly StoredEmission[];
+
+  sumEnergy(
+    meters: readonly (GatewayKey & { device: string })[],
+    buckets: readonly BucketBounds[],
+  ): readonly EnergySum[];
+  sumEmissions(
+    meters: readonly (GatewayKey & { device: string })[],
+    buckets: readonly BucketBounds[],
+  ): readonly EmissionSum[];
+
+  /** Small values of the collector's own that must survive: last STATE timestamp and the like. */
+  getValue(key: string): string | null;
+  setValue(key: string, value: string): void;
+  close(): void;
+}
