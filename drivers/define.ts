@@ -1,0 +1,196 @@
+import { CARRIERS, type CarrierId, type MeterRole } from "../core/emission/carriers.ts";
+import { formatDecimal, parseDecimal, toNumber } from "../core/emission/decimal.ts";
+import { KhuXanhError } from "../core/errors.ts";
+import type {
+  CounterDefinition,
+  DeviceDefinition,
+  DeviceSettings,
+  PolledRegister,
+} from "../core/model/deviceDefinition.ts";
+import type { MeterModel, Register } from "../core/model/meterModel.ts";
+import { QUANTITIES, type QuantityId } from "../core/units/quantities.ts";
+import type { UnitNotation } from "../core/units/units.ts";
+import { rolloverRaw } from "./modbus/encode.ts";
+import { countWorth, siteRatio, tickUnit } from "./ratio.ts";
+
+/** One meter as the configuration describes it. */
+export interface MeterSetup extends DeviceSettings {
+  readonly id: string;
+  readonly carrier: CarrierId;
+  readonly role: MeterRole;
+  readonly parent: string | null;
+  /** Poll periods, ms: gauges (power, voltage, flow, …) and the carrier's counters. */
+  readonly every: { readonly power_ms: number; readonly energy_ms: number };
+}
+
+export interface AccountSetup {
+  readonly interval_ms: number;
+  readonly time_zone: string;
+}
+
+/** Greatest credible rates when the meter's rated power is not configured: a big substation, a big gas or water main. */
+const POWER_MAX_W = 100_000_000;
+const FLOW_MAX_M3_PER_S = 10;
+
+/**
+ * The registers to poll and the meaning of its counters, for one configured meter.
+ *
+ * One register per quantity: without suffix before alternatives, for counters integers before floats. Gauges are polled at
+ * `every.power_ms`, the carrier's counters at `every.energy_ms`, each with the exponent and ratio registers it is scaled with.
+ * Demand values (averages and maxima the meter makes itself), settings and identity are not polled.
+ *
+ * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
+ * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit and float registers and those scaled by another register
+ * count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power, or 100 MW / 10 m³/s when not configured.
+ *
+ * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN for a counter in counts without `m3_per_count`; CONFIG_INVALID for a carrier
+ * whose counter the model lacks or a transformer ratio not given; INTERNAL for a SunSpec model that was not resolved first.
+ */
+export function defineDevice(model: MeterModel, meter: MeterSetup, account: AccountSetup): DeviceDefinition {
+  if (model.discovery !== undefined) {
+    throw new KhuXanhError("INTERNAL", `${model.id} has offsets, not addresses`, {
+      hint: "Report this: the SunSpec chain must be walked before the meter is defined.",
+    });
+  }
+  const settings = settingsOf(meter);
+  const chosen = chooseRegisters(model, meter.carrier);
+  assertAccountable(model, meter, chosen.counters);
+  for (const register of [...chosen.counters, ...chosen.gauges]) assertScalable(model, meter, register, settings);
+
+  return {
+    device: meter.id,
+    model: model.id,
+    modelVersion: model.version,
+    carrier: meter.carrier,
+    role: meter.role,
+    parent: meter.parent,
+    registers: [
+      ...withScales(model, chosen.gauges, meter.every.power_ms),
+      ...withScales(model, chosen.counters, meter.every.energy_ms),
+    ],
+    sentinels: model.sentinels,
+    settings,
+    counters: chosen.counters.map((register) => defineCounter(register, settings, meter.every.energy_ms)),
+    interval_ms: account.interval_ms,
+    time_zone: account.time_zone,
+  };
+}
+
+/** What a counter register counts in, when it starts again, and how fast it may run. */
+export function defineCounter(register: Register, settings: DeviceSettings, poll_ms: number): CounterDefinition {
+  const quantity = register.quantity!;
+  const unit = tickUnit(quantity);
+  const worth = isFixed(register) ? countWorth(register, settings) : null;
+  const amount = worth === null ? defaultTick(unit) : formatDecimal(worth);
+  return {
+    quantity,
+    tick: { amount, unit },
+    modulus: worth === null || register.words === 4 ? null : rolloverRaw(register),
+    rateMax_ticks_per_s: rateMax_per_s(unit, settings) / toNumber(parseDecimal(amount)),
+    accounted: true,
+    poll_ms,
+  };
+}
+
+function settingsOf(meter: MeterSetup): DeviceSettings {
+  return {
+    ...(meter.ct_ratio === undefined ? {} : { ct_ratio: meter.ct_ratio }),
+    ...(meter.vt_ratio === undefined ? {} : { vt_ratio: meter.vt_ratio }),
+    ...(meter.m3_per_count === undefined ? {} : { m3_per_count: meter.m3_per_count }),
+    ...(meter.rated_power_W === undefined ? {} : { rated_power_W: meter.rated_power_W }),
+    ...(meter.ncv_MJ_per_Nm3 === undefined ? {} : { ncv_MJ_per_Nm3: meter.ncv_MJ_per_Nm3 }),
+  };
+}
+
+function chooseRegisters(model: MeterModel, carrier: CarrierId) {
+  const accounted: readonly QuantityId[] = CARRIERS[carrier].counters;
+  const quantities = [
+    ...new Set(model.registers.flatMap(({ quantity }) => (quantity === undefined ? [] : [quantity]))),
+  ];
+  const isGauge = (quantity: QuantityId) => QUANTITIES[quantity].kind === "gauge" && !quantity.includes("_demand");
+  return {
+    counters: accounted.flatMap((quantity) => bestRegister(model, quantity, "counter")),
+    gauges: quantities.filter(isGauge).flatMap((quantity) => bestRegister(model, quantity, "gauge")),
+  };
+}
+
+function bestRegister(model: MeterModel, quantity: QuantityId, kind: "counter" | "gauge"): Register[] {
+  const rank = (register: Register): number =>
+    (register.name === quantity ? 0 : 2) + (kind === "counter" && isFloat(register) ? 1 : 0);
+  return model.registers
+    .filter((register) => register.quantity === quantity && register.kind === kind && register.type !== "str")
+    .sort((a, b) => rank(a) - rank(b))
+    .slice(0, 1);
+}
+
+function isFloat(register: Register): boolean {
+  return register.type === "f32" || register.type === "f64";
+}
+
+/** A raw count is worth the same at all times: no exponent, no ratio register, no float. */
+function isFixed(register: Register): boolean {
+  const ratios = (register.multiply_by?.length ?? 0) + (register.divide_by?.length ?? 0);
+  return !isFloat(register) && register.scale_exp_address === undefined && ratios === 0;
+}
+
+/** The exponent and ratio registers travel in the same poll as the value: they may change between reads. */
+function withScales(model: MeterModel, registers: readonly Register[], every_ms: number): PolledRegister[] {
+  const scales = registers.flatMap((register) => [
+    ...model.registers.filter(
+      (candidate) =>
+        candidate.kind === "scale_exponent" &&
+        candidate.fc === register.fc &&
+        candidate.address === register.scale_exp_address,
+    ),
+    ...[...(register.multiply_by ?? []), ...(register.divide_by ?? [])].flatMap((name) =>
+      model.registers.filter((candidate) => candidate.name === name),
+    ),
+  ]);
+  return [...new Set([...registers, ...scales])].map((register) => ({ register, every_ms }));
+}
+
+function defaultTick(unit: UnitNotation): string {
+  return unit === "m3" || unit === "Nm3" || unit === "L" ? "0.001" : "1";
+}
+
+function rateMax_per_s(unit: UnitNotation, settings: DeviceSettings): number {
+  if (unit === "m3" || unit === "Nm3") return FLOW_MAX_M3_PER_S;
+  return (settings.rated_power_W === undefined ? POWER_MAX_W : settings.rated_power_W * 1.2) / 3600;
+}
+
+function assertAccountable(model: MeterModel, meter: MeterSetup, counters: readonly Register[]): void {
+  const book = CARRIERS[meter.carrier].counters[0]!;
+  if (counters.some(({ quantity }) => quantity === book)) return;
+  const others = Object.entries(CARRIERS).filter(([, row]) =>
+    model.registers.some((r) => r.quantity === row.counters[0]),
+  );
+  throw new KhuXanhError(
+    "CONFIG_INVALID",
+    `meter ${meter.id}: ${model.id} has no ${book}, which ${meter.carrier} is booked by`,
+    {
+      hint:
+        others.length === 0
+          ? "Choose another meter model; this one counts nothing that is booked."
+          : `Choose another model, or a carrier this one can book: ${others.map(([id]) => id).join(", ")}.`,
+      context: { meter: meter.id, model: model.id, carrier: meter.carrier },
+    },
+  );
+}
+
+function assertScalable(model: MeterModel, meter: MeterSetup, register: Register, settings: DeviceSettings): void {
+  const context = { meter: meter.id, model: model.id, register: register.name };
+  if (register.unit === "count" && settings.m3_per_count === undefined) {
+    throw new KhuXanhError(
+      "COUNTER_RESOLUTION_UNKNOWN",
+      `meter ${meter.id}: ${model.id} counts ${register.name} in counts of unknown volume`,
+      { hint: "Add m3_per_count to the meter: compare the register with the display over one day.", context },
+    );
+  }
+  const ratio = register.site_factor;
+  if (ratio !== undefined && siteRatio(ratio, settings) === undefined) {
+    throw new KhuXanhError("CONFIG_INVALID", `meter ${meter.id}: ${model.id} needs ${ratio} for ${register.name}`, {
+      hint: `Add ${ratio} to the meter: primary ÷ secondary of the transformer, 1 if there is none.`,
+      context,
+    });
+  }
+}

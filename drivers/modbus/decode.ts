@@ -1,0 +1,415 @@
+/**
+ * Register words → values. Pure; the hot path of agent and collector.
+ *
+ * Units      gauges in the quantity's unit, counters in ticks (`CounterDefinition.tick`)
+ * Source     MODBUS Application Protocol V1.1b3 §4.2 (big-endian registers); word orders, scales and sentinels are the
+ *            model file's; SunSpec scale factors −10…10, 0x8000 = not implemented (SunSpec Information Model §3.5)
+ * Order      sentinel (raw bits) → not-a-number → exponent and ratios → range → plausibility
+ * Limits     counters up to 2^53−1 ticks, beyond is `out-of-range`; strings and registers without a quantity give no reading
+ */
+import { parseDecimal } from "../../core/emission/decimal.ts";
+import { KhuXanhError } from "../../core/errors.ts";
+import type { CounterDefinition, DeviceDefinition, DeviceSettings } from "../../core/model/deviceDefinition.ts";
+import type { Register, Sentinel } from "../../core/model/meterModel.ts";
+import type { QualityReason, Reading, Sample, WordBlock } from "../../core/reading/reading.ts";
+import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
+import { countWorth, gaugeWorth, type Ratio, ratioOf } from "../ratio.ts";
+
+/** What a register holds before scale: a number, a bigint for 64-bit integers, text for `str`. */
+export type RawValue = number | bigint | string;
+
+/** The parts of a register that say how its words are read. */
+export type RegisterShape = Pick<Register, "type" | "word_order" | "words">;
+
+/** Raw value of a register whose first word is `words[offset]`; no scale, no sentinels. */
+export function decodeRegister(register: RegisterShape, words: Uint16Array, offset: number): RawValue {
+  if (register.type === "str") return textAt(words, offset, register.words);
+  const little = register.word_order === "little";
+  const high = register.words === 4 ? highBits(words, offset, little) : 0;
+  const low = lowBits(words, offset, register.words, little);
+  if (register.type === "u64") return (BigInt(high) << 32n) | BigInt(low);
+  if (register.type === "i64") return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
+  return numberOfBits(register.type, high, low);
+}
+
+/** A decoder made once for a device definition; decoding looks nothing up by name. */
+export interface Decoder {
+  /**
+   * Exactly one reading per polled quantity whose block was read, in address order of each block. Registers of blocks that
+   * failed give none: `sample.failures` says why.
+   */
+  decode(sample: Sample): Reading[];
+}
+
+/** @throws {KhuXanhError} INTERNAL for a definition that contradicts itself; MODEL_INVALID for a ratio that is missing. */
+export function compileDefinition(definition: DeviceDefinition): Decoder {
+  const scales = new ScaleRegisters(definition);
+  const slots = definition.registers
+    .map(({ register }) => register)
+    .filter((register) => register.quantity !== undefined && register.type !== "str")
+    .map((register) => compileSlot(definition, register, scales))
+    .sort((a, b) => a.fc - b.fc || a.address - b.address);
+  const twice = slots.find((slot, i) => slots.some((other, j) => j > i && other.quantity === slot.quantity));
+  if (twice !== undefined) throw contradiction(definition, `two registers carry ${twice.quantity}`);
+
+  const scaleSlots = scales.slots();
+  const scaleValues = new Float64Array(scaleSlots.length);
+  return {
+    decode(sample) {
+      readScales(scaleSlots, sample.blocks, scaleValues);
+      const readings: Reading[] = [];
+      for (const block of sample.blocks) decodeBlock(slots, block, scaleValues, sample.at_ms, readings);
+      return readings;
+    },
+  };
+}
+
+/** Decodes with a decoder kept per definition object; the same definition is compiled once. */
+export function decodeSample(definition: DeviceDefinition, sample: Sample): Reading[] {
+  let decoder = compiled.get(definition);
+  if (decoder === undefined) {
+    decoder = compileDefinition(definition);
+    compiled.set(definition, decoder);
+  }
+  return decoder.decode(sample);
+}
+
+const compiled = new WeakMap<DeviceDefinition, Decoder>();
+
+/** A register made ready for decoding: bits to compare, one fraction to scale with, bounds to believe. */
+interface Slot {
+  readonly fc: 3 | 4;
+  readonly address: number;
+  readonly words: number;
+  readonly type: Register["type"];
+  readonly little: boolean;
+  /** Raw bits meaning "no value", as (high 32, lowest low 32, highest low 32) triples one after the other. */
+  readonly sentinels: readonly number[];
+  readonly ratio: Ratio;
+  /** Index of the exponent register among the scale registers; −1 = none. */
+  readonly exponent: number;
+  readonly multiplyBy: readonly number[];
+  readonly divideBy: readonly number[];
+  readonly fourQuadrant: boolean;
+}
+
+interface QuantitySlot extends Slot {
+  readonly quantity: QuantityId;
+  readonly counter: boolean;
+  /** Greatest count a counter may show: below its modulus and exact in JSON and InfluxDB. */
+  readonly countMax: number;
+  readonly believable: Bounds | null;
+}
+
+interface Bounds {
+  readonly low: number;
+  readonly high: number;
+  /** Exactly 0 is believable too: a dead phase. */
+  readonly zero: boolean;
+}
+
+function compileSlot(definition: DeviceDefinition, register: Register, scales: ScaleRegisters): QuantitySlot {
+  const quantity = register.quantity!;
+  const counter = QUANTITIES[quantity].kind === "counter";
+  const ratio = counter
+    ? counterRatio(definition, register, counterOf(definition, quantity))
+    : needed(definition, register, gaugeWorth(register, definition.settings));
+  return {
+    ...shapeOf(register, definition.sentinels, counter),
+    ratio,
+    exponent: register.scale_exp_address === undefined ? -1 : scales.at(register.fc, register.scale_exp_address),
+    multiplyBy: (register.multiply_by ?? []).map((name) => scales.named(name)),
+    divideBy: (register.divide_by ?? []).map((name) => scales.named(name)),
+    fourQuadrant: isFourQuadrant(register),
+    quantity,
+    counter,
+    countMax: counter ? countMaxOf(counterOf(definition, quantity)) : 0,
+    believable: counter ? null : boundsOf(quantity, definition.settings),
+  };
+}
+
+function shapeOf(register: Register, sentinels: readonly Sentinel[], counter: boolean) {
+  return {
+    fc: register.fc,
+    address: register.address,
+    words: register.words,
+    type: register.type,
+    little: register.word_order === "little",
+    sentinels: sentinelBits(register, sentinels, counter),
+  };
+}
+
+/**
+ * Sentinels of the register's own type, single raw values or ranges (`0xFFF8..0xFFFF`); a model that lists one of type `acc32` (SunSpec accumulators, written as u32 or f32
+ * in the map) means it for its counters: an accumulator of 0 has not accumulated and is no reading.
+ */
+export function sentinelBits(register: RegisterShape, sentinels: readonly Sentinel[], counter: boolean): number[] {
+  return sentinels
+    .filter(({ type }) => type === register.type || (type === "acc32" && counter))
+    .flatMap(({ raw }) => {
+      const [first = "", last = first] = raw.split("..");
+      return [Number(BigInt(first) >> 32n), low32(first), low32(last)];
+    });
+}
+
+function low32(raw: string): number {
+  return Number(BigInt(raw) & 0xffff_ffffn);
+}
+
+/**
+ * Schneider's total power factor carries the quadrant: beyond ±1 it is 2 − |raw| with the sign kept, leading. Model files
+ * mark such a register in its `meaning` with the words "four-quadrant coded".
+ */
+function isFourQuadrant(register: Register): boolean {
+  return register.meaning?.startsWith("four-quadrant coded") === true;
+}
+
+/**
+ * What a value must look like to count as plausible; outside it is kept and marked `uncertain`.
+ * Frequency 45…65 Hz; |power factor| ≤ 1; phase voltage 50…1000 V (times the VT ratio) or exactly 0, a dead phase; |power| ≤
+ * 1.2 × rated power, if that is configured.
+ */
+function boundsOf(quantity: QuantityId, settings: DeviceSettings): Bounds | null {
+  if (quantity === "frequency") return { low: 45, high: 65, zero: false };
+  if (/^(power_factor|cos_phi)/.test(quantity)) return { low: -1, high: 1, zero: false };
+  if (/^voltage_(l[123]|ln_avg)$/.test(quantity))
+    return { low: 50, high: 1000 * Math.max(1, settings.vt_ratio ?? 1), zero: true };
+  if (settings.rated_power_W !== undefined && /^(active|reactive|apparent)_power_/.test(quantity)) {
+    return { low: -1.2 * settings.rated_power_W, high: 1.2 * settings.rated_power_W, zero: false };
+  }
+  return null;
+}
+
+function counterOf(definition: DeviceDefinition, quantity: QuantityId): CounterDefinition {
+  const counter = definition.counters.find((candidate) => candidate.quantity === quantity);
+  if (counter === undefined) throw contradiction(definition, `${quantity} is polled and no tick is defined for it`);
+  return counter;
+}
+
+function countMaxOf({ modulus }: CounterDefinition): number {
+  return modulus === null ? Number.MAX_SAFE_INTEGER : Math.min(Number.MAX_SAFE_INTEGER, Number(modulus) - 1);
+}
+
+function counterRatio(definition: DeviceDefinition, register: Register, counter: CounterDefinition): Ratio {
+  const worth = countWorth(register, definition.settings);
+  return needed(definition, register, worth, counter.tick.amount);
+}
+
+function needed(
+  definition: DeviceDefinition,
+  register: Register,
+  worth: ReturnType<typeof countWorth>,
+  tick = "1",
+): Ratio {
+  if (worth !== null) return ratioOf(worth, parseDecimal(tick));
+  const missing = register.unit === "count" ? "m3_per_count" : (register.site_factor ?? "a ratio");
+  throw new KhuXanhError("MODEL_INVALID", `${definition.device}: ${register.name} needs ${missing}`, {
+    hint: `Add ${missing} to the meter; it is on the meter's or the transformer's rating plate.`,
+    context: { device: definition.device, model: definition.model, register: register.name },
+  });
+}
+
+function contradiction(definition: DeviceDefinition, what: string): KhuXanhError {
+  return new KhuXanhError("INTERNAL", `definition of ${definition.device}: ${what}`, {
+    hint: "Report this: a device definition must come from defineDevice.",
+    context: { device: definition.device, model: definition.model },
+  });
+}
+
+/** Exponent and ratio registers that other registers are scaled with, collected while slots are compiled. */
+class ScaleRegisters {
+  readonly #definition: DeviceDefinition;
+  readonly #registers: Register[] = [];
+
+  constructor(definition: DeviceDefinition) {
+    this.#definition = definition;
+  }
+
+  at(fc: 3 | 4, address: number): number {
+    return this.#index(
+      `exponent register ${address}`,
+      (r) => r.fc === fc && r.address === address && r.quantity === undefined,
+    );
+  }
+
+  named(name: string): number {
+    return this.#index(`ratio register ${name}`, (r) => r.name === name);
+  }
+
+  slots(): readonly Slot[] {
+    return this.#registers.map((register) => ({
+      ...shapeOf(register, this.#definition.sentinels, false),
+      ratio: needed(this.#definition, register, gaugeWorth(register, this.#definition.settings)),
+      exponent: -1,
+      multiplyBy: [],
+      divideBy: [],
+      fourQuadrant: false,
+    }));
+  }
+
+  #index(what: string, matches: (register: Register) => boolean): number {
+    const known = this.#registers.findIndex(matches);
+    if (known >= 0) return known;
+    const polled = this.#definition.registers.find(({ register }) => matches(register));
+    if (polled === undefined) throw contradiction(this.#definition, `${what} is not polled`);
+    return this.#registers.push(polled.register) - 1;
+  }
+}
+
+/** NaN where a scale register was not read or holds a sentinel. */
+function readScales(slots: readonly Slot[], blocks: readonly WordBlock[], values: Float64Array): void {
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i]!;
+    let value: number | QualityReason = Number.NaN;
+    for (const block of blocks) {
+      const offset = slot.address - block.address;
+      if (block.fc === slot.fc && offset >= 0 && offset + slot.words <= block.words.length) {
+        value = scaledValue(slot, block.words, offset, values);
+      }
+    }
+    values[i] = typeof value === "number" ? value : Number.NaN;
+  }
+}
+
+function decodeBlock(
+  slots: readonly QuantitySlot[],
+  block: WordBlock,
+  scales: Float64Array,
+  at_ms: number,
+  into: Reading[],
+): void {
+  const end = block.address + block.words.length;
+  for (let i = firstAt(slots, block.fc, block.address); i < slots.length; i++) {
+    const slot = slots[i]!;
+    if (slot.fc !== block.fc || slot.address >= end) return;
+    if (slot.address + slot.words > end) continue;
+    const scaled = scaledValue(slot, block.words, slot.address - block.address, scales);
+    into.push(slot.counter ? counterReading(slot, scaled, at_ms) : gaugeReading(slot, scaled, at_ms));
+  }
+}
+
+/** Index of the first slot at or after an address (slots are sorted by function code and address). */
+function firstAt(slots: readonly Slot[], fc: number, address: number): number {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const slot = slots[middle]!;
+    if (slot.fc < fc || (slot.fc === fc && slot.address < address)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function gaugeReading(slot: QuantitySlot, scaled: number | QualityReason, at_ms: number): Reading {
+  if (typeof scaled !== "number") return bad(slot, scaled, at_ms);
+  const believable = slot.believable;
+  const plausible =
+    believable === null || (scaled >= believable.low && scaled <= believable.high) || (believable.zero && scaled === 0);
+  return {
+    quantity: slot.quantity,
+    at_ms,
+    value: scaled,
+    quality: plausible ? "good" : "uncertain",
+    why: plausible ? null : "implausible",
+  };
+}
+
+function counterReading(slot: QuantitySlot, scaled: number | QualityReason, at_ms: number): Reading {
+  if (typeof scaled !== "number") return bad(slot, scaled, at_ms);
+  const ticks = roundHalfEven(scaled);
+  if (!(ticks >= 0 && ticks <= slot.countMax)) return bad(slot, "out-of-range", at_ms);
+  return { quantity: slot.quantity, at_ms, value: BigInt(ticks), quality: "good", why: null };
+}
+
+function bad(slot: QuantitySlot, why: QualityReason, at_ms: number): Reading {
+  return { quantity: slot.quantity, at_ms, value: null, quality: "bad", why };
+}
+
+/** The scaled value at an offset, or the reason why there is none. */
+function scaledValue(slot: Slot, words: Uint16Array, offset: number, scales: Float64Array): number | QualityReason {
+  const high = slot.words === 4 ? highBits(words, offset, slot.little) : 0;
+  const low = lowBits(words, offset, slot.words, slot.little);
+  for (let i = 0; i < slot.sentinels.length; i += 3) {
+    if (slot.sentinels[i] === high && low >= slot.sentinels[i + 1]! && low <= slot.sentinels[i + 2]!) return "sentinel";
+  }
+  const raw = numberOfBits(slot.type, high, low);
+  if (!Number.isFinite(raw)) return "not-a-number";
+
+  let over = slot.ratio.over;
+  let under = slot.ratio.under;
+  if (slot.exponent >= 0) {
+    const exponent = scales[slot.exponent]!;
+    if (!(exponent >= -10 && exponent <= 10)) return "scale-missing";
+    if (exponent >= 0) over *= POWERS_OF_TEN[exponent]!;
+    else under *= POWERS_OF_TEN[-exponent]!;
+  }
+  for (const index of slot.multiplyBy) over *= scales[index]!;
+  for (const index of slot.divideBy) under *= scales[index]!;
+  if (!(Number.isFinite(over) && Number.isFinite(under) && under !== 0)) return "scale-missing";
+
+  const value = (raw * over) / under;
+  if (slot.fourQuadrant && Math.abs(value) > 1) return Math.sign(value) * (2 - Math.abs(value));
+  return value;
+}
+
+const POWERS_OF_TEN: readonly number[] = [1, 10, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+
+/** The low 32 bits of a value of 1, 2 or 4 words, unsigned. */
+function lowBits(words: Uint16Array, offset: number, count: number, little: boolean): number {
+  if (count === 1) return words[offset]!;
+  if (little) return words[offset + 1]! * 0x1_0000 + words[offset]!;
+  const last = offset + count - 1;
+  return words[last - 1]! * 0x1_0000 + words[last]!;
+}
+
+/** The high 32 bits of a four-word value, unsigned. */
+function highBits(words: Uint16Array, offset: number, little: boolean): number {
+  return little ? words[offset + 3]! * 0x1_0000 + words[offset + 2]! : words[offset]! * 0x1_0000 + words[offset + 1]!;
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+function numberOfBits(type: Register["type"], high: number, low: number): number {
+  switch (type) {
+    case "u16":
+    case "u32":
+    case "acc32":
+      return low;
+    case "i16":
+      return (low << 16) >> 16;
+    case "i32":
+      return low | 0;
+    case "f32":
+      scratch.setUint32(0, low);
+      return scratch.getFloat32(0);
+    case "u64":
+      return high * 0x1_0000_0000 + low;
+    case "i64":
+      return (high | 0) * 0x1_0000_0000 + low;
+    case "f64":
+      scratch.setUint32(0, high);
+      scratch.setUint32(4, low);
+      return scratch.getFloat64(0);
+    case "str":
+      return Number.NaN;
+  }
+}
+
+/** Two characters a register, first one in the high byte; ends at the first NUL, blanks at the end are padding. */
+function textAt(words: Uint16Array, offset: number, count: number): string {
+  let text = "";
+  for (let i = offset; i < offset + count; i++) {
+    text += String.fromCharCode(words[i]! >> 8, words[i]! & 0xff);
+  }
+  const end = text.indexOf("\0");
+  return (end < 0 ? text : text.slice(0, end)).trimEnd();
+}
+
+/** Nearest integer, ties to even. */
+function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest < 0.5) return below;
+  return rest > 0.5 || below % 2 !== 0 ? below + 1 : below;
+}

@@ -1,0 +1,131 @@
+/**
+ * Values → register words: what a simulated meter answers with. The inverse of `decode.ts`, through the same tables.
+ *
+ * It cannot prove a table (both sides read the same one): golden vectors do that.
+ */
+import { parseDecimal } from "../../core/emission/decimal.ts";
+import type { CounterDefinition, DeviceSettings } from "../../core/model/deviceDefinition.ts";
+import type { Register } from "../../core/model/meterModel.ts";
+import { countWorth } from "../ratio.ts";
+import type { RegisterShape } from "./decode.ts";
+
+/** What stands in other registers and scales this one. */
+export interface Scaling {
+  /** Value of the exponent register, −10…10; 0 when there is none. */
+  readonly exponent: number;
+  /** Product of `multiply_by` over `divide_by` registers and the site factor; 1 when there is none. */
+  readonly factor: number;
+}
+
+const PLAIN: Scaling = { exponent: 0, factor: 1 };
+
+/**
+ * Words of a value in the register's unit (the unit of the model file), rounded to the register's step.
+ * Text fills `str` registers, cut or padded with NUL. A counter that has outgrown its register wraps, as meters do.
+ *
+ * @throws {RangeError} for a gauge that does not fit the register (choose another exponent), or text in a number.
+ */
+export function encodeRegister(register: Register, value: number | string, scaling: Scaling = PLAIN): Uint16Array {
+  if (typeof value === "string") return encodeText(register, value);
+  const raw = value / (register.scale * 10 ** scaling.exponent * scaling.factor);
+  if (isFloat(register)) return encodeRaw(register, raw);
+  if (!Number.isFinite(raw)) throw new RangeError(`${register.name}: ${value} cannot stand in an integer register`);
+  const count = BigInt(Math.round(raw));
+  return encodeRaw(register, register.kind === "counter" ? wrapped(register, count) : count);
+}
+
+/**
+ * Words of a counter at a number of ticks. Integer registers show completed steps (rounded down) and wrap; float registers
+ * show the nearest float.
+ *
+ * @throws {RangeError} if the site has not said a ratio that the register needs.
+ */
+export function encodeTicks(
+  register: Register,
+  counter: CounterDefinition,
+  ticks: bigint,
+  settings: DeviceSettings = {},
+  exponent = 0,
+): Uint16Array {
+  const worth = countWorth(register, settings);
+  if (worth === null) throw new RangeError(`${register.name} needs a site ratio`);
+  const tick = parseDecimal(counter.tick.amount);
+  const over = ticks * tick.digits * 10n ** BigInt(worth.scale + Math.max(0, -exponent));
+  const under = worth.digits * 10n ** BigInt(tick.scale + Math.max(0, exponent));
+  if (!isFloat(register)) return encodeRaw(register, wrapped(register, over / under));
+  const whole = over / under;
+  return encodeRaw(register, Number(whole) + Number(over - whole * under) / Number(under));
+}
+
+/**
+ * Words of a raw value, no scale: numbers for float registers, bigints or whole numbers for integer registers.
+ * @throws {RangeError} if it does not fit.
+ */
+export function encodeRaw(register: RegisterShape & { readonly name?: string }, raw: number | bigint): Uint16Array {
+  const bits = isFloat(register) ? floatBits(register, Number(raw)) : integerBits(register, BigInt(raw));
+  const words = new Uint16Array(register.words);
+  for (let i = 0; i < register.words; i++) {
+    const word = Number((bits >> BigInt(16 * i)) & 0xffffn);
+    words[register.word_order === "little" ? i : register.words - 1 - i] = word;
+  }
+  return words;
+}
+
+/** Count at which an integer register starts again at 0: as the model says, else the width of its positive side. */
+export function rolloverRaw(register: Pick<Register, "type" | "rollover_raw">): bigint {
+  if (register.rollover_raw !== undefined) return BigInt(register.rollover_raw);
+  const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
+  return 1n << BigInt(signed ? bits - 1 : bits);
+}
+
+const INTEGER = {
+  u16: { bits: 16, signed: false },
+  i16: { bits: 16, signed: true },
+  u32: { bits: 32, signed: false },
+  acc32: { bits: 32, signed: false },
+  i32: { bits: 32, signed: true },
+  u64: { bits: 64, signed: false },
+  i64: { bits: 64, signed: true },
+} as const;
+
+function isFloat(register: Pick<Register, "type">): boolean {
+  return register.type === "f32" || register.type === "f64";
+}
+
+function wrapped(register: Register, count: bigint): bigint {
+  return count < 0n ? count : count % rolloverRaw(register);
+}
+
+function integerBits(register: RegisterShape & { readonly name?: string }, raw: bigint): bigint {
+  if (register.type === "str") throw new RangeError("text register: give a string");
+  const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
+  const cut = BigInt.asUintN(bits, raw);
+  if ((signed ? BigInt.asIntN(bits, cut) : cut) !== raw) {
+    throw new RangeError(`${register.name ?? "register"}: ${raw} does not fit ${register.type}`);
+  }
+  return cut;
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+function floatBits(register: RegisterShape, value: number): bigint {
+  if (register.type === "f64") {
+    scratch.setFloat64(0, value);
+    return scratch.getBigUint64(0);
+  }
+  scratch.setFloat32(0, value);
+  return BigInt(scratch.getUint32(0));
+}
+
+function encodeText(register: Register, text: string): Uint16Array {
+  if (register.type !== "str") throw new RangeError(`${register.name}: text in a ${register.type} register`);
+  const words = new Uint16Array(register.words);
+  for (let i = 0; i < register.words; i++) {
+    words[i] = (characterAt(text, 2 * i) << 8) | characterAt(text, 2 * i + 1);
+  }
+  return words;
+}
+
+function characterAt(text: string, index: number): number {
+  return index < text.length ? text.charCodeAt(index) & 0xff : 0;
+}
