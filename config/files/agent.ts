@@ -1,0 +1,331 @@
+import { z } from "zod";
+import { CARRIER_IDS, CARRIERS, type CarrierId, METER_ROLES } from "../../core/emission/carriers.ts";
+import type { MeterModel } from "../../core/model/meterModel.ts";
+import { type Finding, pathText } from "../explain.ts";
+import { bilingual, notation, positive, section, text, wholeNumber } from "../fields.ts";
+import { nearest, offer } from "../nearest.ts";
+import { parseBusUrl } from "../notation/busUrl.ts";
+import { DECIMAL_TEXT } from "../notation/decimalText.ts";
+import { formatDuration, parseDuration } from "../notation/duration.ts";
+import { parseSize } from "../notation/size.ts";
+import { type FileSpec, isModelFile } from "../parse.ts";
+import { duplicates, field, list, type Named, textOf } from "../rules.ts";
+import {
+  brokerUrl,
+  clientFindings,
+  credentials,
+  duration,
+  groupName,
+  listenAddress,
+  timeZone,
+  tlsFiles,
+  topicName,
+} from "./shared.ts";
+
+/** How often to read what moves fast, what is differenced, and what hardly ever changes. */
+export interface PollPeriods {
+  readonly power_ms: number;
+  readonly energy_ms: number;
+  readonly settings_ms: number;
+}
+
+/** Counters carry the energy, so they need no second-by-second reading; settings change when an electrician is there. */
+const EVERY_DEFAULT: PollPeriods = { power_ms: 1000, energy_ms: 10_000, settings_ms: 3_600_000 };
+
+const every = z
+  .union([
+    duration("How often everything is read").transform(
+      (period_ms): PollPeriods => ({
+        power_ms: period_ms,
+        energy_ms: period_ms,
+        settings_ms: Math.max(period_ms, EVERY_DEFAULT.settings_ms),
+      }),
+    ),
+    section({
+      power: duration("Instantaneous values").exactOptional(),
+      energy: duration("Counters").exactOptional(),
+      settings: duration("Settings and identity").exactOptional(),
+    }).transform(
+      ({ power, energy, settings }): PollPeriods => ({
+        power_ms: power ?? EVERY_DEFAULT.power_ms,
+        energy_ms: energy ?? EVERY_DEFAULT.energy_ms,
+        settings_ms: settings ?? EVERY_DEFAULT.settings_ms,
+      }),
+    ),
+  ])
+  .describe("Poll period: a duration for all, or {power, energy, settings}");
+
+/** A decimal number kept as its digits; a plain YAML number is taken over as it is printed. */
+const decimalText = (description: string) =>
+  z
+    .union([z.number().positive(), z.string().regex(DECIMAL_TEXT)])
+    .transform(String)
+    .describe(description);
+
+export const meterSchema = section({
+  id: topicName("Name of the meter, unique under its gateway: the Sparkplug device id"),
+  name: bilingual("What people call it").exactOptional(),
+  unit: wholeNumber(0, 255, "Modbus unit (slave) number"),
+  model: text("Id of the device library, or a model file (.yaml) relative to this file"),
+  carrier: z.enum(CARRIER_IDS).describe("What flows through the meter"),
+  role: z
+    .enum(METER_ROLES)
+    .describe("import: across the site's fence; generation: made on site; use: consumer or sub-meter")
+    .exactOptional(),
+  parent: text("Id of the meter this one is fed through; none = at the site's boundary").exactOptional(),
+  every: every.exactOptional(),
+  ct_ratio: positive("Current transformer: primary over secondary, e.g. 80 for 400/5 A").exactOptional(),
+  vt_ratio: positive("Voltage transformer: primary over secondary").exactOptional(),
+  rated_power_W: positive("Greatest power that can flow, W; sets the plausibility limit").exactOptional(),
+  m3_per_count: positive("Volume of one count of a gas or water counter, m³").exactOptional(),
+  ncv: section({
+    value: decimalText("Net calorific value"),
+    unit: z.literal("MJ/Nm3"),
+    source: text("Where it comes from, e.g. the supplier's certificate and month"),
+  })
+    .describe("Calorific value of the gas")
+    .exactOptional(),
+})
+  .transform(({ role, parent, every, ...meter }) => ({
+    ...meter,
+    role: role ?? defaultRole(meter.carrier, parent),
+    parent: parent ?? null,
+    every: every ?? EVERY_DEFAULT,
+  }))
+  .readonly();
+
+/** Solar is made on site; anything else without a parent comes in through the fence, and with one is a consumer. */
+function defaultRole(carrier: CarrierId, parent: string | undefined): (typeof METER_ROLES)[number] {
+  if (carrier === "solar") return "generation";
+  return parent === undefined ? "import" : "use";
+}
+
+const DAY_MS = 86_400_000;
+
+const interval = notation(
+  (written) => {
+    const length = parseDuration(written);
+    if (!length.ok) return length;
+    if (length.value < 1000) return { ok: false, problem: `"${written}" is too short (allowed: at least 1s)` };
+    if (DAY_MS % length.value !== 0)
+      return { ok: false, problem: `"${written}" does not divide a day (allowed: e.g. 1min, 5min, 15min, 30min, 1h)` };
+    return length;
+  },
+  "a duration such as 15min",
+  "Length of an accounting interval; it must divide a day",
+);
+
+export const agentSchema = section({
+  zone: groupName("Id of the zone: the Sparkplug group id"),
+  site: topicName("Id of the site (factory) this gateway stands in"),
+  gateway: topicName("Id of this gateway, unique in the zone: the Sparkplug edge node id"),
+  data_dir: text("Folder of the journal, relative to this file"),
+  interval: interval.prefault("15min"),
+  time_zone: timeZone(),
+  buses: z
+    .array(
+      section({
+        id: topicName("Name of the bus, for logs and pages"),
+        url: notation(parseBusUrl, "an address such as tcp://192.168.1.5:502", "Where the bus is"),
+        timeout: duration("How long to wait for an answer").prefault("1s"),
+        meters: z.array(meterSchema).min(1).max(247).readonly().describe("Meters on this bus"),
+      })
+        .transform(({ timeout, ...bus }) => ({ ...bus, timeout_ms: timeout }))
+        .readonly(),
+    )
+    .min(1)
+    .max(32)
+    .readonly()
+    .describe("Buses: serial lines and TCP connections"),
+  uplink: section({
+    url: brokerUrl("The MQTT broker"),
+    host_id: topicName("Sparkplug host to wait for; absent = publish without waiting for one").exactOptional(),
+    delivery: z
+      .enum(["required", "auto", "off"])
+      .prefault("auto")
+      .describe(
+        "required: keep everything until the collector confirmed it; auto: as off until it once did; off: publish and forget",
+      ),
+    ...credentials,
+    ...tlsFiles,
+  })
+    .transform(({ host_id, ...uplink }) => ({ ...uplink, host_id: host_id ?? null }))
+    .readonly()
+    .describe("Where readings go"),
+  journal: section({
+    max_bytes: notation(parseSize, "a size such as 4GiB", "Most the journal may take on disk").prefault("4GiB"),
+    max_age: duration("Longest an unconfirmed reading is kept").prefault("60d"),
+  })
+    .transform(({ max_bytes, max_age }) => ({ max_bytes, max_age_ms: max_age }))
+    .readonly()
+    .prefault({})
+    .describe("What the gateway holds while the collector cannot be reached"),
+  listen: listenAddress("Health, metrics and the gateway's page").prefault("127.0.0.1:8081"),
+})
+  .transform(({ interval, ...agent }) => ({ ...agent, interval_ms: interval }))
+  .readonly();
+
+export type AgentConfig = z.output<typeof agentSchema>;
+export type BusConfig = AgentConfig["buses"][number];
+export type MeterConfig = BusConfig["meters"][number];
+export type UplinkConfig = AgentConfig["uplink"];
+export type JournalConfig = AgentConfig["journal"];
+
+/** What the rules must know of the device library. `find` answers for ids and for files. */
+export interface ModelLookup {
+  readonly ids: readonly string[];
+  readonly find: (idOrFile: string) => MeterModel | undefined;
+}
+
+export function agentSpec(models: ModelLookup): FileSpec<AgentConfig> {
+  return {
+    schema: agentSchema,
+    rules: [
+      (document) => clientFindings(field(document, "uplink"), ["uplink"]),
+      busIdsOnce,
+      unitIsTheMeters,
+      meterIdsOnce,
+      unitsOnce,
+      parentsExist,
+      (document) => modelsAreKnown(document, models),
+      (document) => countersAreKnown(document, models),
+      energyWithinInterval,
+    ],
+  };
+}
+
+interface WrittenMeter {
+  readonly meter: unknown;
+  readonly path: readonly PropertyKey[];
+}
+
+function meters(document: unknown): readonly WrittenMeter[] {
+  return list(field(document, "buses")).flatMap((bus, b) =>
+    list(field(bus, "meters")).map((meter, m) => ({ meter, path: ["buses", b, "meters", m] })),
+  );
+}
+
+function named(document: unknown): readonly (Named & WrittenMeter)[] {
+  return meters(document).flatMap(({ meter, path }) => {
+    const name = textOf(field(meter, "id"));
+    return name === undefined ? [] : [{ name, meter, path: [...path, "id"] }];
+  });
+}
+
+function busIdsOnce(document: unknown): readonly Finding[] {
+  const buses = list(field(document, "buses")).flatMap((bus, b): Named[] => {
+    const name = textOf(field(bus, "id"));
+    return name === undefined ? [] : [{ name, path: ["buses", b, "id"] }];
+  });
+  return duplicates(buses, (name) => `bus id "${name}"`);
+}
+
+function unitIsTheMeters(document: unknown): readonly Finding[] {
+  return list(field(document, "buses")).flatMap((bus, b): Finding[] => {
+    const url = textOf(field(bus, "url"));
+    if (url === undefined || !/[?&]unit=/.test(url)) return [];
+    return [
+      { path: pathText(["buses", b, "url"]), message: "unit= belongs to the meters of this bus, not to its address" },
+    ];
+  });
+}
+
+function meterIdsOnce(document: unknown): readonly Finding[] {
+  return duplicates(named(document), (name) => `meter id "${name}"`);
+}
+
+function unitsOnce(document: unknown): readonly Finding[] {
+  return list(field(document, "buses")).flatMap((bus, b) => {
+    const units = list(field(bus, "meters")).flatMap((meter, m): Named[] => {
+      const unit = field(meter, "unit");
+      return typeof unit === "number" ? [{ name: String(unit), path: ["buses", b, "meters", m, "unit"] }] : [];
+    });
+    return duplicates(units, (unit) => `unit ${unit} of this bus`);
+  });
+}
+
+function parentsExist(document: unknown): readonly Finding[] {
+  const parents = new Map<string, string | undefined>();
+  for (const { name, meter } of named(document)) parents.set(name, textOf(field(meter, "parent")));
+  const ids = [...parents.keys()];
+  return named(document).flatMap(({ name, meter, path }): Finding[] => {
+    const parent = textOf(field(meter, "parent"));
+    if (parent === undefined) return [];
+    const at = pathText([...path.slice(0, -1), "parent"]);
+    if (!parents.has(parent)) return [{ path: at, message: `no meter "${parent}" in this file${offer(parent, ids)}` }];
+    const loop = loopFrom(name, parents);
+    return loop === null ? [] : [{ path: at, message: `meters feed each other in a loop: ${loop.join(" → ")}` }];
+  });
+}
+
+/** The loop that `start` is part of and the first member of in the order of the file; null if there is none. */
+function loopFrom(start: string, parents: ReadonlyMap<string, string | undefined>): readonly string[] | null {
+  const seen = [start];
+  for (let at = parents.get(start); at !== undefined; at = parents.get(at)) {
+    if (at === start) {
+      const order = [...parents.keys()];
+      const isFirst = seen.every((member) => order.indexOf(member) >= order.indexOf(start));
+      return isFirst ? [...seen, start] : null;
+    }
+    if (seen.includes(at)) return null;
+    seen.push(at);
+  }
+  return null;
+}
+
+function modelsAreKnown(document: unknown, models: ModelLookup): readonly Finding[] {
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const model = textOf(field(meter, "model"));
+    // A model file that cannot be used is reported by whoever opened it.
+    if (model === undefined || isModelFile(model) || models.find(model) !== undefined) return [];
+    const near = nearest(model, models.ids);
+    const hint =
+      near === undefined ? "see `khuxanh models` for all of them, or name a .yaml file" : `did you mean ${near}?`;
+    return [
+      {
+        path: pathText([...path, "model"]),
+        message: `no model "${model}" in the device library (${hint})`,
+        code: "MODEL_UNKNOWN",
+      },
+    ];
+  });
+}
+
+/** A counter in `count` says nothing until the site says what a count is worth. */
+function countersAreKnown(document: unknown, models: ModelLookup): readonly Finding[] {
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const model = models.find(textOf(field(meter, "model")) ?? "");
+    const carrier = CARRIER_IDS.find((id) => id === field(meter, "carrier"));
+    if (model === undefined || carrier === undefined || field(meter, "m3_per_count") !== undefined) return [];
+    const counter = model.registers.find(
+      (register) => register.unit === "count" && CARRIERS[carrier].counters.some((id) => id === register.quantity),
+    );
+    if (counter === undefined) return [];
+    return [
+      {
+        path: pathText([...path, "m3_per_count"]),
+        message: `is missing: ${model.id} counts ${counter.quantity} in units that no register tells, so the meter is refused for accounting (read the m³ per count off its display or certificate)`,
+        code: "COUNTER_RESOLUTION_UNKNOWN",
+      },
+    ];
+  });
+}
+
+/** An interval in which a counter was never read has no energy of its own. */
+function energyWithinInterval(document: unknown): readonly Finding[] {
+  const length = parseDuration(textOf(field(document, "interval")) ?? "15min");
+  if (!length.ok) return [];
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const written = field(meter, "every");
+    const energy = textOf(written) ?? textOf(field(written, "energy"));
+    const period = energy === undefined ? null : parseDuration(energy);
+    if (period === null || !period.ok || period.value <= length.value) return [];
+    const at = typeof written === "string" ? ["every"] : ["every", "energy"];
+    return [
+      {
+        path: pathText([...path, ...at]),
+        message: `"${energy}" is longer than the accounting interval (allowed: at most ${formatDuration(length.value)})`,
+      },
+    ];
+  });
+}

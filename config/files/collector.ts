@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { type Finding, pathText } from "../explain.ts";
+import { bilingual, notation, section, text } from "../fields.ts";
+import { parsed, wrong } from "../notation/parsed.ts";
+import type { FileSpec } from "../parse.ts";
+import { duplicates, field, list, type Named, textOf } from "../rules.ts";
+import {
+  brokerUrl,
+  clientFindings,
+  credentials,
+  groupName,
+  listenAddress,
+  timeZone,
+  tlsFiles,
+  topicName,
+} from "./shared.ts";
+
+const httpUrl = (description: string) =>
+  notation(
+    (written) =>
+      /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(written)
+        ? parsed(written.replace(/\/$/, ""))
+        : wrong(`"${written}" is not a web address (allowed: http://host:8086, https://host:8086)`),
+    "an address such as http://127.0.0.1:8086",
+    description,
+  );
+
+/** The broker inside the collector, or one elsewhere. */
+const broker = z.union([
+  section({ embedded: listenAddress("Where the embedded broker listens") })
+    .transform(({ embedded }) => ({ kind: "embedded" as const, listen: embedded }))
+    .readonly(),
+  section({ url: brokerUrl("The MQTT broker"), ...credentials, ...tlsFiles })
+    .transform((client) => ({ kind: "external" as const, ...client }))
+    .readonly(),
+]);
+
+const store = z.discriminatedUnion("kind", [
+  section({ kind: z.literal("sqlite").describe("Everything in one file of the data folder") }),
+  section({
+    kind: z.literal("influx").describe("Raw series in InfluxDB, the books in SQLite"),
+    url: httpUrl("Address of InfluxDB"),
+    database: text("Name of the database"),
+    ...credentials,
+  }),
+]);
+
+export const collectorSchema = section({
+  zone: section({
+    id: groupName("Id of the zone: the Sparkplug group id"),
+    name: bilingual("What people call it"),
+    time_zone: timeZone(),
+  })
+    .readonly()
+    .describe("The industrial zone"),
+  host_id: topicName("Sparkplug host id of this collector").prefault("zone-collector"),
+  data_dir: text("Folder of the store, relative to this file"),
+  sites: z
+    .array(
+      section({
+        id: topicName("Id of the site, as in its gateways' files"),
+        name: bilingual("What people call it"),
+        sector: text("Branch of industry, e.g. steel, electronics, food").prefault("other"),
+        gateways: z.array(topicName("Gateway id")).min(1).max(100).readonly().describe("Its gateways"),
+      }).readonly(),
+    )
+    .min(1)
+    .max(1000)
+    .readonly()
+    .describe("Factories of the zone"),
+  broker: broker.prefault({ embedded: "127.0.0.1:1883" }).describe("The broker: embedded, or the address of one"),
+  store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
+  listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
+}).readonly();
+
+export type CollectorConfig = z.output<typeof collectorSchema>;
+export type SiteConfig = CollectorConfig["sites"][number];
+
+export const collectorSpec: FileSpec<CollectorConfig> = {
+  schema: collectorSchema,
+  rules: [
+    (document) => clientFindings(field(document, "broker"), ["broker"]),
+    (document) => clientFindings(field(document, "store"), ["store"]),
+    sitesOnce,
+    gatewaysOnce,
+    portsDiffer,
+  ],
+};
+
+function sitesOnce(document: unknown): readonly Finding[] {
+  const sites = list(field(document, "sites")).flatMap((site, s): Named[] => {
+    const name = textOf(field(site, "id"));
+    return name === undefined ? [] : [{ name, path: ["sites", s, "id"] }];
+  });
+  return duplicates(sites, (name) => `site id "${name}"`);
+}
+
+/** A gateway belongs to one site: its energy would be counted twice otherwise. */
+function gatewaysOnce(document: unknown): readonly Finding[] {
+  const gateways = list(field(document, "sites")).flatMap((site, s) =>
+    list(field(site, "gateways")).flatMap((gateway, g): Named[] => {
+      const name = textOf(gateway);
+      return name === undefined ? [] : [{ name, path: ["sites", s, "gateways", g] }];
+    }),
+  );
+  return duplicates(gateways, (name) => `gateway "${name}"`);
+}
+
+function portsDiffer(document: unknown): readonly Finding[] {
+  const embedded = textOf(field(field(document, "broker"), "embedded"));
+  const listen = textOf(field(document, "listen"));
+  if (embedded === undefined || embedded !== listen || listen.endsWith(":0")) return [];
+  return [
+    { path: pathText(["listen"]), message: `${listen} is already the embedded broker's address (broker.embedded)` },
+  ];
+}
