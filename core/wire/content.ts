@@ -6,6 +6,7 @@ import type { CounterDefinition, DeviceDefinition } from "../model/deviceDefinit
 import { QUALITY_REASONS, type QualityReason, type Reading } from "../reading/reading.ts";
 import { QUANTITIES, type QuantityId, quantityOfWire } from "../units/quantities.ts";
 import { notationOfUcum, UNITS, type UnitNotation } from "../units/units.ts";
+import { MetricName } from "./ack.ts";
 import {
   DataType,
   type DataTypeCode,
@@ -31,8 +32,6 @@ import {
 export const INTERVAL_FOLDER = "Interval/";
 export const EMISSIONS_FOLDER = "Emissions/";
 export const PROPERTIES_FOLDER = "Properties/";
-/** Batch number of a DDATA: always its last metric, never historical, is_transient. */
-export const BATCH_METRIC = "Delivery/Batch";
 
 const GAS_NAMES: Readonly<Record<GasId, string>> = { co2: "CO2", ch4: "CH4", n2o: "N2O", co2_biogenic: "CO2Biogenic" };
 
@@ -103,7 +102,7 @@ export function deviceMetrics(definition: DeviceDefinition): readonly Omit<BornM
       });
     }
   }
-  metrics.push({ name: BATCH_METRIC, datatype: DataType.Int64, properties: {} });
+  metrics.push({ name: MetricName.deliveryBatch, datatype: DataType.Int64, properties: {} });
   return metrics;
 }
 
@@ -247,7 +246,7 @@ export function emissionMetric(emission: Emission, naming: Naming): Metric {
 
 /** The batch metric; the last one of its payload, because readings are older and live metrics must be in time order. */
 export function batchMetric(number: number, sent_ms: number, aliasOf: Naming["aliasOf"]): Metric {
-  return data.int64({ alias: aliasOf(BATCH_METRIC), timestamp_ms: sent_ms, isTransient: true }, number);
+  return data.int64({ alias: aliasOf(MetricName.deliveryBatch), timestamp_ms: sent_ms, isTransient: true }, number);
 }
 
 function headOf(name: string, timestamp_ms: number, naming: Naming, properties: PropertySet | undefined) {
@@ -297,7 +296,7 @@ export type MetricContent =
 export function metricContent(device: string, metric: Metric, born: BornMetric, sent_ms: number): MetricContent {
   const at_ms = metric.timestamp_ms ?? sent_ms;
   const value = metricValue(metric, (metric.datatype ?? born.datatype) as DataTypeCode);
-  if (born.name === BATCH_METRIC) {
+  if (born.name === MetricName.deliveryBatch) {
     return typeof value === "bigint" && value > 0n
       ? { kind: "batch", number: Number(value) }
       : malformed("the batch number is no positive integer");

@@ -1,0 +1,40 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { KhuXanhError } from "../core/errors.ts";
+
+/**
+ * A data directory has one owner (architecture §4.18). The lock is an SQLite file held in an exclusive transaction: the
+ * operating system lets go of it when the process ends, however it ends.
+ */
+export interface DataDir {
+  readonly path: string;
+  release(): void;
+}
+
+/** @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_UNUSABLE if it cannot be made or written. */
+export function openDataDir(path: string): DataDir {
+  let lock: DatabaseSync;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    lock = new DatabaseSync(join(path, "lock"), { timeout: 0 });
+    chmodSync(join(path, "lock"), 0o600);
+  } catch (cause) {
+    throw new KhuXanhError("DISK_UNUSABLE", `the data directory ${path} cannot be used`, {
+      hint: "Check that the folder exists, is writable for this user, and that its disk is not full or read-only.",
+      context: { path },
+      cause,
+    });
+  }
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    lock.close();
+    throw new KhuXanhError("DATA_DIR_LOCKED", `another process is using the data directory ${path}`, {
+      hint: "Stop the other khuxanh process, or give this one another data_dir.",
+      context: { path },
+      cause,
+    });
+  }
+  return { path, release: () => lock.close() };
+}
