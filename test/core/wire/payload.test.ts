@@ -1,0 +1,421 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { KhuXanhError } from "../../../core/errors.ts";
+import {
+  type DataTypeCode,
+  decodePayload,
+  encodePayload,
+  METRICS_MAX,
+  type Metric,
+  metric,
+  PAYLOAD_BYTES_MAX,
+  type Payload,
+  PROPERTIES_MAX,
+  type PropertyValue,
+  property,
+} from "../../../core/wire/payload.ts";
+import { FIXTURES, fromHex, T, toHex } from "./fixtures.ts";
+import { oracleDecode, oracleEncode, oracleEncodeRaw } from "./oracle.ts";
+
+const PAYLOADS: Record<keyof typeof FIXTURES, Payload> = {
+  ndeath: { metrics: [metric.int64({ name: "bdSeq", timestamp_ms: T }, 7n)] },
+  nbirth: {
+    timestamp_ms: T,
+    seq: 0,
+    metrics: [
+      metric.int64({ name: "bdSeq", timestamp_ms: T }, 7n),
+      metric.boolean({ name: "Node Control/Rebirth", timestamp_ms: T }, false),
+    ],
+  },
+  dbirth: {
+    timestamp_ms: T,
+    seq: 1,
+    metrics: [
+      metric.double({ name: "L1/Voltage", alias: 200, timestamp_ms: T }, 230.5),
+      metric.string({ name: "Serial", timestamp_ms: T }, null),
+    ],
+  },
+  ddataLive: {
+    timestamp_ms: T + 1000,
+    seq: 2,
+    metrics: [{ alias: 200, timestamp_ms: T + 1000, doubleValue: 231.25 }],
+  },
+  ddataLate: {
+    timestamp_ms: T + 5000,
+    seq: 3,
+    metrics: [{ alias: 200, timestamp_ms: T + 2000, isHistorical: true, doubleValue: -1.5 }],
+  },
+  ddeath: { timestamp_ms: T + 6000, seq: 4, metrics: [] },
+  ncmdRebirth: {
+    timestamp_ms: T,
+    metrics: [metric.boolean({ name: "Node Control/Rebirth", timestamp_ms: T }, true)],
+  },
+  ncmdAck: {
+    timestamp_ms: T,
+    metrics: [metric.string({ name: "Delivery/Ack", timestamp_ms: T }, "1 9f3c2a7e51d0b846 1-3,5")],
+  },
+  negatives: {
+    metrics: [metric.int32({ name: "a", timestamp_ms: 1 }, -5), metric.int64({ name: "b", timestamp_ms: 1 }, -5n)],
+  },
+};
+
+describe("the fixtures of the reference", () => {
+  for (const [name, payload] of Object.entries(PAYLOADS) as [keyof typeof FIXTURES, Payload][]) {
+    test(`${name} is written byte for byte`, () => {
+      expect(toHex(encodePayload(payload))).toBe(FIXTURES[name]);
+    });
+    test(`${name} is read back`, () => {
+      expect(decodePayload(fromHex(FIXTURES[name]))).toStrictEqual(payload);
+    });
+  }
+});
+
+const instant = fc.oneof(fc.integer({ min: T, max: T + 1e9 }), fc.maxSafeNat());
+const alias = fc.oneof(fc.constant(0), fc.nat(20_000), fc.maxSafeNat());
+const text = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.string({ unit: "binary", maxLength: 60 }),
+  fc.string({ minLength: 100, maxLength: 300 }),
+  fc.constantFrom("", "\uFEFFbom", "Nhà máy thép Gia Minh/Điện áp"),
+);
+const typeCode = fc.integer({ min: 0, max: 34 }) as fc.Arbitrary<DataTypeCode>;
+const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+
+const scalar = fc.oneof(
+  fc.constant({}),
+  fc.constant({ isNull: true }),
+  fc.record({ intValue: fc.nat(0xffff_ffff) }),
+  fc.record({ longValue: uint64 }),
+  fc.record({ floatValue: fc.float() }),
+  fc.record({ doubleValue: fc.double() }),
+  fc.record({ booleanValue: fc.boolean() }),
+  fc.record({ stringValue: text }),
+);
+const propertyValue: fc.Arbitrary<PropertyValue> = fc
+  .tuple(fc.record({ type: typeCode }, { requiredKeys: [] }), scalar)
+  .map(([head, value]) => ({ ...head, ...value }));
+const properties = fc
+  .uniqueArray(fc.tuple(text, propertyValue), { selector: ([key]) => key, maxLength: 4 })
+  .map((entries) => new Map(entries));
+const anyMetric: fc.Arbitrary<Metric> = fc
+  .tuple(
+    fc.record(
+      {
+        name: text,
+        alias,
+        timestamp_ms: instant,
+        datatype: typeCode,
+        isHistorical: fc.boolean(),
+        isTransient: fc.boolean(),
+        isNull: fc.boolean(),
+        properties,
+      },
+      { requiredKeys: [] },
+    ),
+    fc.oneof(scalar, fc.record({ bytesValue: fc.uint8Array({ maxLength: 300 }) })),
+  )
+  .map(([head, value]) => ({ ...head, ...value }));
+const anyPayload: fc.Arbitrary<Payload> = fc
+  .record(
+    {
+      timestamp_ms: instant,
+      seq: fc.nat(255),
+      uuid: text,
+      body: fc.uint8Array({ maxLength: 300 }),
+      metrics: fc.array(anyMetric, { maxLength: 6 }),
+    },
+    { requiredKeys: ["metrics"] },
+  )
+  .map((payload) => ({ ...payload })); // fast-check's records have no prototype, ours have
+
+describe("against an independent protobuf runtime", () => {
+  test("both write the same bytes", () => {
+    fc.assert(
+      fc.property(anyPayload, (payload) => {
+        expect(toHex(encodePayload(payload))).toBe(toHex(oracleEncode(payload)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("what one writes the other reads, with every absent field absent", () => {
+    fc.assert(
+      fc.property(anyPayload, (payload) => {
+        expect(oracleDecode(encodePayload(payload))).toStrictEqual(payload);
+        expect(decodePayload(oracleEncode(payload))).toStrictEqual(payload);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("bytes that both accept mean the same to both", () => {
+    let bothRead = 0;
+    fc.assert(
+      fc.property(anyPayload, mutation(), (payload, mutate) => {
+        const bytes = mutate(encodePayload(payload));
+        const ours = outcome(() => decodePayload(bytes));
+        const theirs = oracleOutcome(bytes);
+        if (ours.kind === "refused" || theirs === null) return;
+        bothRead++;
+        expect(ours.value).toStrictEqual(theirs);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(bothRead).toBeGreaterThan(100);
+  });
+
+  test("metadata, datasets, templates and nested property sets are passed over, and their neighbours read", () => {
+    const inner = { keys: ["deep"], values: [{ type: 3, value: { case: "intValue", value: 1 } }] };
+    const bytes = oracleEncodeRaw({
+      seq: 9n,
+      metrics: [
+        { name: "file", metadata: { fileName: "a.bin", size: 3n } },
+        { name: "table", datatype: 16, value: { case: "datasetValue", value: { columns: ["a"], types: [3, 4] } } },
+        { name: "template", datatype: 19, value: { case: "templateValue", value: { metrics: [{ name: "x" }] } } },
+        {
+          name: "nested",
+          properties: {
+            keys: ["set", "sets", "engUnit"],
+            values: [
+              { type: 20, value: { case: "propertysetValue", value: inner } },
+              { type: 21, value: { case: "propertysetsValue", value: { propertyset: [inner] } } },
+              { type: 12, value: { case: "stringValue", value: "V" } },
+            ],
+          },
+        },
+      ],
+    });
+    expect(decodePayload(bytes)).toStrictEqual({
+      seq: 9,
+      metrics: [
+        { name: "file" },
+        { name: "table", datatype: 16 },
+        { name: "template", datatype: 19 },
+        {
+          name: "nested",
+          properties: new Map<string, PropertyValue>([
+            ["set", { type: 20 }],
+            ["sets", { type: 21 }],
+            ["engUnit", property.string("V")],
+          ]),
+        },
+      ],
+    });
+  });
+});
+
+describe("reading what others may send", () => {
+  test("zero is a value and absence is none", () => {
+    expect(decodePayload(fromHex("0800180012021000"))).toStrictEqual({
+      timestamp_ms: 0,
+      seq: 0,
+      metrics: [{ alias: 0 }],
+    });
+    expect(decodePayload(new Uint8Array())).toStrictEqual({ metrics: [] });
+  });
+
+  test("fields may come in any order, and unknown ones of every wire type between them", () => {
+    const unknown = "3001" + "390102030405060708" + "3a020102" + "3b08014b08014c3c" + "3d01020304";
+    expect(decodePayload(fromHex(`1805${unknown}0801`))).toStrictEqual({ seq: 5, timestamp_ms: 1, metrics: [] });
+  });
+
+  test("of several values in one metric the last one counts", () => {
+    expect(decodePayload(fromHex("120850057a0268695807")).metrics).toStrictEqual([{ longValue: 7n }]);
+    expect(decodePayload(fromHex("120550058a0100")).metrics).toStrictEqual([{}]);
+  });
+
+  test("a property set that comes in two pieces is one", () => {
+    const one = "4a090a0161120408031801";
+    const two = "4a090a0162120408031802";
+    expect(decodePayload(fromHex(`1216${one}${two}`)).metrics[0]!.properties).toStrictEqual(
+      new Map([
+        ["a", property.int32(1)],
+        ["b", property.int32(2)],
+      ]),
+    );
+  });
+
+  test("a 32-bit field sent as a 64-bit negative keeps its low 32 bits", () => {
+    expect(decodePayload(fromHex("120b50fbffffffffffffffff01")).metrics).toStrictEqual([{ intValue: 0xffff_fffb }]);
+  });
+
+  test("a datatype of a later standard reads as unknown", () => {
+    expect(decodePayload(fromHex("12022063")).metrics).toStrictEqual([{ datatype: 0 }]);
+  });
+
+  test("bytes read stay as they are when the buffer they came in is reused", () => {
+    const packet = Buffer.from(encodePayload({ metrics: [{ bytesValue: new Uint8Array([1, 2, 3]) }] }));
+    const { metrics } = decodePayload(packet);
+    packet.fill(0xff);
+    expect(metrics).toStrictEqual([{ bytesValue: new Uint8Array([1, 2, 3]) }]);
+  });
+
+  test("bytes in the middle of a larger buffer are read from where they begin", () => {
+    const packet = Buffer.concat([Buffer.alloc(5, 0xff), fromHex(FIXTURES.ddataLive), Buffer.alloc(5, 0xff)]);
+    expect(decodePayload(packet.subarray(5, -5))).toStrictEqual(PAYLOADS.ddataLive);
+  });
+});
+
+describe("bytes that are no payload", () => {
+  const MALFORMED = {
+    "a cut varint": "0880",
+    "a varint of eleven bytes": "08ffffffffffffffffffff01",
+    "a timestamp above 2^53−1": "08808080808080808010",
+    "a negative timestamp": "08ffffffffffffffffff01",
+    "a metric longer than the payload": "12050a01",
+    "a name longer than its metric": "12030a056162636465",
+    "a double cut short": "12056900000000",
+    "field number 0": "0001",
+    "a field number above 2^29": "808080808080800101",
+    "a group that never ends": "3b0801",
+    "a group that ends as another": "3b08014c",
+    "an end of a group that never began": "3c",
+    "wire type 7": "3f",
+    "a timestamp of wire type 2": "0a0101",
+    "a value of a wrong wire type": "1203520101",
+    "a name that is not UTF-8": "12040a02c328",
+    "a long name that is not UTF-8": `12340a32${"61".repeat(49)}ff`,
+    "more property keys than values": "12054a030a0161",
+  } as const;
+  for (const [name, hex] of Object.entries(MALFORMED)) {
+    test(`${name} is malformed`, () => {
+      const result = outcome(() => decodePayload(fromHex(hex)));
+      expect(result).toMatchObject({ kind: "refused", error: { code: "WIRE_MALFORMED" } });
+    });
+  }
+
+  test("groups within groups end at a depth, not at the end of the stack", () => {
+    const deep = new Uint8Array(1_000_000).fill(0x3b);
+    expect(outcome(() => decodePayload(deep))).toMatchObject({ error: { code: "WIRE_MALFORMED" } });
+  });
+
+  test("random bytes are read or refused, never anything else", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        assertReadOrRefused(bytes);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test("damaged payloads are read or refused, never anything else", () => {
+    fc.assert(
+      fc.property(anyPayload, mutation(), (payload, mutate) => {
+        assertReadOrRefused(mutate(encodePayload(payload)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("every beginning of a payload but the whole is read or refused", () => {
+    const whole = encodePayload(PAYLOADS.nbirth);
+    for (let length = 0; length < whole.length; length++) assertReadOrRefused(whole.subarray(0, length));
+  });
+});
+
+describe("limits", () => {
+  test("more bytes than allowed are refused before they are read", () => {
+    expect(outcome(() => decodePayload(new Uint8Array(PAYLOAD_BYTES_MAX + 1)))).toMatchObject({
+      error: { code: "WIRE_TOO_LARGE" },
+    });
+  });
+
+  test("more metrics than allowed are refused both ways", () => {
+    const flood = new Uint8Array(2 * (METRICS_MAX + 1));
+    for (let at = 0; at < flood.length; at += 2) flood[at] = 0x12;
+    expect(outcome(() => decodePayload(flood))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+    expect(decodePayload(flood.subarray(2)).metrics).toHaveLength(METRICS_MAX);
+    const metrics = Array.from({ length: METRICS_MAX + 1 }, () => ({}));
+    expect(outcome(() => encodePayload({ metrics }))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+  });
+
+  test("more properties than allowed are refused both ways", () => {
+    const set = new Map(Array.from({ length: PROPERTIES_MAX + 1 }, (_, at) => [`${at}`, property.int32(at)]));
+    const twoMetrics = [{ properties: set }, { properties: new Map([["one more", property.int32(0)]]) }];
+    expect(outcome(() => encodePayload({ metrics: twoMetrics }))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+    expect(outcome(() => decodePayload(oracleEncode({ metrics: twoMetrics })))).toMatchObject({
+      error: { code: "WIRE_TOO_LARGE" },
+    });
+  });
+
+  test("a payload over the limit is not written, and the next one is as if nothing had been", () => {
+    const half = new Uint8Array(PAYLOAD_BYTES_MAX / 2);
+    const tooLarge = { metrics: [{ bytesValue: half }, { bytesValue: half }] };
+    expect(outcome(() => encodePayload(tooLarge))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+    expect(toHex(encodePayload(PAYLOADS.ddeath))).toBe(FIXTURES.ddeath);
+  });
+});
+
+describe("a caller's mistake", () => {
+  const MISTAKES: Record<string, Payload> = {
+    "a timestamp that is not whole": { timestamp_ms: 1.5, metrics: [] },
+    "a timestamp that is no number": { metrics: [{ timestamp_ms: Number.NaN }] },
+    "a negative alias": { metrics: [{ alias: -1 }] },
+    "a seq beyond 2^53−1": { seq: 2 ** 53, metrics: [] },
+    "two values in one metric": { metrics: [{ intValue: 1, longValue: 1n }] },
+    "two values in one property": {
+      metrics: [{ properties: new Map([["a", { intValue: 1, stringValue: "1" }]]) }],
+    },
+  };
+  for (const [name, payload] of Object.entries(MISTAKES)) {
+    test(`${name} is not written`, () => {
+      expect(outcome(() => encodePayload(payload))).toMatchObject({ error: { code: "INTERNAL" } });
+    });
+  }
+});
+
+type Outcome<T> = { kind: "read"; value: T } | { kind: "refused"; error: KhuXanhError };
+
+/** Only errors of the product are outcomes; anything else fails the test, as it would fail the caller. */
+function outcome<T>(run: () => T): Outcome<T> {
+  try {
+    return { kind: "read", value: run() };
+  } catch (error) {
+    if (error instanceof KhuXanhError) return { kind: "refused", error };
+    throw error;
+  }
+}
+
+function oracleOutcome(bytes: Uint8Array): Payload | null {
+  try {
+    return oracleDecode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function assertReadOrRefused(bytes: Uint8Array): void {
+  const result = outcome(() => decodePayload(bytes));
+  if (result.kind === "refused") {
+    expect(["WIRE_MALFORMED", "WIRE_TOO_LARGE"]).toContain(result.error.code);
+    expect(result.error.hint).not.toBe("");
+  } else {
+    expect(decodePayload(encodePayload(result.value))).toStrictEqual(result.value);
+  }
+}
+
+/** Flips, cuts, repeats or overwrites some bytes. */
+function mutation(): fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> {
+  const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
+  const at = (bytes: Uint8Array, share: number) => Math.floor(share * bytes.length);
+  const step = fc.oneof(
+    fc.tuple(place, fc.nat(255)).map(([where, byte]) => (bytes: Uint8Array) => {
+      const copy = bytes.slice();
+      if (copy.length > 0) copy[at(copy, where)] = byte;
+      return copy;
+    }),
+    fc.tuple(place, fc.nat(7)).map(([where, bit]) => (bytes: Uint8Array) => {
+      const copy = bytes.slice();
+      if (copy.length > 0) copy[at(copy, where)]! ^= 1 << bit;
+      return copy;
+    }),
+    place.map((where) => (bytes: Uint8Array) => bytes.slice(0, at(bytes, where))),
+    fc.tuple(place, fc.uint8Array({ maxLength: 8 })).map(([where, more]) => (bytes: Uint8Array) => {
+      const cut = at(bytes, where);
+      return new Uint8Array([...bytes.subarray(0, cut), ...more, ...bytes.subarray(cut)]);
+    }),
+  );
+  return fc
+    .array(step, { minLength: 1, maxLength: 4 })
+    .map((steps) => (bytes) => steps.reduce((b, run) => run(b), bytes));
+}
