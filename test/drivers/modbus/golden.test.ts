@@ -39,9 +39,9 @@ test("a whole poll of a real SDM630 becomes one good reading per register, count
   });
   expect(readings).toHaveLength(registers.length);
   expect(readings.every(({ quality }) => quality === "good")).toBe(true);
-  const valueOf = (quantity: string) => readings.find((reading) => reading.quantity === quantity)!.value;
-  expect(valueOf("active_energy_total")).toBe(24547766n);
-  expect(valueOf("active_power_l2")).toBe(-505.9888000488281);
+  const read = (quantity: string) => readings.find((reading) => reading.quantity === quantity)!.value;
+  expect(read("active_energy_total")).toBe(24547766n);
+  expect(read("active_power_l2")).toBe(-505.9888000488281);
 });
 
 test("the capture's voltage in the wrong word order is refused as implausible", () => {
