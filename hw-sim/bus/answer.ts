@@ -1,0 +1,32 @@
+import {
+  type Answer,
+  GATEWAY_TARGET_FAILED,
+  ILLEGAL_DATA_ADDRESS,
+  ILLEGAL_DATA_VALUE,
+  ILLEGAL_FUNCTION,
+} from "../meters/addressSpace.ts";
+
+/** What a line needs of a meter. */
+export interface Readable {
+  read(fc: 3 | 4, address: number, count: number, at_ms: number): Answer;
+}
+
+/** Most registers a read may ask for. Source: Modbus Application Protocol V1.1b3 §6.3. */
+const COUNT_MAX = 125;
+
+/**
+ * Answer of a line of meters to one request PDU. Reads only: every other function is exception 1, so nothing can be
+ * written. A unit that is not there answers 0x0B, as a gateway to a serial line does.
+ */
+export function answerTo(meters: ReadonlyMap<number, Readable>, unit: number, pdu: Uint8Array, at_ms: number): Answer {
+  const meter = meters.get(unit);
+  if (meter === undefined) return { exception: GATEWAY_TARGET_FAILED };
+  const fc = pdu[0];
+  if (fc !== 3 && fc !== 4) return { exception: ILLEGAL_FUNCTION };
+  if (pdu.length !== 5) return { exception: ILLEGAL_DATA_VALUE };
+  const address = (pdu[1]! << 8) | pdu[2]!;
+  const count = (pdu[3]! << 8) | pdu[4]!;
+  if (count < 1 || count > COUNT_MAX) return { exception: ILLEGAL_DATA_VALUE };
+  if (address + count > 65_536) return { exception: ILLEGAL_DATA_ADDRESS };
+  return meter.read(fc, address, count, at_ms);
+}

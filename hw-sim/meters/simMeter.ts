@@ -1,0 +1,250 @@
+import { KhuXanhError } from "../../core/errors.ts";
+import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
+import type { IdentifyRead, MeterModel, Register } from "../../core/model/meterModel.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+import type { UnitNotation } from "../../core/units/units.ts";
+import { encodeRaw } from "../../drivers/modbus/encode.ts";
+import { TICKS_PER_THOUSAND, TICKS_PER_UNIT } from "../course/integral.ts";
+import { hash32 } from "../course/noise.ts";
+import type { Load } from "../profiles/load.ts";
+import type { SimMeterSpec } from "../simConfig.ts";
+import { type Answer, addressSpace, type Cell, ILLEGAL_DATA_VALUE, SERVER_DEVICE_FAILURE } from "./addressSpace.ts";
+import { electricity } from "./electricity.ts";
+import { scaleExponents } from "./exponents.ts";
+import { inverter } from "./inverter.ts";
+import type { Gauges, Physics, Placement } from "./physics.ts";
+import { type Encoding, noValueCell, registerCell } from "./registerCells.ts";
+import { sunspecChain, textWords } from "./sunspecChain.ts";
+import { gasMeter, waterMeter } from "./volume.ts";
+
+/**
+ * One simulated meter: a pure function of seed and time that answers in the words of its model.
+ *
+ * Every value of a read is of the same instant. What the model does not define is exception 2, so a reader that merges
+ * across undefined registers is found out; what the model defines and the simulator does not know answers "no value" and
+ * is listed in `unserved`.
+ */
+export interface SimMeter {
+  readonly unit: number;
+  readonly name: string;
+  readonly model: MeterModel;
+  /** Address the model's register offsets count from: 0, or the place in a SunSpec chain. */
+  readonly base: number;
+  /** Registers that answer "no value" for ever. */
+  readonly unserved: readonly string[];
+  read(fc: 3 | 4, address: number, count: number, at_ms: number): Answer;
+  /** What each counter of the model truly counted. */
+  truth(at_ms: number): Truth;
+  /** One counter, exact: ticks of 1 mJ (3,600,000 to the Wh, varh, VAh or litre), the start value included. */
+  ticks(quantity: QuantityId, at_ms: number): bigint;
+  /** The gauges behind the registers, in the units of `core/units/quantities.ts`. */
+  gauges(at_ms: number): Gauges;
+}
+
+/** Exact decimal text, cut (not rounded) after six decimals: 1 µWh or 1 mL. */
+export type Truth = Readonly<Partial<Record<QuantityId, { readonly value: string; readonly unit: UnitNotation }>>>;
+
+export interface MeterPlace {
+  readonly seed: number;
+  readonly origin_ms: number;
+  readonly since_ms: number;
+}
+
+/**
+ * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN (a gas meter without m3_per_count), CONFIG_INVALID (a load that does not
+ * fit the meter, a start value below 0).
+ */
+export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, place: MeterPlace): SimMeter {
+  const name = spec.name ?? `${model.id} unit ${spec.unit}`;
+  const settings = settingsOf(spec);
+  const physics = physicsOf(spec, model, load, place);
+  const gauges = rememberLast((at_ms) => physics.gauges(at_ms));
+  const serial = 10_000_000 + (hash32(place.seed, 77) % 89_999_999);
+  const plate = {
+    manufacturer: manufacturerOf(model),
+    model: model.model,
+    options: "",
+    version: "1.0.0",
+    serial: String(serial),
+    unit: spec.unit,
+  };
+  const chain = sunspecChain(model, plate, spec.sunspec_common_length ?? 66);
+  const base = chain?.base ?? 0;
+  const registers =
+    chain === undefined ? model.registers : model.registers.filter(({ name }) => !name.endsWith("_float"));
+  const encoding: Encoding = {
+    physics,
+    gauges,
+    settings,
+    exponents: scaleExponents(registers, { rated_power_W: ratedPower_W(spec), nominal_V: spec.nominal_V ?? 230 }),
+    constants: constantsOf(registers, serial, spec),
+  };
+  const unserved: string[] = [];
+  const cells = registers.map((register) => {
+    const cell = registerCell(model, register, base, encoding);
+    if (cell === undefined) unserved.push(register.name);
+    return cell ?? noValueCell(model, register, base);
+  });
+  const identity = chain === undefined ? model.identify.map((read) => identityCell(read, model, name, place.seed)) : [];
+  const space = addressSpace([...cells, ...identity, ...(chain?.frame ?? [])], model.limits.max_gap);
+  const alone = new Map(identity.map((cell) => [`${cell.fc}/${cell.address}/${cell.words}`, cell]));
+  const { max_registers_per_read: countMax, count_must_be_even: evenOnly } = model.limits;
+  const counted = countedBy(registers, physics);
+
+  return {
+    unit: spec.unit,
+    name,
+    model,
+    base,
+    unserved,
+    gauges,
+    read(fc, address, count, at_ms) {
+      if (count > countMax || (evenOnly && count % 2 === 1)) return { exception: ILLEGAL_DATA_VALUE };
+      try {
+        const answer = space.read(fc, address, count, at_ms);
+        if (answer instanceof Uint16Array) return answer;
+        // Some devices tell their identity at an address inside a measured value, if it is read alone.
+        return alone.get(`${fc}/${address}/${count}`)?.encode(at_ms) ?? answer;
+      } catch (error) {
+        if (error instanceof RangeError) return { exception: SERVER_DEVICE_FAILURE };
+        throw error;
+      }
+    },
+    truth: (at_ms) =>
+      Object.fromEntries(counted.map(([quantity, counter]) => [quantity, truthOf(counter.total(at_ms), counter.unit)])),
+    ticks(quantity, at_ms) {
+      const counter = physics.counters.get(quantity);
+      if (counter === undefined) throw new RangeError(`${name} has no counter ${quantity}`);
+      return counter.total(at_ms);
+    },
+  };
+}
+
+function settingsOf(spec: SimMeterSpec): DeviceSettings {
+  return {
+    ct_ratio: spec.ct_ratio ?? 1,
+    vt_ratio: 1,
+    ...(spec.m3_per_count === undefined ? {} : { m3_per_count: spec.m3_per_count }),
+  };
+}
+
+const RATED_POWER_DEFAULT_W = 1_000_000;
+
+function ratedPower_W(spec: SimMeterSpec): number {
+  return spec.rated_power_W ?? RATED_POWER_DEFAULT_W;
+}
+
+function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: MeterPlace): Physics {
+  const start = spec.start ?? 0;
+  if (!(start >= 0 && start <= START_MAX)) throw invalid(spec, `start ${start} is not within 0 … ${START_MAX}`);
+  // Six decimals of a kWh or m3 are kept: 10^-6 of one is 3,600 ticks.
+  const placement: Placement = {
+    ...place,
+    start_ticks: BigInt(Math.round(start * 1e6)) * (TICKS_PER_THOUSAND / 1_000_000n),
+  };
+  const measures = new Set(model.measures);
+  if (load.kind === "electric") {
+    if (!measures.has("electricity")) throw invalid(spec, `${model.id} does not measure electricity`);
+    const site = {
+      ...placement,
+      phases: model.phases,
+      nominal_V: spec.nominal_V ?? 230,
+      rated_power_W: ratedPower_W(spec),
+    };
+    return measures.has("pv") ? inverter(load, site) : electricity(load, site);
+  }
+  if (measures.has("gas")) {
+    if (spec.m3_per_count === undefined && model.registers.some(({ unit }) => unit === "count")) {
+      throw new KhuXanhError("COUNTER_RESOLUTION_UNKNOWN", `unit ${spec.unit}: ${model.id} needs m3_per_count`, {
+        hint: "Write how many m3 one count of the register is worth, for example m3_per_count: 0.1.",
+        context: { unit: spec.unit, model: model.id },
+      });
+    }
+    return gasMeter(load.flow, { ...placement, litres_per_count: (spec.m3_per_count ?? 1) * 1000 });
+  }
+  if (measures.has("water")) return waterMeter(load.flow, placement);
+  throw invalid(spec, `${model.id} measures ${[...measures].join(", ")}, the load is a flow of gas or water`);
+}
+
+const START_MAX = 1e9;
+
+function invalid(spec: SimMeterSpec, message: string): KhuXanhError {
+  return new KhuXanhError("CONFIG_INVALID", `unit ${spec.unit}: ${message}`, {
+    hint: "Correct this meter in the simulation file.",
+    context: { unit: spec.unit, model: spec.model },
+  });
+}
+
+/** Settings whose value the model file explains; ratio registers that scale others read 1. */
+function constantsOf(
+  registers: readonly Register[],
+  serial: number,
+  spec: SimMeterSpec,
+): Record<string, number | string> {
+  const ratios = registers.flatMap(({ multiply_by = [], divide_by = [] }) => [...multiply_by, ...divide_by]);
+  return {
+    ...Object.fromEntries(ratios.map((name) => [name, 1])),
+    serial_number: serial,
+    bus_address: spec.unit,
+    energy_unit_prefix: 0,
+    register_order: 2141,
+    ct_ratio: spec.ct_ratio ?? 1,
+    vt_ratio: 1,
+    ct_primary: Math.min(30_000, Math.ceil(ratedPower_W(spec) / (3 * (spec.nominal_V ?? 230)) / 100) * 100),
+    ct_secondary: 5,
+    vt_primary: 400,
+    vt_secondary: 400,
+    baud_code: 3,
+    framing_code: 0,
+  };
+}
+
+/** The first word of the manufacturer's list, without brackets: what a nameplate register has room for. */
+function manufacturerOf(model: MeterModel): string {
+  return model.manufacturer.replace(/[ ]?\(.*/, "");
+}
+
+const IDENTITY_WORDS = { u16: 1, i16: 1, u32: 2, i32: 2, f32: 2, acc32: 2, u64: 4, i64: 4, f64: 4 } as const;
+
+function identityCell(read: IdentifyRead, model: MeterModel, name: string, seed: number): Cell {
+  const { fc, address, type } = read;
+  const words = type === "str" ? (read.length ?? 1) : (read.length ?? IDENTITY_WORDS[type]);
+  const encoded =
+    type === "str"
+      ? textWords(identityText(read, model, name), words)
+      : encodeRaw(
+          { type, words, word_order: read.word_order ?? "big" },
+          read.equals ?? read.one_of?.[0] ?? 15_000 + (seed % 1000),
+        );
+  return { fc, address, words, divisible: type === "str", encode: () => encoded };
+}
+
+function identityText(read: IdentifyRead, model: MeterModel, name: string): string {
+  if (read.meaning?.includes("manufacturer") === true) return manufacturerOf(model);
+  if (read.meaning?.includes("model") === true) return model.model.split(/[ /]/)[0] ?? model.model;
+  return name;
+}
+
+function countedBy(registers: readonly Register[], physics: Physics) {
+  const quantities = new Set(registers.flatMap(({ quantity }) => (quantity === undefined ? [] : [quantity])));
+  return [...physics.counters].filter(([quantity]) => quantities.has(quantity));
+}
+
+const TRUTH_DECIMALS = 6;
+
+function truthOf(ticks: bigint, unit: UnitNotation): { readonly value: string; readonly unit: UnitNotation } {
+  const perUnit = unit === "m3" || unit === "Nm3" ? TICKS_PER_THOUSAND : TICKS_PER_UNIT;
+  const micro = (ticks * 10n ** BigInt(TRUTH_DECIMALS)) / perUnit;
+  const digits = micro.toString().padStart(TRUTH_DECIMALS + 1, "0");
+  const fraction = digits.slice(-TRUTH_DECIMALS).replace(/0+$/, "");
+  const whole = digits.slice(0, -TRUTH_DECIMALS);
+  return { value: fraction === "" ? whole : `${whole}.${fraction}`, unit };
+}
+
+function rememberLast<T>(compute: (at_ms: number) => T): (at_ms: number) => T {
+  let last: { readonly at_ms: number; readonly value: T } | undefined;
+  return (at_ms) => {
+    if (last?.at_ms !== at_ms) last = { at_ms, value: compute(at_ms) };
+    return last.value;
+  };
+}
