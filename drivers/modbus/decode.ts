@@ -13,7 +13,7 @@ import type { CounterDefinition, DeviceDefinition, DeviceSettings } from "../../
 import type { Register, Sentinel } from "../../core/model/meterModel.ts";
 import type { QualityReason, Reading, Sample, WordBlock } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
-import { countWorth, gaugeWorth, type Ratio, ratioOf } from "../ratio.ts";
+import { countWorth, exactText, gaugeWorth, type Ratio, ratioOf } from "../ratio.ts";
 
 /** What a register holds before scale: a number, a bigint for 64-bit integers, text for `str`. */
 export type RawValue = number | bigint | string;
@@ -43,14 +43,14 @@ export interface Decoder {
 
 /** @throws {KhuXanhError} INTERNAL for a definition that contradicts itself; MODEL_INVALID for a ratio that is missing. */
 export function compileDefinition(definition: DeviceDefinition): Decoder {
-  const scales = new ScaleRegisters(definition);
-  const slots = definition.registers
-    .map(({ register }) => register)
+  const source = { ...definition, registers: definition.registers.map(({ register }) => register) };
+  const scales = new ScaleRegisters(source);
+  const slots = source.registers
     .filter((register) => register.quantity !== undefined && register.type !== "str")
-    .map((register) => compileSlot(definition, register, scales))
+    .map((register) => compileQuantity(definition, source, register, scales))
     .sort((a, b) => a.fc - b.fc || a.address - b.address);
   const twice = slots.find((slot, i) => slots.some((other, j) => j > i && other.quantity === slot.quantity));
-  if (twice !== undefined) throw contradiction(definition, `two registers carry ${twice.quantity}`);
+  if (twice !== undefined) throw contradiction(source, `two registers carry ${twice.quantity}`);
 
   const scaleSlots = scales.slots();
   const scaleValues = new Float64Array(scaleSlots.length);
@@ -62,6 +62,56 @@ export function compileDefinition(definition: DeviceDefinition): Decoder {
       return readings;
     },
   };
+}
+
+/** A register's value in the unit of the model file, whatever it is for. */
+export interface RegisterReading {
+  readonly register: Register;
+  /** Text for `str` registers and for counts too big for a double (exact decimal text); null = no value. */
+  readonly value: number | string | null;
+  readonly quality: "good" | "uncertain" | "bad";
+  readonly why: QualityReason | null;
+}
+
+/** What registers are read with. `device` names them in errors. */
+export interface RegisterSource {
+  readonly device: string;
+  readonly registers: readonly Register[];
+  readonly sentinels: readonly Sentinel[];
+  readonly settings: DeviceSettings;
+}
+
+/** All registers that the blocks hold, once each, in the order of the model file; settings and identity included. */
+export function readRegisters(source: RegisterSource, blocks: readonly WordBlock[]): RegisterReading[] {
+  const scales = new ScaleRegisters(source);
+  const slots = source.registers.map((register) => compileSlot(source, register, scales));
+  const scaleSlots = scales.slots();
+  const scaleValues = new Float64Array(scaleSlots.length);
+  readScales(scaleSlots, blocks, scaleValues);
+  return source.registers.flatMap((register, i) => {
+    const block = blocks.find((candidate) => holds(candidate, register));
+    return block === undefined ? [] : [registerReading(source, register, slots[i]!, block, scaleValues)];
+  });
+}
+
+function registerReading(
+  { settings }: RegisterSource,
+  register: Register,
+  slot: Slot,
+  block: WordBlock,
+  scales: Float64Array,
+): RegisterReading {
+  const offset = register.address - block.address;
+  const raw = decodeRegister(register, block.words, offset);
+  if (typeof raw === "string") return { register, value: raw, quality: "good", why: null };
+  const value = scaledValue(slot, block.words, offset, scales);
+  if (typeof value !== "number") return { register, value: null, quality: "bad", why: value };
+  if (typeof raw === "bigint" && BigInt.asIntN(54, raw) !== raw) {
+    return { register, value: exactText(raw, register.scale), quality: "good", why: null };
+  }
+  const bounds = register.quantity === undefined ? null : boundsOf(register.quantity, settings);
+  const plausible = isBelievable(value, bounds);
+  return { register, value, quality: plausible ? "good" : "uncertain", why: plausible ? null : "implausible" };
 }
 
 /** Decodes with a decoder kept per definition object; the same definition is compiled once. */
@@ -108,34 +158,46 @@ interface Bounds {
   readonly zero: boolean;
 }
 
-function compileSlot(definition: DeviceDefinition, register: Register, scales: ScaleRegisters): QuantitySlot {
+function compileQuantity(
+  definition: DeviceDefinition,
+  source: RegisterSource,
+  register: Register,
+  scales: ScaleRegisters,
+): QuantitySlot {
   const quantity = register.quantity!;
-  const counter = QUANTITIES[quantity].kind === "counter";
-  const ratio = counter
-    ? counterRatio(definition, register, counterOf(definition, quantity))
-    : needed(definition, register, gaugeWorth(register, definition.settings));
+  const slot = compileSlot(source, register, scales);
+  if (QUANTITIES[quantity].kind === "gauge") {
+    return { ...slot, quantity, counter: false, countMax: 0, believable: boundsOf(quantity, source.settings) };
+  }
+  const counter = definition.counters.find((candidate) => candidate.quantity === quantity);
+  if (counter === undefined) throw contradiction(source, `${quantity} is polled and no tick is defined for it`);
+  const ratio = needed(source, register, countWorth(register, source.settings), counter.tick.amount);
+  return { ...slot, ratio, quantity, counter: true, countMax: countMaxOf(counter), believable: null };
+}
+
+function compileSlot(source: RegisterSource, register: Register, scales: ScaleRegisters): Slot {
   return {
-    ...shapeOf(register, definition.sentinels, counter),
-    ratio,
+    ...plainSlot(source, register),
     exponent: register.scale_exp_address === undefined ? -1 : scales.at(register.fc, register.scale_exp_address),
     multiplyBy: (register.multiply_by ?? []).map((name) => scales.named(name)),
     divideBy: (register.divide_by ?? []).map((name) => scales.named(name)),
-    fourQuadrant: isFourQuadrant(register),
-    quantity,
-    counter,
-    countMax: counter ? countMaxOf(counterOf(definition, quantity)) : 0,
-    believable: counter ? null : boundsOf(quantity, definition.settings),
   };
 }
 
-function shapeOf(register: Register, sentinels: readonly Sentinel[], counter: boolean) {
+/** A register that no other register scales. */
+function plainSlot(source: RegisterSource, register: Register): Slot {
   return {
     fc: register.fc,
     address: register.address,
     words: register.words,
     type: register.type,
     little: register.word_order === "little",
-    sentinels: sentinelBits(register, sentinels, counter),
+    sentinels: sentinelBits(register, source.sentinels),
+    ratio: needed(source, register, gaugeWorth(register, source.settings)),
+    exponent: -1,
+    multiplyBy: [],
+    divideBy: [],
+    fourQuadrant: isFourQuadrant(register),
   };
 }
 
@@ -143,9 +205,9 @@ function shapeOf(register: Register, sentinels: readonly Sentinel[], counter: bo
  * Sentinels of the register's own type, single raw values or ranges (`0xFFF8..0xFFFF`); a model that lists one of type `acc32` (SunSpec accumulators, written as u32 or f32
  * in the map) means it for its counters: an accumulator of 0 has not accumulated and is no reading.
  */
-export function sentinelBits(register: RegisterShape, sentinels: readonly Sentinel[], counter: boolean): number[] {
+function sentinelBits(register: Register, sentinels: readonly Sentinel[]): number[] {
   return sentinels
-    .filter(({ type }) => type === register.type || (type === "acc32" && counter))
+    .filter(({ type }) => type === register.type || (type === "acc32" && register.kind === "counter"))
     .flatMap(({ raw }) => {
       const [first = "", last = first] = raw.split("..");
       return [Number(BigInt(first) >> 32n), low32(first), low32(last)];
@@ -180,55 +242,39 @@ function boundsOf(quantity: QuantityId, settings: DeviceSettings): Bounds | null
   return null;
 }
 
-function counterOf(definition: DeviceDefinition, quantity: QuantityId): CounterDefinition {
-  const counter = definition.counters.find((candidate) => candidate.quantity === quantity);
-  if (counter === undefined) throw contradiction(definition, `${quantity} is polled and no tick is defined for it`);
-  return counter;
-}
-
 function countMaxOf({ modulus }: CounterDefinition): number {
   return modulus === null ? Number.MAX_SAFE_INTEGER : Math.min(Number.MAX_SAFE_INTEGER, Number(modulus) - 1);
 }
 
-function counterRatio(definition: DeviceDefinition, register: Register, counter: CounterDefinition): Ratio {
-  const worth = countWorth(register, definition.settings);
-  return needed(definition, register, worth, counter.tick.amount);
-}
-
-function needed(
-  definition: DeviceDefinition,
-  register: Register,
-  worth: ReturnType<typeof countWorth>,
-  tick = "1",
-): Ratio {
+function needed(source: RegisterSource, register: Register, worth: ReturnType<typeof gaugeWorth>, tick = "1"): Ratio {
   if (worth !== null) return ratioOf(worth, parseDecimal(tick));
   const missing = register.unit === "count" ? "m3_per_count" : (register.site_factor ?? "a ratio");
-  throw new KhuXanhError("MODEL_INVALID", `${definition.device}: ${register.name} needs ${missing}`, {
+  throw new KhuXanhError("MODEL_INVALID", `${source.device}: ${register.name} needs ${missing}`, {
     hint: `Add ${missing} to the meter; it is on the meter's or the transformer's rating plate.`,
-    context: { device: definition.device, model: definition.model, register: register.name },
+    context: { device: source.device, register: register.name },
   });
 }
 
-function contradiction(definition: DeviceDefinition, what: string): KhuXanhError {
-  return new KhuXanhError("INTERNAL", `definition of ${definition.device}: ${what}`, {
-    hint: "Report this: a device definition must come from defineDevice.",
-    context: { device: definition.device, model: definition.model },
+function contradiction(source: RegisterSource, what: string): KhuXanhError {
+  return new KhuXanhError("INTERNAL", `registers of ${source.device}: ${what}`, {
+    hint: "Report this: a model or a device definition contradicts itself.",
+    context: { device: source.device },
   });
 }
 
 /** Exponent and ratio registers that other registers are scaled with, collected while slots are compiled. */
 class ScaleRegisters {
-  readonly #definition: DeviceDefinition;
+  readonly #source: RegisterSource;
   readonly #registers: Register[] = [];
 
-  constructor(definition: DeviceDefinition) {
-    this.#definition = definition;
+  constructor(source: RegisterSource) {
+    this.#source = source;
   }
 
   at(fc: 3 | 4, address: number): number {
     return this.#index(
       `exponent register ${address}`,
-      (r) => r.fc === fc && r.address === address && r.quantity === undefined,
+      (r) => r.kind === "scale_exponent" && r.fc === fc && r.address === address,
     );
   }
 
@@ -237,22 +283,16 @@ class ScaleRegisters {
   }
 
   slots(): readonly Slot[] {
-    return this.#registers.map((register) => ({
-      ...shapeOf(register, this.#definition.sentinels, false),
-      ratio: needed(this.#definition, register, gaugeWorth(register, this.#definition.settings)),
-      exponent: -1,
-      multiplyBy: [],
-      divideBy: [],
-      fourQuadrant: false,
-    }));
+    return this.#registers.map((register) => plainSlot(this.#source, register));
   }
 
+  /** Where its value will stand among the scale values. */
   #index(what: string, matches: (register: Register) => boolean): number {
     const known = this.#registers.findIndex(matches);
     if (known >= 0) return known;
-    const polled = this.#definition.registers.find(({ register }) => matches(register));
-    if (polled === undefined) throw contradiction(this.#definition, `${what} is not polled`);
-    return this.#registers.push(polled.register) - 1;
+    const found = this.#source.registers.find(matches);
+    if (found === undefined) throw contradiction(this.#source, `${what} is missing`);
+    return this.#registers.push(found) - 1;
   }
 }
 
@@ -262,13 +302,14 @@ function readScales(slots: readonly Slot[], blocks: readonly WordBlock[], values
     const slot = slots[i]!;
     let value: number | QualityReason = Number.NaN;
     for (const block of blocks) {
-      const offset = slot.address - block.address;
-      if (block.fc === slot.fc && offset >= 0 && offset + slot.words <= block.words.length) {
-        value = scaledValue(slot, block.words, offset, values);
-      }
+      if (holds(block, slot)) value = scaledValue(slot, block.words, slot.address - block.address, values);
     }
     values[i] = typeof value === "number" ? value : Number.NaN;
   }
+}
+
+function holds(block: WordBlock, { fc, address, words }: Pick<Register, "fc" | "address" | "words">): boolean {
+  return block.fc === fc && address >= block.address && address + words <= block.address + block.words.length;
 }
 
 function decodeBlock(
@@ -303,9 +344,7 @@ function firstAt(slots: readonly Slot[], fc: number, address: number): number {
 
 function gaugeReading(slot: QuantitySlot, scaled: number | QualityReason, at_ms: number): Reading {
   if (typeof scaled !== "number") return bad(slot, scaled, at_ms);
-  const believable = slot.believable;
-  const plausible =
-    believable === null || (scaled >= believable.low && scaled <= believable.high) || (believable.zero && scaled === 0);
+  const plausible = isBelievable(scaled, slot.believable);
   return {
     quantity: slot.quantity,
     at_ms,
@@ -313,6 +352,10 @@ function gaugeReading(slot: QuantitySlot, scaled: number | QualityReason, at_ms:
     quality: plausible ? "good" : "uncertain",
     why: plausible ? null : "implausible",
   };
+}
+
+function isBelievable(value: number, bounds: Bounds | null): boolean {
+  return bounds === null || (value >= bounds.low && value <= bounds.high) || (bounds.zero && value === 0);
 }
 
 function counterReading(slot: QuantitySlot, scaled: number | QualityReason, at_ms: number): Reading {

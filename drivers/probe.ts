@@ -1,0 +1,120 @@
+import type { MeterModel, Register } from "../core/model/meterModel.ts";
+import type { Bus, BusReply } from "../core/ports.ts";
+import type { WordBlock } from "../core/reading/reading.ts";
+import { readRegisters } from "./modbus/decode.ts";
+import { type BlockRead, planReads } from "./modbus/planner.ts";
+import { discover, resolveDiscovery } from "./sunspec/discover.ts";
+
+export interface ProbeReading {
+  /** Register name of the model file. */
+  readonly name: string;
+  /** In `unit`; text for strings and for counts beyond a double; null where the meter says "no value". */
+  readonly value: number | string | null;
+  readonly unit: string;
+  readonly quality: "good" | "uncertain" | "bad";
+}
+
+export interface ProbeResult {
+  readonly exchanges: number;
+  readonly readings: readonly ProbeReading[];
+  /** Registers without words: `exception 2`, `timeout`, `garbled: …`, `unreachable: …`, or why the SunSpec model is absent. */
+  readonly unread: readonly { readonly name: string; readonly why: string }[];
+}
+
+export interface ProbeOptions {
+  /** Default 1000. */
+  readonly timeout_ms?: number;
+  /** Waits the model's `min_gap_ms` between exchanges; without it they follow each other at once. */
+  readonly wait?: (ms: number) => Promise<void>;
+}
+
+/** Lost replies in a row after which the meter is taken for absent. */
+const TIMEOUTS_MAX = 2;
+
+/**
+ * Reads every register of a model once, settings and identity included, without a configuration: transformer ratios that
+ * no register tells count as 1, so such values are secondary-side.
+ *
+ * A block that raises an exception is read again register by register, so one bad address costs only itself. After two
+ * lost replies in a row, or when the bus is gone, the rest is unread.
+ */
+export async function probe(
+  bus: Bus,
+  unit: number,
+  model: MeterModel,
+  options: ProbeOptions = {},
+): Promise<ProbeResult> {
+  const timeout_ms = options.timeout_ms ?? 1000;
+  if (model.discovery === undefined) return readAll(bus, unit, model, { ...options, timeout_ms }, 0);
+
+  const result = await discover(bus, unit, model.discovery, timeout_ms);
+  if (result.kind !== "found") {
+    const why = result.kind === "absent" ? result.why : whyOf(result.reply);
+    return { exchanges: result.exchanges, readings: [], unread: model.registers.map(({ name }) => ({ name, why })) };
+  }
+  const resolved = resolveDiscovery(model, result.found);
+  return readAll(bus, unit, resolved, { ...options, timeout_ms }, result.exchanges);
+}
+
+async function readAll(
+  bus: Bus,
+  unit: number,
+  model: MeterModel,
+  options: ProbeOptions & { readonly timeout_ms: number },
+  exchangesBefore: number,
+): Promise<ProbeResult> {
+  const queue: BlockRead[] = [...plan(model, model.registers)];
+  const blocks: WordBlock[] = [];
+  const unread = new Map<Register, string>();
+  let exchanges = exchangesBefore;
+  let lost = 0;
+
+  for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
+    if (exchanges > 0) await options.wait?.(model.timing.min_gap_ms);
+    const { fc, address, count, registers } = block;
+    const reply = await bus.read({ unit, fc, address, count, timeout_ms: options.timeout_ms });
+    exchanges++;
+    lost = reply.kind === "timeout" ? lost + 1 : 0;
+
+    if (reply.kind === "words") blocks.push({ fc, address, words: reply.words });
+    else if (reply.kind === "exception" && registers.length > 1) {
+      queue.unshift(...registers.flatMap((register) => plan(model, [register])));
+    } else {
+      for (const register of registers) unread.set(register, whyOf(reply));
+      if (lost < TIMEOUTS_MAX && reply.kind !== "unreachable") continue;
+      for (const left of queue.splice(0)) for (const register of left.registers) unread.set(register, whyOf(reply));
+    }
+  }
+
+  const source = {
+    device: model.id,
+    registers: model.registers,
+    sentinels: model.sentinels,
+    settings: { ct_ratio: 1, vt_ratio: 1 },
+  };
+  return {
+    exchanges,
+    readings: readRegisters(source, blocks).map(({ register: { name, unit: notation }, value, quality }) => ({
+      name,
+      value,
+      unit: notation,
+      quality,
+    })),
+    unread: model.registers.flatMap((register) => {
+      const why = unread.get(register);
+      return why === undefined ? [] : [{ name: register.name, why }];
+    }),
+  };
+}
+
+function plan(model: MeterModel, registers: readonly Register[]): readonly BlockRead[] {
+  return planReads(
+    registers.map((register) => ({ register })),
+    model.limits,
+  );
+}
+
+function whyOf(reply: Exclude<BusReply, { readonly kind: "words" }>): string {
+  if (reply.kind === "exception") return `exception ${reply.code}`;
+  return reply.kind === "timeout" ? "timeout" : `${reply.kind}: ${reply.detail}`;
+}
