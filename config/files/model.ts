@@ -66,21 +66,14 @@ const register = section({
 const HEX = /^0x[0-9A-Fa-f]{4,16}(\.\.0x[0-9A-Fa-f]{4,16})?$/;
 const HEX_WORDS = /^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$/;
 
-const discovery = z
-  .union([
-    z
-      .array(section({ step: wholeNumber(1, 99, "Order"), do: text("What to do") }))
-      .describe("How to find the map, step by step, for people"),
-    section({
-      bases: z.array(address).min(1).describe("Where the marker may stand"),
-      marker: wholeNumber(0, 2 ** 32 - 1, "The 32-bit marker"),
-      model_ids: z
-        .array(wholeNumber(1, 65_534, "Model id"))
-        .min(1)
-        .describe("Blocks these registers describe"),
-    }),
-  ])
-  .describe("A map whose addresses count from a block that must be found first (SunSpec)");
+const discoveryChain = section({
+  bases: z.array(address).min(1).describe("Where the marker may stand"),
+  marker: wholeNumber(0, 2 ** 32 - 1, "The 32-bit marker"),
+  model_ids: z
+    .array(wholeNumber(1, 65_534, "Block id"))
+    .min(1)
+    .describe("Blocks these registers describe"),
+}).describe("A map whose addresses count from a block that must be found first (SunSpec)");
 
 export const modelSchema = section({
   id: z
@@ -146,18 +139,19 @@ export const modelSchema = section({
     .array(
       section({
         type: z.enum(REGISTER_TYPES),
-        raw: z
-          .string()
-          .regex(HEX, {
-            error: (issue) =>
-              `"${issue.input}" is no raw value (allowed: hex text such as "0x8000" or "0xFFF8..0xFFFF")`,
-          }),
+        raw: z.string().regex(HEX, {
+          error: (issue) => `"${issue.input}" is no raw value (allowed: hex text such as "0x8000" or "0xFFF8..0xFFFF")`,
+        }),
         meaning: text("What it says"),
       }),
     )
     .describe("Raw values that mean: no value")
     .exactOptional(),
-  discovery: discovery.exactOptional(),
+  discovery: z
+    .array(section({ step: wholeNumber(1, 99, "Order"), do: text("What to do") }))
+    .describe("How to find the map, step by step, for people")
+    .exactOptional(),
+  discovery_chain: discoveryChain.exactOptional(),
   variants: z
     .array(z.looseObject({ name: text("Name of the variant") }))
     .describe("Alternative maps, for people; their registers carry a suffix")
@@ -170,12 +164,9 @@ export const modelSchema = section({
         registers: z
           .record(
             z.string().regex(/^\d{1,5}$/),
-            z
-              .string()
-              .regex(HEX_WORDS, {
-                error: (issue) =>
-                  `"${issue.input}" is not a row of words (allowed: 4 hex digits each, e.g. "4366 3334")`,
-              }),
+            z.string().regex(HEX_WORDS, {
+              error: (issue) => `"${issue.input}" is not a row of words (allowed: 4 hex digits each, e.g. "4366 3334")`,
+            }),
           )
           .describe("Start address → words"),
         expect: z.record(z.string(), z.union([z.number(), z.string()])).describe("Register → value in its unit"),
@@ -263,13 +254,21 @@ function wordsOf(type: RegisterType, length: number | undefined): number {
 /** "SunS" in two registers: SunSpec Device Information Model Specification §6.1, with the three base addresses it allows. */
 const SUNSPEC = { marker: 0x53756e53, bases: [40_000, 50_000, 0] } as const;
 
-/** Steps in prose mean SunSpec; the block ids are those its variant without suffix names. */
-function discoveryOf({ discovery, variants }: ModelFile): { readonly discovery?: Discovery } {
-  if (discovery === undefined) return {};
-  if (!Array.isArray(discovery)) return { discovery };
-  const unsuffixed = (variants ?? []).filter((variant) => variant.map === "registers below without suffix");
-  const model_ids = unsuffixed.flatMap((variant) => (variant.name.match(/\b\d{3}\b/g) ?? []).map(Number));
+/** Steps in prose mean SunSpec; the ids of its blocks are then those that the variants' names print (`211-214` = four). */
+function discoveryOf(written: ModelFile): { readonly discovery?: Discovery } {
+  if (written.discovery_chain !== undefined) return { discovery: written.discovery_chain };
+  if (written.discovery === undefined) return {};
+  const blocks = (written.variants ?? []).filter((variant) => variant.map !== undefined);
+  const model_ids = blocks.flatMap(({ name }) =>
+    [...name.matchAll(/\b(\d{3})(?:-(\d{3}))?\b/g)].flatMap(([, first, last = first]) =>
+      range(Number(first), Number(last)),
+    ),
+  );
   return { discovery: { ...SUNSPEC, model_ids } };
+}
+
+function range(first: number, last: number): readonly number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
 /** CRC32C of the model as JSON with sorted keys: the same table has the same version whatever its layout. */

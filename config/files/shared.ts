@@ -12,8 +12,8 @@ import { Secret } from "../secret.ts";
 
 export const duration = (description: string) =>
   notation(parseDuration, "a duration such as 500ms or 15min", description);
-export const topicName = (description: string) => notation(parseTopicName, "a name", description);
-export const groupName = (description: string) => notation(parseGroupName, "a name", description);
+export const topicName = (description: string) => notation(parseTopicName, "a name without + # or /", description);
+export const groupName = (description: string) => notation(parseGroupName, "a name without + # or /", description);
 export const listenAddress = (description: string) =>
   notation(parseListen, "an address such as 127.0.0.1:8080", description);
 export const brokerUrl = (description: string) =>
@@ -36,7 +36,7 @@ export const secret = (description: string) =>
 /** Who we are to a server, and how we trust it. Paths are absolute after loading; secrets are read when needed. */
 export const credentials = {
   username: text("User name").exactOptional(),
-  password: secret("Password, as ${ENV}; or use password_file").exactOptional(),
+  password: secret("Password, from an environment variable; or use password_file").exactOptional(),
   password_file: text("File whose first line is the password").exactOptional(),
 };
 

@@ -1,0 +1,49 @@
+import type { EmissionFactor } from "../core/emission/factor.ts";
+import { configProblems, type Finding, pathText } from "./explain.ts";
+import { type FactorFile, type FullGwpSet, factorsSpec, type RefusedValue } from "./files/factors.ts";
+import { listYaml, ownFolder, readText } from "./io.ts";
+import { parseConfig } from "./parse.ts";
+
+/** Everything the factor folder holds. */
+export interface Factors {
+  readonly factors: readonly EmissionFactor[];
+  readonly gwpSets: readonly FullGwpSet[];
+  readonly refused: readonly RefusedValue[];
+}
+
+/**
+ * All factor files of a folder, found by listing. A figure that one file refuses is refused in all of them.
+ * @throws {ConfigProblems} for the first file that does not hold, or a factor or set that two files state.
+ */
+export function loadFactors(folder: string = ownFolder("./factors/")): Factors {
+  const texts = listYaml(folder).map((file) => ({ file, text: readText(file) }));
+  const refused = texts.flatMap(({ file, text }) => parseFactors(text, file).refused);
+  const files = texts.map(({ file, text }) => ({ file, content: parseFactors(text, file, refused) }));
+  const first = new Map<string, string>();
+  for (const { file, content } of files) {
+    const found = [
+      ...content.factors.map(({ id, version }, f) => ({ name: `factor "${id} ${version}"`, path: ["factors", f] })),
+      ...content.gwpSets.map(({ id }, s) => ({ name: `set "${id}"`, path: ["gwp_sets", s] })),
+    ].flatMap(({ name, path }): Finding[] => {
+      const before = first.get(name);
+      if (before === undefined) first.set(name, file);
+      return before === undefined ? [] : [{ path: pathText(path), message: `${name} is already stated in ${before}` }];
+    });
+    if (found.length > 0) throw configProblems(file, found);
+  }
+  return {
+    factors: files.flatMap(({ content }) => content.factors),
+    gwpSets: files.flatMap(({ content }) => content.gwpSets),
+    refused,
+  };
+}
+
+/** @throws {ConfigProblems} listing every problem of the file. */
+export function parseFactors(text: string, file: string, refusedElsewhere: readonly RefusedValue[] = []): FactorFile {
+  return parseConfig(text, factorsSpec(refusedElsewhere), file);
+}
+
+/** One factor file, also under the refusals of the built-in folder. @throws {ConfigProblems}; {KhuXanhError} CONFIG_UNREADABLE. */
+export function loadFactorFile(file: string): FactorFile {
+  return parseFactors(readText(file), file, loadFactors().refused);
+}
