@@ -51,21 +51,21 @@ export class ProtobufWriter {
   uint(tag: number, value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) throw notAnUnsigned(tag, value);
     this.#reserve(2 * VARINT_BYTES_MAX);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#varint(value);
   }
 
   /** The low 32 bits of a whole number: a negative one becomes its two's complement. */
   uint32(tag: number, value: number): void {
     this.#reserve(2 * VARINT_BYTES_MAX);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#varint(value >>> 0);
   }
 
   /** The low 64 bits of a whole number: a negative one becomes its two's complement. */
   uint64(tag: number, value: bigint): void {
     this.#reserve(2 * VARINT_BYTES_MAX + 8);
-    this.#varint(tag);
+    this.#tag(tag);
     // The free bytes ahead serve as scratch: setBigUint64 splits a bigint into halves without making new ones.
     this.#view.setBigUint64(this.#at + VARINT_BYTES_MAX, value, true);
     let low = this.#view.getUint32(this.#at + VARINT_BYTES_MAX, true);
@@ -80,20 +80,20 @@ export class ProtobufWriter {
 
   bool(tag: number, value: boolean): void {
     this.#reserve(VARINT_BYTES_MAX + 1);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#bytes[this.#at++] = value ? 1 : 0;
   }
 
   float(tag: number, value: number): void {
     this.#reserve(VARINT_BYTES_MAX + 4);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#view.setFloat32(this.#at, value, true);
     this.#at += 4;
   }
 
   double(tag: number, value: number): void {
     this.#reserve(VARINT_BYTES_MAX + 8);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#view.setFloat64(this.#at, value, true);
     this.#at += 8;
   }
@@ -110,7 +110,7 @@ export class ProtobufWriter {
   bytes(tag: number, value: Uint8Array): void {
     if (value.length > PAYLOAD_BYTES_MAX) throw tooLarge(`a field of ${value.length} bytes`);
     this.#reserve(2 * VARINT_BYTES_MAX + value.length);
-    this.#varint(tag);
+    this.#tag(tag);
     this.#varint(value.length);
     this.#bytes.set(value, this.#at);
     this.#at += value.length;
@@ -119,7 +119,7 @@ export class ProtobufWriter {
   /** Begins a submessage; give the result to `close`. One byte is kept for its length, which is what most need. */
   open(tag: number): number {
     this.#reserve(VARINT_BYTES_MAX + 1);
-    this.#varint(tag);
+    this.#tag(tag);
     return ++this.#at;
   }
 
@@ -142,7 +142,7 @@ export class ProtobufWriter {
   #ascii(tag: number, text: string): boolean {
     const before = this.#at;
     this.#reserve(VARINT_BYTES_MAX + 1 + text.length);
-    this.#varint(tag);
+    this.#tag(tag);
     const bytes = this.#bytes;
     let at = this.#at;
     bytes[at++] = text.length;
@@ -156,6 +156,11 @@ export class ProtobufWriter {
     }
     this.#at = at;
     return true;
+  }
+
+  #tag(tag: number): void {
+    if (tag < 0x80) this.#bytes[this.#at++] = tag;
+    else this.#varint(tag);
   }
 
   /** Unsigned, up to 2^53−1. In two parts, because the bit operators see only 32 bits. */
@@ -214,6 +219,11 @@ export class ProtobufReader {
   }
 
   tag(): number {
+    const byte = this.at < this.end ? this.#bytes[this.at]! : 0;
+    if (byte >= 8 && byte < 0x80) {
+      this.at++;
+      return byte;
+    }
     this.#varint();
     if (this.#high !== 0 || this.#low < 8) throw this.malformed("a field number out of range");
     return this.#low;
@@ -348,23 +358,30 @@ export class ProtobufReader {
     return from;
   }
 
+  /** Of the value's groups of 7 bits the first four and a half make the low half, the others the high half. */
   #varint(): void {
     const bytes = this.#bytes;
     const end = this.end;
-    let at = this.at;
     let low = 0;
     let high = 0;
-    for (let shift = 0; ; shift += 7) {
+    let byte = 0x80;
+    let at = this.at;
+    for (let shift = 0; shift < 28 && byte >= 0x80; shift += 7) {
       if (at >= end) throw this.malformed("a number that runs past the end");
-      const byte = bytes[at++]!;
-      const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift === 28) {
-        low |= bits << 28;
-        high = bits >>> 4;
-      } else high |= bits << (shift - 32);
-      if (byte < 0x80) break;
-      if (shift === 7 * (VARINT_BYTES_MAX - 1)) throw this.malformed("a number of more than 10 bytes");
+      byte = bytes[at++]!;
+      low |= (byte & 0x7f) << shift;
+    }
+    if (byte >= 0x80) {
+      if (at >= end) throw this.malformed("a number that runs past the end");
+      byte = bytes[at++]!;
+      low |= byte << 28;
+      high = (byte & 0x7f) >>> 4;
+      for (let shift = 3; byte >= 0x80; shift += 7) {
+        if (shift > 31) throw this.malformed("a number of more than 10 bytes");
+        if (at >= end) throw this.malformed("a number that runs past the end");
+        byte = bytes[at++]!;
+        high |= (byte & 0x7f) << shift;
+      }
     }
     this.at = at;
     this.#low = low >>> 0;
