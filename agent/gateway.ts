@@ -1,0 +1,454 @@
+import type { AgentConfig, BusConfig, MeterConfig } from "../config/files/agent.ts";
+import type { EmissionFactor } from "../core/emission/factor.ts";
+import { KhuXanhError } from "../core/errors.ts";
+import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
+import type { MeterModel } from "../core/model/meterModel.ts";
+import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
+import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
+import type { QuantityId } from "../core/units/quantities.ts";
+import { defineDevice } from "../drivers/define.ts";
+import { decodeSample } from "../drivers/modbus/decode.ts";
+import { planFor } from "../drivers/modbus/planner.ts";
+import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
+import { type Accountant, createAccountant } from "./account/accountant.ts";
+import { encodeContent } from "./account/contentRecord.ts";
+import { decodeSampleRecord, encodeSample } from "./journal/blob.ts";
+import type { Journal, JournalEntry } from "./journal/journal.ts";
+import { nextDue_ms, type PolledMeter, polledMeter, pollMeter, takeDue } from "./poll/meter.ts";
+import type { LiveDevice } from "./uplink/edgeNode.ts";
+
+/**
+ * One gateway: its buses and meters, the journal they are recorded in, the accounts derived from it.
+ *
+ * One heartbeat (architecture §4.2): what is due in a tick is polled together, decoded, committed once and published in one
+ * burst. A bus that is not done by then delivers with the next tick.
+ */
+export interface GatewayOptions {
+  readonly config: AgentConfig;
+  readonly resolveModel: (idOrFile: string) => MeterModel;
+  readonly factors: readonly EmissionFactor[];
+  readonly openBus: (bus: BusConfig) => Bus;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Told after every commit which batches are new, and when a meter falls silent or comes back. */
+  readonly onCommitted: (numbers: readonly number[], isLive: boolean) => void;
+  readonly onDevice: (device: LiveDevice) => void;
+}
+
+/** A meter is called silent after this many polls without a word: a single lost reply is no news. */
+const SILENT_AFTER_POLLS = 3;
+const TICK_MIN_MS = 100;
+const TICK_MAX_MS = 1000;
+/** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
+const UNWRITTEN_MAX = 20_000;
+const REPLAY_CHUNK = 500;
+/** Boot number of samples from accelerated history; a restart does not replay them into the live accounts. */
+const HISTORY_BOOT = 0;
+
+interface MeterRuntime {
+  readonly config: MeterConfig;
+  readonly timeout_ms: number;
+  readonly last: Map<QuantityId, Reading>;
+  /** null until its model is resolved: a SunSpec map has to be found on the meter first. */
+  defined: Defined | null;
+  isAnswering: boolean;
+  unansweredPolls: number;
+  nextDiscovery_ms: EpochMs;
+}
+
+interface Defined {
+  readonly definition: DeviceDefinition;
+  readonly hash: string;
+  readonly polled: PolledMeter;
+  readonly accountant: Accountant;
+}
+
+interface BusRuntime {
+  readonly config: BusConfig;
+  readonly bus: Bus;
+  readonly meters: readonly MeterRuntime[];
+  isBusy: boolean;
+}
+
+export interface GatewayCounts {
+  polls: number;
+  failedPolls: number;
+  readings: number;
+  intervals: number;
+  withoutFactor: number;
+  droppedSamples: number;
+  /** Ticks at which a bus was still busy with the tick before. */
+  busOverruns: number;
+}
+
+export class Gateway {
+  readonly #o: GatewayOptions;
+  readonly #buses: readonly BusRuntime[];
+  readonly counts: GatewayCounts = {
+    polls: 0,
+    failedPolls: 0,
+    readings: 0,
+    intervals: 0,
+    withoutFactor: 0,
+    droppedSamples: 0,
+    busOverruns: 0,
+  };
+  #pending: { readonly meter: Defined; readonly sample: Sample }[] = [];
+  #unwritten: JournalEntry[] = [];
+  /** Accounts that closed an interval since they were last saved. */
+  readonly #unsaved = new Map<string, Accountant>();
+  #cancelTick: Cancel = () => {};
+  #isStopped = false;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: GatewayOptions) {
+    this.#o = options;
+    this.#buses = options.config.buses.map((config) => ({
+      config,
+      bus: options.openBus(config),
+      meters: config.meters.map((meter) => ({
+        config: meter,
+        timeout_ms: config.timeout_ms,
+        last: new Map(),
+        defined: null,
+        isAnswering: false,
+        unansweredPolls: 0,
+        nextDiscovery_ms: Number.NEGATIVE_INFINITY,
+      })),
+      isBusy: false,
+    }));
+    for (const bus of this.#buses) {
+      for (const meter of bus.meters) {
+        const model = options.resolveModel(meter.config.model);
+        if (model.discovery === undefined) meter.defined = this.#define(meter, model);
+      }
+    }
+  }
+
+  /** Begins the heartbeat, aligned to the wall clock. */
+  start(): void {
+    const { clock, timers } = this.#o;
+    const tick_ms = this.#tick_ms();
+    const schedule = (): void => {
+      if (this.#isStopped) return;
+      const now_ms = clock.now_ms();
+      const at_ms = Math.floor(now_ms / tick_ms) * tick_ms + tick_ms;
+      this.#cancelTick = timers.after(at_ms - now_ms, () => {
+        this.#running = this.#tick(tick_ms).finally(schedule);
+      });
+    };
+    schedule();
+  }
+
+  devices(): readonly LiveDevice[] {
+    return this.#buses.flatMap(({ meters }) =>
+      meters.flatMap((meter) => (meter.defined === null ? [] : [liveDevice(meter, meter.defined)])),
+    );
+  }
+
+  /** Ends polling; what was polled is committed. The journal stays open: it is not ours. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTick();
+    await this.#running;
+    this.#commitPending();
+    await Promise.all(this.#buses.map(({ bus }) => bus.close()));
+  }
+
+  /**
+   * Polls history in domain time: every meter once at each boundary of [from, to], through `busOf`, recorded and accounted
+   * by the same code. `at` sets the clock the meters answer by. With `goesOn` the live accounts continue where it ends.
+   */
+  async runHistory(run: {
+    readonly from_ms: EpochMs;
+    readonly to_ms: EpochMs;
+    readonly busOf: (bus: BusConfig) => Bus;
+    readonly at: (at_ms: EpochMs) => void;
+    readonly goesOn: boolean;
+    readonly onProgress: (at_ms: EpochMs) => void;
+  }): Promise<void> {
+    const { interval_ms } = this.#o.config;
+    const buses = this.#buses.map(({ config, meters }) => ({ bus: run.busOf(config), meters }));
+    run.at(run.from_ms);
+    for (const { bus, meters } of buses) {
+      for (const meter of meters) if (meter.defined === null) await this.#findMap(bus, meter);
+    }
+    const accountants = new Map<string, Accountant>();
+    for (const { definition } of this.devices()) {
+      accountants.set(definition.device, createAccountant(polledOnce(definition), this.#o.factors));
+    }
+    let mono_ms = 0;
+    for (let at_ms = run.from_ms; at_ms <= run.to_ms && !this.#isStopped; at_ms += interval_ms) {
+      run.at(at_ms);
+      mono_ms += 1;
+      const now = { now_ms: () => at_ms, mono_ms: () => mono_ms };
+      const samples = await Promise.all(buses.map(({ bus, meters }) => pollAll(bus, meters, now)));
+      this.#record(samples.flat(), (device) => accountants.get(device), false);
+      run.onProgress(at_ms);
+    }
+    if (run.goesOn && !this.#isStopped) this.#continueFrom(accountants);
+    await Promise.all(buses.map(({ bus }) => bus.close()));
+  }
+
+  #continueFrom(accountants: ReadonlyMap<string, Accountant>): void {
+    const asOf = this.#o.journal.status().nextNumber - 1;
+    const state: [string, string][] = [];
+    for (const { definition, accountant } of this.#defined()) {
+      const text = accountants.get(definition.device)?.save();
+      if (text === undefined) continue;
+      accountant.restore(text);
+      state.push([accountKey(definition.device), savedAccount(asOf, accountant)]);
+    }
+    this.#o.journal.commit({ entries: [], state: () => state });
+  }
+
+  *#defined(): Iterable<Defined> {
+    for (const { meters } of this.#buses) for (const { defined } of meters) if (defined !== null) yield defined;
+  }
+
+  #tick_ms(): number {
+    const periods = this.#buses.flatMap(({ meters }) =>
+      meters.flatMap(({ config }) => [config.every.power_ms, config.every.energy_ms]),
+    );
+    return Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, Math.min(...periods)));
+  }
+
+  async #tick(tick_ms: number): Promise<void> {
+    const polls = this.#buses.map((bus) => this.#pollBus(bus));
+    let cancel: Cancel = () => {};
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#o.timers.after(tick_ms * 0.9, resolve);
+    });
+    await Promise.race([Promise.all(polls), deadline]);
+    cancel();
+    this.#commitPending();
+  }
+
+  async #pollBus(runtime: BusRuntime): Promise<void> {
+    if (runtime.isBusy) {
+      this.counts.busOverruns += 1;
+      return;
+    }
+    runtime.isBusy = true;
+    try {
+      // Answering meters first: a silent one must not make them late.
+      const inOrder = [...runtime.meters].sort((a, b) => a.unansweredPolls - b.unansweredPolls);
+      for (const meter of inOrder) {
+        if (this.#isStopped) return;
+        if (meter.defined === null) await this.#findMap(runtime.bus, meter);
+        if (meter.defined !== null) await this.#pollDue(runtime.bus, meter, meter.defined);
+      }
+    } finally {
+      runtime.isBusy = false;
+    }
+  }
+
+  async #pollDue(bus: Bus, meter: MeterRuntime, defined: Defined): Promise<void> {
+    const now_ms = this.#o.clock.now_ms();
+    if (nextDue_ms(defined.polled) > now_ms) return;
+    const blocks = takeDue(defined.polled, now_ms);
+    if (blocks.length === 0) return;
+    const sample = await pollMeter(bus, defined.polled, blocks, this.#o.clock);
+    this.counts.polls += 1;
+    if (sample.blocks.length === 0) this.counts.failedPolls += 1;
+    this.#pending.push({ meter: defined, sample });
+    this.#noteAnswer(meter, defined, sample);
+  }
+
+  #noteAnswer(meter: MeterRuntime, defined: Defined, sample: Sample): void {
+    meter.unansweredPolls = sample.blocks.length > 0 ? 0 : meter.unansweredPolls + 1;
+    const isAnswering =
+      meter.unansweredPolls === 0 || (meter.isAnswering && meter.unansweredPolls < SILENT_AFTER_POLLS);
+    if (isAnswering === meter.isAnswering) return;
+    meter.isAnswering = isAnswering;
+    const { device } = defined.definition;
+    this.#o.log[isAnswering ? "info" : "warn"](isAnswering ? "meter.answers" : "meter.silent", {
+      device,
+      ...(isAnswering ? {} : { why: sample.failures[0]?.why, code: "METER_SILENT" }),
+    });
+    this.#o.onDevice(liveDevice(meter, defined));
+  }
+
+  /** Looks for a SunSpec map; a meter that does not answer is asked again after a minute. */
+  async #findMap(bus: Bus, meter: MeterRuntime): Promise<void> {
+    const now_ms = this.#o.clock.now_ms();
+    if (now_ms < meter.nextDiscovery_ms) return;
+    meter.nextDiscovery_ms = now_ms + 60_000;
+    const model = this.#o.resolveModel(meter.config.model);
+    if (model.discovery === undefined) return;
+    const result = await discover(bus, meter.config.unit, model.discovery, meter.timeout_ms);
+    if (result.kind === "found") meter.defined = this.#define(meter, resolveDiscovery(model, result.found));
+    else this.#o.log.warn("meter.map-not-found", { device: meter.config.id, why: result.kind });
+  }
+
+  #define(meter: MeterRuntime, model: MeterModel): Defined {
+    const { config, journal, factors } = this.#o;
+    const { ncv, name: _name, unit: _unit, model: _model, ...setup } = meter.config;
+    const definition = defineDevice(
+      model,
+      { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },
+      { interval_ms: config.interval_ms, time_zone: config.time_zone },
+    );
+    const hash = journal.putDefinition(definition);
+    const key = `definition:${definition.device}`;
+    if (journal.getState(key) !== hash) journal.commit({ entries: [], state: () => [[key, hash]] });
+    const accountant = createAccountant(definition, factors);
+    this.#replay(definition, hash, accountant);
+    const polled = polledMeter(definition, meter.config.unit, planFor(definition, model.limits), meter.timeout_ms);
+    return { definition, hash, polled, accountant };
+  }
+
+  #commitPending(): void {
+    const pending = this.#pending;
+    this.#pending = [];
+    const accountants = new Map(pending.map(({ meter }) => [meter.definition.device, meter.accountant]));
+    this.#record(pending, (device) => accountants.get(device), true);
+  }
+
+  /** Record first, derive after: the samples and what they close go into one synced transaction, samples first. */
+  #record(
+    polled: readonly { readonly meter: Defined; readonly sample: Sample }[],
+    accountantOf: (device: string) => Accountant | undefined,
+    isLive: boolean,
+  ): void {
+    if (polled.length === 0 && this.#unwritten.length === 0) return;
+    const { journal, clock } = this.#o;
+    const boot = isLive ? journal.boot : HISTORY_BOOT;
+    const entries: JournalEntry[] = [];
+    for (const { meter, sample } of polled) {
+      const { device } = meter.definition;
+      entries.push({
+        device,
+        from_ms: sample.at_ms,
+        to_ms: sample.at_ms,
+        kind: "sample",
+        body: encodeSample({ sample, definition: meter.hash, boot }),
+      });
+      const readings = decodeSample(meter.definition, sample);
+      this.counts.readings += readings.length;
+      if (isLive) this.#remember(device, readings);
+      const accountant = accountantOf(device);
+      const accounted = accountant?.take(sample, readings, clock.now_ms());
+      if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
+      this.counts.intervals += accounted.intervals.length;
+      this.#noteWithoutFactor(accounted.withoutFactor);
+      entries.push({
+        device,
+        from_ms: Math.min(...accounted.intervals.map(({ from_ms }) => from_ms)),
+        to_ms: Math.max(...accounted.intervals.map(({ to_ms }) => to_ms)),
+        kind: "content",
+        body: encodeContent(accounted.intervals, accounted.emissions),
+      });
+      if (isLive) this.#unsaved.set(device, accountant);
+    }
+    this.#write(entries, isLive);
+  }
+
+  #write(entries: readonly JournalEntry[], isLive: boolean): void {
+    const all = [...this.#unwritten, ...entries];
+    try {
+      const numbers = this.#o.journal.commit({
+        entries: all,
+        state: (assigned) =>
+          [...this.#unsaved].map(([device, accountant]) => [
+            accountKey(device),
+            savedAccount(assigned.at(-1) ?? 0, accountant),
+          ]),
+      });
+      this.#unwritten = [];
+      this.#unsaved.clear();
+      if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
+    } catch (error) {
+      const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
+      this.#o.log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
+      this.#unwritten = this.#shed(all);
+    }
+  }
+
+  #shed(entries: JournalEntry[]): JournalEntry[] {
+    let excess = entries.length - UNWRITTEN_MAX;
+    if (excess <= 0) return entries;
+    return entries.filter(({ kind }) => {
+      if (excess <= 0 || kind !== "sample") return true;
+      excess -= 1;
+      this.counts.droppedSamples += 1;
+      return false;
+    });
+  }
+
+  #remember(device: string, readings: readonly Reading[]): void {
+    for (const { meters } of this.#buses) {
+      const meter = meters.find(({ config }) => config.id === device);
+      if (meter === undefined) continue;
+      for (const reading of readings) meter.last.set(reading.quantity, reading);
+    }
+  }
+
+  #noteWithoutFactor(
+    missing: readonly { readonly interval: { readonly device: string }; readonly why: string }[],
+  ): void {
+    const first = missing[0];
+    if (first === undefined) return;
+    this.counts.withoutFactor += missing.length;
+    this.#o.log.warn("account.no-factor", { device: first.interval.device, why: first.why, code: "FACTOR_MISSING" });
+  }
+
+  /** The journal is the truth: accounts go on from their last saved state and the samples recorded since. */
+  #replay(definition: DeviceDefinition, hash: string, accountant: Accountant): void {
+    const { journal } = this.#o;
+    const saved = journal.getState(accountKey(definition.device));
+    const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
+    accountant.restore(text);
+    let from = asOf + 1;
+    for (let chunk = journal.read(from, REPLAY_CHUNK); chunk.length > 0; chunk = journal.read(from, REPLAY_CHUNK)) {
+      for (const record of chunk) {
+        if (record.device !== definition.device || record.kind !== "sample") continue;
+        const recorded = decodeSampleRecord(record.body);
+        if (recorded.boot === HISTORY_BOOT || recorded.definition !== hash) continue;
+        accountant.take(recorded.sample, decodeSample(definition, recorded.sample), recorded.sample.at_ms);
+      }
+      from = chunk.at(-1)!.number + 1;
+    }
+  }
+}
+
+/** Accounts as they stood after the batch numbered `asOf`. */
+interface SavedAccount {
+  readonly asOf: number;
+  readonly text: string;
+}
+
+function accountKey(device: string): string {
+  return `account:${device}`;
+}
+
+function savedAccount(asOf: number, accountant: Accountant): string {
+  return JSON.stringify({ asOf, text: accountant.save() } satisfies SavedAccount);
+}
+
+function liveDevice(meter: MeterRuntime, { definition, hash }: Defined): LiveDevice {
+  return { definition, hash, isAnswering: meter.isAnswering, last: meter.last };
+}
+
+/** The definition as history is polled: once an interval. */
+function polledOnce(definition: DeviceDefinition): DeviceDefinition {
+  const counters = definition.counters.map((counter) => ({ ...counter, poll_ms: definition.interval_ms }));
+  return { ...definition, counters };
+}
+
+async function pollAll(
+  bus: Bus,
+  meters: readonly MeterRuntime[],
+  now: { now_ms(): EpochMs; mono_ms(): number },
+): Promise<{ meter: Defined; sample: Sample }[]> {
+  const samples: { meter: Defined; sample: Sample }[] = [];
+  for (const { defined } of meters) {
+    if (defined === null) continue;
+    const blocks = defined.polled.groups.flatMap((group) => group.blocks);
+    const once = { ...defined.polled, due_ms: [], silentPolls: 0 };
+    samples.push({ meter: defined, sample: await pollMeter(bus, once, blocks, now) });
+  }
+  return samples;
+}

@@ -1,0 +1,202 @@
+import type { Random } from "../../core/ports.ts";
+import type { BatchRange } from "../../core/wire/ranges.ts";
+
+/**
+ * Which batch goes next, and when one is sent again: the agent's side of the delivery protocol (reference sparkplug §17.4).
+ * Pure: it is told what happened and at what monotonic time, and asked what to send; it neither sends nor reads a clock.
+ *
+ *   STORED ──send──► INFLIGHT ──ack──► done        INFLIGHT ──RTO──► STORED (again, historical)
+ *                        └──session ends──► STORED
+ *
+ * Live batches go first; the backlog behind them may fill {@link BACKLOG_SHARE} of the window, so live latency stays flat.
+ */
+export const WINDOW_START_BYTES = 256 * 1024;
+export const WINDOW_MAX_BYTES = 4 * 1024 * 1024;
+const WINDOW_MIN_BYTES = 16 * 1024;
+const BACKLOG_SHARE = 0.75;
+const RTO_INITIAL_MS = 10_000;
+const RTO_MIN_MS = 5_000;
+const RTO_MAX_MS = 300_000;
+const RTO_JITTER = 0.2;
+/** Live batches waiting for the window; beyond it the oldest wait as backlog instead, in order, nothing lost. */
+const LIVE_QUEUE_MAX = 10_000;
+
+interface Flight {
+  readonly bytes: number;
+  readonly sentAt_ms: number;
+  readonly expires_ms: number;
+}
+
+export interface Pick {
+  readonly number: number;
+  /** First attempt of a batch captured in this session: may go without is_historical. */
+  readonly isLive: boolean;
+}
+
+export class Delivery {
+  readonly #isConfirmed: (number: number) => boolean;
+  readonly #random: Random;
+  readonly #inFlight = new Map<number, Flight>();
+  readonly #attempts = new Map<number, number>();
+  readonly #live: number[] = [];
+  readonly #liveSet = new Set<number>();
+  /** Timed out, to be sent again before the backlog goes on; ascending. */
+  readonly #again: number[] = [];
+  /** Every unconfirmed number below it has been sent in this session, or waits in one of the queues. */
+  #backlogAt = 1;
+  #end = 1;
+  #bytes = 0;
+  #window = WINDOW_START_BYTES;
+  #ackDelay_ms: number | null = null;
+  #ackDelayBest_ms = Number.POSITIVE_INFINITY;
+  readonly counts = { sent: 0, resent: 0, timedOut: 0 };
+
+  /** @param end the next number the journal will assign */
+  constructor(end: number, isConfirmed: (number: number) => boolean, random: Random) {
+    this.#end = end;
+    this.#isConfirmed = isConfirmed;
+    this.#random = random;
+  }
+
+  get window_bytes(): number {
+    return this.#window;
+  }
+
+  get inFlight_bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Numbers that were just committed, ascending. History and restored data are not live. */
+  appended(numbers: readonly number[], isLive: boolean): void {
+    for (const number of numbers) {
+      this.#end = Math.max(this.#end, number + 1);
+      if (!isLive) continue;
+      this.#live.push(number);
+      this.#liveSet.add(number);
+    }
+    while (this.#live.length > LIVE_QUEUE_MAX) this.#toBacklog(this.#live.shift()!);
+  }
+
+  /** A session ended, or one begins: whatever was under way is stored again, and nothing is live any more. */
+  sessionEnded(): void {
+    this.#inFlight.clear();
+    this.#live.length = 0;
+    this.#liveSet.clear();
+    this.#again.length = 0;
+    this.#backlogAt = 1;
+    this.#bytes = 0;
+  }
+
+  /** The next batch to send, or null if there is none or the window is full. Ask again after `sent`. */
+  next(): Pick | null {
+    if (this.#bytes >= this.#window) return null;
+    for (let number = this.#live[0]; number !== undefined; number = this.#live[0]) {
+      if (!this.#isConfirmed(number)) return { number, isLive: true };
+      this.#dropLive();
+    }
+    if (this.#bytes >= this.#window * BACKLOG_SHARE) return null;
+    for (let number = this.#again[0]; number !== undefined; number = this.#again[0]) {
+      if (!this.#isConfirmed(number)) return { number, isLive: false };
+      this.#again.shift();
+    }
+    while (this.#backlogAt < this.#end) {
+      if (this.#isWaiting(this.#backlogAt)) return { number: this.#backlogAt, isLive: false };
+      this.#backlogAt += 1;
+    }
+    return null;
+  }
+
+  /** The picked batch was handed to the link, as so many bytes. */
+  sent({ number }: Pick, bytes: number, now_ms: number): void {
+    this.#take(number);
+    const attempts = this.#attempts.get(number) ?? 0;
+    this.counts[attempts === 0 ? "sent" : "resent"] += 1;
+    const rto_ms = Math.min(this.#rto_ms() * 2 ** attempts, RTO_MAX_MS);
+    const jitter = 1 + RTO_JITTER * (2 * this.#random.unit() - 1);
+    this.#inFlight.set(number, { bytes, sentAt_ms: now_ms, expires_ms: now_ms + rto_ms * jitter });
+    this.#bytes += bytes;
+  }
+
+  /** The picked batch is not to be sent at all (it cannot be read back): skip it in this session. */
+  skip({ number }: Pick): void {
+    this.#take(number);
+  }
+
+  confirmed(ranges: readonly BatchRange[], now_ms: number): void {
+    for (const [number, flight] of this.#inFlight) {
+      if (!ranges.some(({ first, last }) => first <= number && number <= last)) continue;
+      this.#land(number, flight);
+      if ((this.#attempts.get(number) ?? 0) === 0) this.#learnDelay(now_ms - flight.sentAt_ms);
+      this.#attempts.delete(number);
+      if (this.#ackDelay_ms !== null && this.#ackDelay_ms < 2 * this.#ackDelayBest_ms) {
+        this.#window = Math.min(this.#window + flight.bytes, WINDOW_MAX_BYTES);
+      }
+    }
+  }
+
+  /** Batches whose confirmation did not come in time go back; the window halves once for all of them. */
+  expire(now_ms: number): void {
+    let hasExpired = false;
+    for (const [number, flight] of this.#inFlight) {
+      if (flight.expires_ms > now_ms) continue;
+      hasExpired = true;
+      this.#land(number, flight);
+      this.#attempts.set(number, (this.#attempts.get(number) ?? 0) + 1);
+      this.counts.timedOut += 1;
+      this.#again.push(number);
+    }
+    if (!hasExpired) return;
+    this.#again.sort((a, b) => a - b);
+    this.#window = Math.max(this.#window / 2, WINDOW_MIN_BYTES);
+  }
+
+  /** Batches in flight for longer than this: what mode `off` takes for delivered. */
+  olderThan(age_ms: number, now_ms: number): BatchRange[] {
+    const ranges: BatchRange[] = [];
+    for (const [number, flight] of this.#inFlight) {
+      if (now_ms - flight.sentAt_ms >= age_ms) ranges.push({ first: number, last: number });
+    }
+    return ranges;
+  }
+
+  /** After a rebirth in the same session the timers of what is in flight start again. */
+  restartTimers(now_ms: number): void {
+    for (const [number, flight] of this.#inFlight) {
+      this.#inFlight.set(number, { ...flight, sentAt_ms: now_ms, expires_ms: now_ms + this.#rto_ms() });
+    }
+  }
+
+  #isWaiting(number: number): boolean {
+    return !this.#isConfirmed(number) && !this.#inFlight.has(number) && !this.#liveSet.has(number);
+  }
+
+  #take(number: number): void {
+    if (this.#live[0] === number) this.#dropLive();
+    else if (this.#again[0] === number) this.#again.shift();
+    else if (this.#backlogAt === number) this.#backlogAt += 1;
+  }
+
+  #dropLive(): void {
+    const number = this.#live.shift();
+    if (number !== undefined) this.#liveSet.delete(number);
+  }
+
+  #toBacklog(number: number): void {
+    this.#liveSet.delete(number);
+    if (number < this.#backlogAt) this.#again.push(number);
+  }
+
+  #land(number: number, flight: Flight): void {
+    this.#inFlight.delete(number);
+    this.#bytes -= flight.bytes;
+  }
+
+  #learnDelay(delay_ms: number): void {
+    this.#ackDelayBest_ms = Math.min(this.#ackDelayBest_ms, Math.max(delay_ms, 50));
+    this.#ackDelay_ms = this.#ackDelay_ms === null ? delay_ms : this.#ackDelay_ms * 0.875 + delay_ms * 0.125;
+  }
+
+  #rto_ms(): number {
+    return this.#ackDelay_ms === null ? RTO_INITIAL_MS : Math.max(RTO_MIN_MS, 4 * this.#ackDelay_ms);
+  }
+}
