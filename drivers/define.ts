@@ -14,13 +14,15 @@ import { rolloverRaw } from "./modbus/encode.ts";
 import { countWorth, siteRatio, tickUnit } from "./ratio.ts";
 
 /** One meter as the configuration describes it. */
-export interface MeterSetup extends DeviceSettings {
+export interface MeterSetup extends Omit<DeviceSettings, "ncv_MJ_per_Nm3"> {
   readonly id: string;
   readonly carrier: CarrierId;
   readonly role: MeterRole;
   readonly parent: string | null;
   /** Poll periods, ms: gauges (power, voltage, flow, …) and the carrier's counters. */
   readonly every: { readonly power_ms: number; readonly energy_ms: number };
+  /** Net calorific value of the gas, MJ/Nm3. */
+  readonly ncv?: { readonly value: string; readonly source: string };
 }
 
 export interface AccountSetup {
@@ -98,7 +100,7 @@ function settingsOf(meter: MeterSetup): DeviceSettings {
     ...(meter.vt_ratio === undefined ? {} : { vt_ratio: meter.vt_ratio }),
     ...(meter.m3_per_count === undefined ? {} : { m3_per_count: meter.m3_per_count }),
     ...(meter.rated_power_W === undefined ? {} : { rated_power_W: meter.rated_power_W }),
-    ...(meter.ncv_MJ_per_Nm3 === undefined ? {} : { ncv_MJ_per_Nm3: meter.ncv_MJ_per_Nm3 }),
+    ...(meter.ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: meter.ncv.value, source: meter.ncv.source } }),
   };
 }
 

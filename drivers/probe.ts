@@ -92,18 +92,18 @@ async function readAll(
     sentinels: model.sentinels,
     settings: { ct_ratio: 1, vt_ratio: 1 },
   };
+  const readings = readRegisters(source, blocks);
+  // A block read for its neighbours may have brought a register whose own read failed.
+  for (const { register } of readings) unread.delete(register);
   return {
     exchanges,
-    readings: readRegisters(source, blocks).map(({ register: { name, unit: notation }, value, quality }) => ({
-      name,
+    readings: readings.map(({ register, value, quality }) => ({
+      name: register.name,
       value,
-      unit: notation,
+      unit: register.unit,
       quality,
     })),
-    unread: model.registers.flatMap((register) => {
-      const why = unread.get(register);
-      return why === undefined ? [] : [{ name: register.name, why }];
-    }),
+    unread: [...unread].map(([{ name }, why]) => ({ name, why })),
   };
 }
 

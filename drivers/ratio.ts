@@ -4,7 +4,7 @@ import type { Register } from "../core/model/meterModel.ts";
 import { QUANTITIES, type QuantityId } from "../core/units/quantities.ts";
 import type { UnitNotation } from "../core/units/units.ts";
 
-/** A factor as two integers, so that `raw × over ÷ under` rounds once and 2345 × 0.1 reads 234.5. */
+/** A factor as two integers, so that `raw × over ÷ under` rounds once and 2307 × 0.1 reads 230.7. */
 export interface Ratio {
   readonly over: number;
   readonly under: number;
@@ -16,14 +16,33 @@ export interface Ratio {
  */
 export function tickUnit(quantity: QuantityId): UnitNotation {
   const { unit } = QUANTITIES[quantity];
-  return SMALLER[unit]?.unit ?? unit;
+  if (unit === "kWh") return "Wh";
+  if (unit === "kvarh") return "varh";
+  return unit === "kVAh" ? "VAh" : unit;
 }
 
-const SMALLER: Partial<Record<UnitNotation, { readonly unit: UnitNotation; readonly per: string }>> = {
-  kWh: { unit: "Wh", per: "1000" },
-  kvarh: { unit: "varh", per: "1000" },
-  kVAh: { unit: "VAh", per: "1000" },
-};
+/** One of the unit on the left in the first unit of its family; a register may be written in any unit of the family. */
+const FAMILIES: readonly Partial<Record<UnitNotation, string>>[] = [
+  { W: "1", kW: "1000", MW: "1000000" },
+  { Wh: "1", kWh: "1000", MWh: "1000000" },
+  { varh: "1", kvarh: "1000" },
+  { VAh: "1", kVAh: "1000" },
+  { L: "1", m3: "1000" },
+  { "m3/h": "1", "l/s": "3.6" },
+  { kPa: "1", bar: "100" },
+];
+
+/** How many `to` one `from` is; exact decimal, or 20 digits of it where the division does not end (m³/h in l/s). */
+function unitStep(from: UnitNotation, to: UnitNotation): Decimal {
+  if (from === to) return ONE;
+  const family = FAMILIES.find((units) => units[from] !== undefined && units[to] !== undefined);
+  // A count's worth is `m3_per_count`; normal and operating m³ are told apart by the quantity, not by a factor.
+  if (family === undefined) return ONE;
+  const over = parseDecimal(family[from]!);
+  const under = parseDecimal(family[to]!);
+  const digits = (over.digits * 10n ** BigInt(20 + under.scale)) / (under.digits * 10n ** BigInt(over.scale));
+  return parseDecimal(formatDecimal({ digits, scale: 20 }));
+}
 
 /**
  * Worth of one raw count of a counter register in the quantity's tick unit, exact: scale × site ratios × unit step.
@@ -38,13 +57,22 @@ export function countWorth(register: Register, settings: DeviceSettings): Decima
   if (register.unit === "count") {
     return settings.m3_per_count === undefined ? null : multiply(scaled, decimalOf(settings.m3_per_count));
   }
-  return multiply(scaled, parseDecimal(SMALLER[register.unit]?.per ?? "1"));
+  return multiply(
+    scaled,
+    unitStep(register.unit, register.quantity === undefined ? register.unit : tickUnit(register.quantity)),
+  );
 }
 
-/** scale × site ratio of a gauge, or null when the site has not said the ratio. */
-export function gaugeWorth(register: Register, settings: DeviceSettings): Decimal | null {
+/** scale × site ratio of a register, in the register's own unit; null when the site has not said the ratio. */
+export function registerWorth(register: Register, settings: DeviceSettings): Decimal | null {
   const site = siteFactor(register, settings);
   return site === null ? null : multiply(decimalOf(register.scale), site);
+}
+
+/** The same in the unit of the quantity it measures. */
+export function gaugeWorth(register: Register, quantity: QuantityId, settings: DeviceSettings): Decimal | null {
+  const worth = registerWorth(register, settings);
+  return worth === null ? null : multiply(worth, unitStep(register.unit, QUANTITIES[quantity].unit));
 }
 
 function siteFactor(register: Register, settings: DeviceSettings): Decimal | null {

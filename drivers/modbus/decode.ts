@@ -7,13 +7,13 @@
  * Order      sentinel (raw bits) → not-a-number → exponent and ratios → range → plausibility
  * Limits     counters up to 2^53−1 ticks, beyond is `out-of-range`; strings and registers without a quantity give no reading
  */
-import { parseDecimal } from "../../core/emission/decimal.ts";
+import { type Decimal, parseDecimal } from "../../core/emission/decimal.ts";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { CounterDefinition, DeviceDefinition, DeviceSettings } from "../../core/model/deviceDefinition.ts";
 import type { Register, Sentinel } from "../../core/model/meterModel.ts";
 import type { QualityReason, Reading, Sample, WordBlock } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
-import { countWorth, exactText, gaugeWorth, type Ratio, ratioOf } from "../ratio.ts";
+import { countWorth, exactText, gaugeWorth, type Ratio, ratioOf, registerWorth } from "../ratio.ts";
 
 /** What a register holds before scale: a number, a bigint for 64-bit integers, text for `str`. */
 export type RawValue = number | bigint | string;
@@ -109,7 +109,9 @@ function registerReading(
   if (typeof raw === "bigint" && BigInt.asIntN(54, raw) !== raw) {
     return { register, value: exactText(raw, register.scale), quality: "good", why: null };
   }
-  const bounds = register.quantity === undefined ? null : boundsOf(register.quantity, settings);
+  const { quantity } = register;
+  const inItsUnit = quantity !== undefined && QUANTITIES[quantity].unit === register.unit;
+  const bounds = inItsUnit ? boundsOf(quantity, settings) : null;
   const plausible = isBelievable(value, bounds);
   return { register, value, quality: plausible ? "good" : "uncertain", why: plausible ? null : "implausible" };
 }
@@ -167,7 +169,8 @@ function compileQuantity(
   const quantity = register.quantity!;
   const slot = compileSlot(source, register, scales);
   if (QUANTITIES[quantity].kind === "gauge") {
-    return { ...slot, quantity, counter: false, countMax: 0, believable: boundsOf(quantity, source.settings) };
+    const ratio = needed(source, register, gaugeWorth(register, quantity, source.settings));
+    return { ...slot, ratio, quantity, counter: false, countMax: 0, believable: boundsOf(quantity, source.settings) };
   }
   const counter = definition.counters.find((candidate) => candidate.quantity === quantity);
   if (counter === undefined) throw contradiction(source, `${quantity} is polled and no tick is defined for it`);
@@ -193,7 +196,7 @@ function plainSlot(source: RegisterSource, register: Register): Slot {
     type: register.type,
     little: register.word_order === "little",
     sentinels: sentinelBits(register, source.sentinels),
-    ratio: needed(source, register, gaugeWorth(register, source.settings)),
+    ratio: needed(source, register, registerWorth(register, source.settings)),
     exponent: -1,
     multiplyBy: [],
     divideBy: [],
@@ -246,7 +249,7 @@ function countMaxOf({ modulus }: CounterDefinition): number {
   return modulus === null ? Number.MAX_SAFE_INTEGER : Math.min(Number.MAX_SAFE_INTEGER, Number(modulus) - 1);
 }
 
-function needed(source: RegisterSource, register: Register, worth: ReturnType<typeof gaugeWorth>, tick = "1"): Ratio {
+function needed(source: RegisterSource, register: Register, worth: Decimal | null, tick = "1"): Ratio {
   if (worth !== null) return ratioOf(worth, parseDecimal(tick));
   const missing = register.unit === "count" ? "m3_per_count" : (register.site_factor ?? "a ratio");
   throw new KhuXanhError("MODEL_INVALID", `${source.device}: ${register.name} needs ${missing}`, {

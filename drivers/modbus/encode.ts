@@ -3,10 +3,7 @@
  *
  * It cannot prove a table (both sides read the same one): golden vectors do that.
  */
-import { parseDecimal } from "../../core/emission/decimal.ts";
-import type { CounterDefinition, DeviceSettings } from "../../core/model/deviceDefinition.ts";
 import type { Register } from "../../core/model/meterModel.ts";
-import { countWorth } from "../ratio.ts";
 import type { RegisterShape } from "./decode.ts";
 
 /** What stands in other registers and scales this one. */
@@ -32,29 +29,6 @@ export function encodeRegister(register: Register, value: number | string, scali
   if (!Number.isFinite(raw)) throw new RangeError(`${register.name}: ${value} cannot stand in an integer register`);
   const count = BigInt(Math.round(raw));
   return encodeRaw(register, register.kind === "counter" ? wrapped(register, count) : count);
-}
-
-/**
- * Words of a counter at a number of ticks. Integer registers show completed steps (rounded down) and wrap; float registers
- * show the nearest float.
- *
- * @throws {RangeError} if the site has not said a ratio that the register needs.
- */
-export function encodeTicks(
-  register: Register,
-  counter: CounterDefinition,
-  ticks: bigint,
-  settings: DeviceSettings = {},
-  exponent = 0,
-): Uint16Array {
-  const worth = countWorth(register, settings);
-  if (worth === null) throw new RangeError(`${register.name} needs a site ratio`);
-  const tick = parseDecimal(counter.tick.amount);
-  const over = ticks * tick.digits * 10n ** BigInt(worth.scale + Math.max(0, -exponent));
-  const under = worth.digits * 10n ** BigInt(tick.scale + Math.max(0, exponent));
-  if (!isFloat(register)) return encodeRaw(register, wrapped(register, over / under));
-  const whole = over / under;
-  return encodeRaw(register, Number(whole) + Number(over - whole * under) / Number(under));
 }
 
 /**
