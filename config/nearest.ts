@@ -2,11 +2,11 @@
  * The nearest of the words we know, for "did you mean …?".
  *
  * Distance is the number of single-letter insertions, deletions, replacements and swaps of neighbours (optimal string
- * alignment). A word is near if at most a third of its letters (at least one, at most three) would have to change.
+ * alignment). A word is near if at most a third of its letters (at least one, at most three, never all) would have to change.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const asked = word.toLowerCase();
-  const limit = Math.min(3, Math.max(1, Math.floor(asked.length / 3)));
+  const limit = Math.min(3, Math.max(1, Math.floor(asked.length / 3)), asked.length - 1);
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of known) {

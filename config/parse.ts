@@ -105,10 +105,6 @@ function syntaxWording(code: string, message: string): string {
       return "this key stands twice in the same section";
     case "TAB_AS_INDENT":
       return "a tab indents this line; YAML wants blanks";
-    case "BAD_INDENT":
-      return "the indentation does not fit the lines above";
-    case "MISSING_CHAR":
-      return `not valid YAML: ${firstSentence(message)}`;
     default:
       return `not valid YAML: ${firstSentence(message)}`;
   }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CARRIER_IDS, CARRIERS, type CarrierId, METER_ROLES } from "../../core/emission/carriers.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { type Finding, pathText } from "../explain.ts";
-import { bilingual, notation, positive, section, text, wholeNumber } from "../fields.ts";
+import { bilingual, notation, positive, section, shown, text, wholeNumber } from "../fields.ts";
 import { nearest, offer } from "../nearest.ts";
 import { parseBusUrl } from "../notation/busUrl.ts";
 import { DECIMAL_TEXT } from "../notation/decimalText.ts";
@@ -58,7 +58,14 @@ const every = z
 /** A decimal number kept as its digits; a plain YAML number is taken over as it is printed. */
 const decimalText = (description: string) =>
   z
-    .union([z.number().positive(), z.string().regex(DECIMAL_TEXT)])
+    .union([
+      z.number().positive(),
+      z
+        .string()
+        .regex(DECIMAL_TEXT, {
+          error: (issue) => `${shown(issue.input)} is not a decimal number (allowed: e.g. 37.68)`,
+        }),
+    ])
     .transform(String)
     .describe(description);
 

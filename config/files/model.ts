@@ -177,7 +177,7 @@ export const modelSchema = section({
     .exactOptional(),
   proven: z.boolean().describe("A golden vector proves the table").exactOptional(),
   unverified: z.array(z.string()).describe("What must be confirmed on site").exactOptional(),
-  quirks: text("What an installer should know").prefault("-"),
+  quirks: text("What an installer should know").exactOptional(),
 });
 
 type ModelFile = z.output<typeof modelSchema>;
@@ -219,7 +219,7 @@ export function parseModel(text: string, file: string): MeterModel {
     golden: written.golden ?? [],
     proven: written.proven ?? (written.golden ?? []).length > 0,
     unverified: written.unverified ?? [],
-    quirks: written.quirks,
+    quirks: written.quirks ?? "",
     ...discoveryOf(written),
   };
   return { ...model, version: versionOf(model) };

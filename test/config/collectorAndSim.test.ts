@@ -1,0 +1,165 @@
+import { expect, test } from "vitest";
+import type { ModelLookup } from "../../config/files/agent.ts";
+import { collectorSpec } from "../../config/files/collector.ts";
+import {
+  SIM_ELECTRIC_SHAPES,
+  SIM_FLOW_SHAPES,
+  SIM_PROFILE_COLUMNS,
+  SIM_PROFILES,
+  type SimConfig,
+  simSpec,
+} from "../../config/files/sim.ts";
+import { loadModelLibrary } from "../../config/models.ts";
+import { parseConfig } from "../../config/parse.ts";
+import {
+  ELECTRIC_SHAPES,
+  FLOW_SHAPES,
+  PROFILE_COLUMNS,
+  PROFILE_NAMES,
+  type SimConfig as SimulatorConfig,
+} from "../../hw-sim/simConfig.ts";
+import { changed, example, problemsOf, thrown } from "./problems.ts";
+
+const library = loadModelLibrary();
+const models: ModelLookup = { ids: [...library.keys()], find: (id) => library.get(id) };
+const collector = (text: string) => parseConfig(text, collectorSpec, "collector.yaml");
+const sim = (text: string): SimConfig => parseConfig(text, simSpec(models), "sim.yaml");
+
+const COLLECTOR = example("collector");
+const SITE = "sites:\n";
+const SECOND_SITE = "sites:\n  - {id: other, name: {vi: Khác, en: Other}, gateways: [gw-01]}\n";
+
+test("the collector's broker and store are told apart by their kind", () => {
+  expect(collector(COLLECTOR)).toMatchObject({
+    broker: { kind: "embedded", listen: { port: 1883 } },
+    store: { kind: "sqlite" },
+  });
+  const outside = collector(
+    changed(
+      COLLECTOR,
+      ["{embedded: 127.0.0.1:1883}", "{url: mqtts://broker, username: z, password_file: p, ca_file: ca}"],
+      ["{kind: sqlite}", "{kind: influx, url: http://127.0.0.1:8086/, database: khuxanh}"],
+    ),
+  );
+  expect(outside.broker).toMatchObject({ kind: "external", url: { url: "mqtts://broker:8883" }, ca_file: "ca" });
+  expect(outside.store).toEqual({ kind: "influx", url: "http://127.0.0.1:8086", database: "khuxanh" });
+});
+
+test.each<[string, readonly [string, string], readonly string[]]>([
+  [
+    "a gateway of two sites would be counted twice",
+    [SITE, SECOND_SITE],
+    ['sites[1].gateways[0]: gateway "gw-01" is already used at sites[0].gateways[0]'],
+  ],
+  [
+    "a site id stands once",
+    [SITE, SECOND_SITE.replace("other", "thep-gia-minh").replace("gw-01", "gw-02")],
+    ['sites[1].id: site id "thep-gia-minh" is already used at sites[0].id'],
+  ],
+  [
+    "the embedded broker is closed to the network",
+    ["{embedded: 127.0.0.1:1883}", "{embedded: 0.0.0.0:1883}"],
+    [
+      "broker.embedded: 0.0.0.0 is open to the network, and there is no login or encryption yet to protect it (allowed: 127.0.0.1, ::1, localhost)",
+    ],
+  ],
+  [
+    "a broker key with a slip",
+    ["{embedded: ", "{embeded: "],
+    ["broker.embedded: is missing (text)", "broker.embeded: unknown key (allowed: embedded; did you mean embedded?)"],
+  ],
+  [
+    "an unknown kind of store",
+    ["kind: sqlite", "kind: sqlit"],
+    ['store.kind: "sqlit" is not known (allowed: sqlite, influx; did you mean sqlite?)'],
+  ],
+  ["a store without its address", ["kind: sqlite", "kind: influx, database: d"], ["store.url: is missing (text)"]],
+  [
+    "a name in one language only",
+    ["name: {vi: KCN Demo, en: Demo zone}", "name: {vi: KCN Demo}"],
+    ["zone.name.en: is missing (text)"],
+  ],
+  [
+    "two servers on one port",
+    ["listen: 127.0.0.1:8080", "listen: 127.0.0.1:1883"],
+    ["listen: 127.0.0.1:1883 is already the embedded broker's address (broker.embedded)"],
+  ],
+  ["a site without gateways", ["gateways: [gw-01]", "gateways: []"], ["sites[0].gateways: must not be empty"]],
+])("collector: %s", (_name, edit, expected) => {
+  expect(problemsOf(() => collector(changed(COLLECTOR, edit)))).toEqual(expected);
+});
+
+const SIM = example("sim");
+
+test("what the file says is what the simulator takes", () => {
+  const config: SimulatorConfig = sim(SIM);
+  expect(config.lines[0]).toMatchObject({ listen: { kind: "tcp", host: "127.0.0.1", port: 5020 } });
+  const serial: SimulatorConfig = sim(changed(SIM, ["tcp://127.0.0.1:5020", "rtu:///dev/pts/3?baud=19200"]));
+  expect(serial.lines[0]?.listen).toMatchObject({ kind: "rtu", path: "/dev/pts/3", baud: 19_200 });
+});
+
+test("the shapes and profiles of the file are those of the simulator", () => {
+  expect(SIM_ELECTRIC_SHAPES).toEqual(ELECTRIC_SHAPES);
+  expect(SIM_FLOW_SHAPES).toEqual(FLOW_SHAPES);
+  expect(SIM_PROFILES).toEqual(PROFILE_NAMES);
+  expect(SIM_PROFILE_COLUMNS).toEqual(PROFILE_COLUMNS);
+});
+
+test("loads nest: sums less solar, shares of references", () => {
+  const load =
+    "{sum: [{ref: plant}, {shape: office, peak_W: 50000}], minus: [{shape: solar, peak_W: 300000, seed: 7}]}";
+  expect(sim(changed(SIM, ["load: {ref: plant}", `load: ${load}`])).lines[0]?.meters[0]?.load).toEqual({
+    sum: [{ ref: "plant" }, { shape: "office", peak_W: 50_000 }],
+    minus: [{ shape: "solar", peak_W: 300_000, seed: 7 }],
+  });
+});
+
+test.each<[string, readonly [string, string], readonly string[]]>([
+  [
+    "an unknown shape lists all of them",
+    ["shape: gas-boiler", "shape: gas-boyler"],
+    [
+      'lines[0].meters[2].load.shape: "gas-boyler" is not known (allowed: gas-boiler, process-water; did you mean gas-boiler?)',
+    ],
+  ],
+  [
+    "an unknown profile",
+    ["csv: steel", "csv: stele"],
+    ['loads.plant.csv: "stele" is not known (allowed: steel; did you mean steel?)'],
+  ],
+  [
+    "an unknown reference",
+    ["load: {ref: plant}", "load: {ref: plnat}"],
+    ['lines[0].meters[0].load.ref: no load "plnat" in loads (allowed: plant; did you mean plant?)'],
+  ],
+  [
+    "a unit twice on a line",
+    ["unit: 2", "unit: 1"],
+    ["lines[0].meters[1].unit: unit 1 of this line is already used at lines[0].meters[0].unit"],
+  ],
+  [
+    "an unknown model",
+    ["model: eastron-sdm630", "model: eastron-sdm360"],
+    ['lines[0].meters[1].model: no model "eastron-sdm360" in the device library (did you mean eastron-sdm630?)'],
+  ],
+  [
+    "a line open to the network",
+    ["tcp://127.0.0.1:5020", "tcp://0.0.0.0:5020"],
+    [
+      "lines[0].listen: 0.0.0.0 is open to the network, and there is no login or encryption yet to protect it (allowed: 127.0.0.1, ::1, localhost)",
+    ],
+  ],
+  [
+    "a share above the whole",
+    ["percent: 60", "percent: 160"],
+    ["lines[0].meters[1].load.percent: 160 is too big (allowed: at most 100)"],
+  ],
+])("sim: %s", (_name, edit, expected) => {
+  expect(problemsOf(() => sim(changed(SIM, edit)))).toEqual(expected);
+});
+
+test("a simulated line open to the network has the code of its own", () => {
+  expect(thrown(() => sim(changed(SIM, ["tcp://127.0.0.1:5020", "tcp://0.0.0.0:5020"]))).code).toBe(
+    "LISTEN_NOT_LOOPBACK",
+  );
+});
