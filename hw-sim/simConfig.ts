@@ -28,7 +28,7 @@ export type SimListen =
 export interface SimMeterSpec {
   /** Modbus unit id, 1 … 247 (255 on TCP devices that use it). */
   readonly unit: number;
-  /** Model id of the device library. */
+  /** Model id of the device library, or the model file as written: the key under which the caller hands the model in. */
   readonly model: string;
   readonly load: LoadSpec;
   /** Text for people: the name in the truth file. */
@@ -39,7 +39,7 @@ export interface SimMeterSpec {
   readonly since?: string | undefined;
   /** Volume of one count of a gas meter, m3; a whole number of litres. Required by models that count in `count`. */
   readonly m3_per_count?: number | undefined;
-  /** The registers show secondary values: current, power and energy divided by this. Default 1. */
+  /** Registers that the model marks `site_factor: ct_ratio` show secondary values: divided by this. Default 1. */
   readonly ct_ratio?: number | undefined;
   /** Phase to neutral, V. Default 230. */
   readonly nominal_V?: number | undefined;

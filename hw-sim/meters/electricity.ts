@@ -11,7 +11,7 @@ import {
   sumOf,
 } from "../course/course.ts";
 import { type Integral, integralOf } from "../course/integral.ts";
-import { seedOf, unitNoise } from "../course/noise.ts";
+import { hash32, unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/load.ts";
 import { type Gauges, type Physics, type Placement, type SimCounter, wave } from "./physics.ts";
 
@@ -42,6 +42,8 @@ export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
   const leading = integral(load.leading);
   const slotMean_W = (slot: number) => Math.max(0, load.active.upTo(slot, SLOT_MINUTES) / SLOT_MINUTES);
 
+  const peak_W = peakSinceMidnight(slotMean_W);
+
   return {
     counters: electricCounters(load, drawn, parts, site, integral),
     gauges(at_ms) {
@@ -52,7 +54,7 @@ export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
         ...powerGauges(p_W, q_var, parts, voltages(at_ms, Math.hypot(p_W, q_var), site)),
         frequency: frequency_Hz(at_ms, site.seed),
         active_power_demand: slotMean_W(slot - 1),
-        active_power_demand_peak: peakSinceMidnight(slot, slotMean_W),
+        active_power_demand_peak: peak_W(slot),
         phase_sequence: 0,
       };
     },
@@ -152,7 +154,7 @@ function voltages(at_ms: number, s_VA: number, site: ElectricSite): readonly [nu
   const phase = (index: number) =>
     site.nominal_V *
     (common +
-      0.004 * wave(at_ms, 0.61 * HOUR_ms, seedOf(site.seed, `V${index}`)) +
+      0.004 * wave(at_ms, 0.61 * HOUR_ms, hash32(site.seed, index)) +
       0.0015 * (unitNoise(site.seed + index, second) - 0.5));
   return [phase(1), phase(2), phase(3)];
 }
@@ -162,10 +164,17 @@ function frequency_Hz(at_ms: number, seed: number): number {
   return 50 + 0.022 * wave(at_ms, 211_000, 1) + 0.012 * (unitNoise(seed, Math.floor(at_ms / 1000)) - 0.5);
 }
 
-function peakSinceMidnight(slot: number, slotMean_W: (slot: number) => number): number {
-  let peak = 0;
-  for (let past = slot - (slot % SLOTS_PER_DAY); past < slot; past++) peak = Math.max(peak, slotMean_W(past));
-  return peak;
+/** The highest slot mean since local midnight; slots that are over do not change, so the answer is kept for the slot. */
+function peakSinceMidnight(slotMean_W: (slot: number) => number): (slot: number) => number {
+  let last = { slot: Number.NaN, peak: 0 };
+  return (slot) => {
+    if (slot !== last.slot) {
+      let peak = 0;
+      for (let past = slot - (slot % SLOTS_PER_DAY); past < slot; past++) peak = Math.max(peak, slotMean_W(past));
+      last = { slot, peak };
+    }
+    return last.peak;
+  };
 }
 
 type Three = readonly [number, number, number];

@@ -51,6 +51,7 @@ export function gasMeter(flow: Course, site: GasSite): Physics {
         volume_measured_exponent: exponent,
         volume_base_exponent: exponent,
         unit_system: 0,
+        unix_time: Math.floor(at_ms / 1000),
       };
     },
   };

@@ -119,9 +119,9 @@ function solar({ hour, day, dayNoise, noise }: Moment, seed: number): number {
     Math.cos(LATITUDE_deg * rad) * Math.cos(declination) * Math.cos(hourAngle);
   if (sine <= 0.01) return 0;
   const clear = sine * Math.exp(-0.057 / sine);
-  const cloudiness = dayNoise ** 1.3;
+  const cloudiness = dayNoise ** 0.7;
   const hourly = unitNoise(seed ^ 0x3c6ef372, day * 24 + Math.floor(hour));
-  return clear * (1 - 0.72 * cloudiness * (0.45 + 0.35 * hourly + 0.2 * noise));
+  return clear * (1 - 0.85 * cloudiness * (0.45 + 0.35 * hourly + 0.2 * noise));
 }
 
 export const ELECTRIC: Readonly<Record<ElectricShape, Shape>> = {
