@@ -27,6 +27,9 @@ export interface BornMetric {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+/** Batch numbers above this are refused: at 100 batches a second they last 21 years. */
+export const BATCH_NUMBER_MAX = 2 ** 36 - 1;
+
 export interface DeviceBirth {
   readonly gateway: GatewayKey;
   readonly epoch: string;
@@ -96,8 +99,12 @@ export interface StoredInterval extends Interval {
 export interface StoredEmission extends Emission {
   readonly id: number;
   readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly batch: number;
   readonly version: number;
   readonly knownFrom_ms: EpochMs;
+  /** Id of the entry that took its place; null while in force. */
+  readonly supersededBy: number | null;
 }
 
 /** One batch the collector could not use: kept whole with the reason, acked, shown. */
@@ -170,6 +177,9 @@ export interface StoredBatch {
   readonly payload: Uint8Array;
 }
 
+/** Which rows first when there are more than the limit. Rows are given in that order. */
+export type Order = "oldest" | "newest";
+
 export interface ZoneStore {
   /** Id of this birth; the same content gives the same id again. Updates the meter row when `meter` is given. */
   putBirth(birth: DeviceBirth, meter: MeterRow | null): number;
@@ -184,6 +194,8 @@ export interface ZoneStore {
   batchRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
   deadLetter(letter: DeadLetter): void;
   deadLetterCount(gateway: GatewayKey): number;
+  /** Batches kept aside because their key was held with other content. */
+  quarantineCount(gateway: GatewayKey): number;
   putAlarm(alarm: Alarm): void;
   alarms(limit: number): readonly Alarm[];
 
@@ -193,7 +205,9 @@ export interface ZoneStore {
   batchAtOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
   batchAtOrAfter(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
 
-  /** Intervals of one meter and quantity with from_ms in [from, to), oldest first, at most `limit`. */
+  /** Start of the meter's first interval ever and end of its newest; null before the first. */
+  intervalSpan(gateway: GatewayKey, device: string): BucketBounds | null;
+  /** Intervals of one meter and quantity with from_ms in [from, to), oldest first unless told, at most `limit`. */
   intervals(
     gateway: GatewayKey,
     device: string,
@@ -201,26 +215,37 @@ export interface ZoneStore {
     from_ms: EpochMs,
     to_ms: EpochMs,
     limit: number,
+    order?: Order,
   ): readonly StoredInterval[];
   /** Intervals not yet compared whose batch number is ≤ `through`, oldest first. */
   intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[];
   setVerification(interval: StoredInterval, result: Verification): void;
   emission(id: number): StoredEmission | null;
+  /** Entries in force of one meter with from_ms in [from, to), oldest first unless told, at most `limit`. */
   emissions(
     gateway: GatewayKey,
     device: string,
     from_ms: EpochMs,
     to_ms: EpochMs,
     limit: number,
+    order?: Order,
   ): readonly StoredEmission[];
 
+  /**
+   * Sums per meter, quantity and bucket; a bucket without rows gives none, a bucket whose rows differ in tick gives one
+   * per tick. An interval belongs to the bucket that holds its start. Buckets ascend and do not overlap.
+   * @param quantities only these; all when left out
+   */
   sumEnergy(
     meters: readonly (GatewayKey & { device: string })[],
     buckets: readonly BucketBounds[],
+    quantities?: readonly QuantityId[],
   ): readonly EnergySum[];
+  /** @param knownAt_ms the entries in force at that instant ("as known then"); those in force now when left out */
   sumEmissions(
     meters: readonly (GatewayKey & { device: string })[],
     buckets: readonly BucketBounds[],
+    knownAt_ms?: EpochMs,
   ): readonly EmissionSum[];
 
   /** Small values of the collector's own that must survive: last STATE timestamp and the like. */
