@@ -187,7 +187,7 @@ export const TraceInterval = z.object({
   polls_expected: z.number(),
   polls_answered: z.number(),
   cause: z.string().nullable(),
-  verification: z.enum(["pending", "agreed", "disagreed"]),
+  verification: z.enum(["pending", "agreed", "disagreed", "unverifiable"]),
   opening: TraceBoundary.nullable(),
   closing: TraceBoundary.nullable(),
   batch: z.object({ gateway: z.string(), epoch: z.string(), number: z.number() }),

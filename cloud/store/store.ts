@@ -87,7 +87,7 @@ export interface GatewayRow {
   readonly received: number;
 }
 
-export type Verification = "pending" | "agreed" | "disagreed";
+export type Verification = "pending" | "agreed" | "disagreed" | "unverifiable";
 
 export interface StoredInterval extends Interval {
   readonly gateway: GatewayKey;

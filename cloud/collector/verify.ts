@@ -1,0 +1,159 @@
+import { type Emission, emissionsOf } from "../../core/emission/emission.ts";
+import type { EmissionFactor } from "../../core/emission/factor.ts";
+import { openAccount, takeReading } from "../../core/interval/counterAccount.ts";
+import type { Interval } from "../../core/interval/interval.ts";
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+import { type BornMetric, type DeviceProfile, metricContent, profileOfBirth } from "../../core/wire/content.ts";
+import { decodePayload } from "../../core/wire/payload.ts";
+import type { StoredBatch, StoredInterval, ZoneStore } from "../store/store.ts";
+
+/**
+ * The cloud recomputes the edge's figures from the readings it received, by the same pure code, and must agree to the last
+ * digit (architecture §3). An interval depends only on the readings from the last one at or before its start to the first
+ * one at or after its end, so it is recomputed from exactly those, whatever order they arrived in.
+ */
+export type Verdict =
+  | { readonly kind: "agreed" }
+  | { readonly kind: "disagreed"; readonly edge: string; readonly cloud: string }
+  /** The readings it rests on are not there (a dead letter, a loss): the edge's figure stands alone, and says so. */
+  | { readonly kind: "unverifiable"; readonly why: string };
+
+/** Batches looked through for the nearest reading of one counter before an interval, and after it. */
+const NEIGHBOUR_STEPS_MAX = 400;
+/** Batches within one interval: an hour at ten polls a second. */
+const BATCHES_MAX = 36_000;
+
+export function verifyInterval(
+  stored: StoredInterval,
+  store: ZoneStore,
+  factors: readonly EmissionFactor[],
+  births: BirthReader,
+): Verdict {
+  const { gateway, device, quantity, from_ms, to_ms } = stored;
+  const within = store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX);
+  const readings = within.flatMap((batch) => births.counterReadings(batch, quantity));
+  const first = readings[0];
+  const last = readings.at(-1);
+  if (first === undefined || first.at_ms > from_ms) {
+    const before = neighbour(stored, (at_ms) => store.batchAtOrBefore(gateway, device, at_ms), from_ms, -1, births);
+    if (before !== null) readings.unshift(before);
+  }
+  if (last === undefined || last.at_ms < to_ms) {
+    const after = neighbour(stored, (at_ms) => store.batchAtOrAfter(gateway, device, at_ms), to_ms, 1, births);
+    if (after !== null) readings.push(after);
+  }
+  const profile = births.profileAt(within[0] ?? store.batchAtOrBefore(gateway, device, to_ms));
+  const counter = profile?.counters.find((candidate) => candidate.quantity === quantity);
+  if (profile === null || counter === undefined) return { kind: "unverifiable", why: "no birth says how it counts" };
+
+  const account = openAccount(device, counter, profile.interval_ms, profile.time_zone);
+  readings.sort((a, b) => a.at_ms - b.at_ms);
+  let computed: Interval | null = null;
+  for (const { at_ms, value } of readings) {
+    if (typeof value !== "bigint") continue;
+    for (const interval of takeReading(account, { at_ms, count: value, meterSerial: null })) {
+      if (interval.from_ms === from_ms) computed = interval;
+    }
+  }
+  if (computed === null) return { kind: "unverifiable", why: "no readings around it" };
+  const edge = figureOf(stored, store.emissions(gateway, device, from_ms, to_ms, 16));
+  const cloud = figureOf(computed, recomputedEmissions(computed, profile, stored, store, factors));
+  return edge === cloud ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
+}
+
+/** The figure as one line of text: what must be equal to the last digit. */
+function figureOf(interval: Interval, emissions: readonly Emission[]): string {
+  const masses = emissions
+    .filter(({ from_ms, to_ms }) => from_ms === interval.from_ms && to_ms === interval.to_ms)
+    .map(({ gas, mg, factorId, factorVersion }) => `${gas} ${mg} mg by ${factorId}@${factorVersion}`)
+    .sort();
+  return [`${interval.ticks ?? "no"} × ${interval.tick.amount} ${interval.tick.unit} ${interval.flag}`, ...masses].join(
+    ", ",
+  );
+}
+
+/** With the factors the edge names: whether those are the right ones is another question than whether it calculated right. */
+function recomputedEmissions(
+  interval: Interval,
+  profile: DeviceProfile,
+  stored: StoredInterval,
+  store: ZoneStore,
+  factors: readonly EmissionFactor[],
+): readonly Emission[] {
+  const booked = store.emissions(stored.gateway, stored.device, interval.from_ms, interval.to_ms, 16);
+  const named = factors.filter((factor) =>
+    booked.some(({ factorId, factorVersion }) => factor.id === factorId && factor.version === factorVersion),
+  );
+  const result = emissionsOf(interval, profile, named, Number.POSITIVE_INFINITY);
+  return result.kind === "emissions" ? result.entries : [];
+}
+
+function neighbour(
+  { quantity }: StoredInterval,
+  batchAt: (at_ms: EpochMs) => StoredBatch | null,
+  start_ms: EpochMs,
+  direction: 1 | -1,
+  births: BirthReader,
+): Reading | null {
+  let at_ms = start_ms;
+  for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
+    const batch = batchAt(at_ms);
+    if (batch === null) return null;
+    const readings = births.counterReadings(batch, quantity);
+    const found =
+      direction === 1 ? readings.find((r) => r.at_ms >= start_ms) : readings.findLast((r) => r.at_ms <= start_ms);
+    if (found !== undefined) return found;
+    at_ms = direction === 1 ? Math.max(batch.to_ms, at_ms) + 1 : Math.min(batch.from_ms, at_ms) - 1;
+  }
+  return null;
+}
+
+/** Reads stored batches back through the births they name; births are few and kept. */
+export class BirthReader {
+  readonly #store: ZoneStore;
+  readonly #births = new Map<number, { byAlias: Map<number, BornMetric>; profile: DeviceProfile | null }>();
+
+  constructor(store: ZoneStore) {
+    this.#store = store;
+  }
+
+  profileAt(batch: StoredBatch | null): DeviceProfile | null {
+    return batch === null ? null : this.#birth(batch).profile;
+  }
+
+  /** Good readings of one counter in a batch, in time order. */
+  counterReadings(batch: StoredBatch, quantity: QuantityId): Reading[] {
+    return this.readings(batch, quantity).filter(
+      ({ quality, value }) => quality === "good" && typeof value === "bigint",
+    );
+  }
+
+  /** Readings of a batch, all or of one quantity, in time order. */
+  readings(batch: StoredBatch, quantity?: QuantityId): Reading[] {
+    const { byAlias } = this.#birth(batch);
+    const readings: Reading[] = [];
+    for (const metric of decodePayload(batch.payload).metrics) {
+      const born = byAlias.get(metric.alias ?? -1);
+      if (born === undefined) continue;
+      const content = metricContent(batch.device, metric, born, batch.to_ms);
+      if (content.kind === "reading" && (quantity === undefined || content.reading.quantity === quantity)) {
+        readings.push(content.reading);
+      }
+    }
+    return readings.sort((a, b) => a.at_ms - b.at_ms);
+  }
+
+  #birth({ birthId, device }: StoredBatch) {
+    let birth = this.#births.get(birthId);
+    if (birth === undefined) {
+      const metrics = this.#store.birth(birthId)?.metrics ?? [];
+      birth = {
+        byAlias: new Map(metrics.flatMap((m) => (m.alias === null ? [] : [[m.alias, m] as const]))),
+        profile: profileOfBirth(device, metrics),
+      };
+      this.#births.set(birthId, birth);
+    }
+    return birth;
+  }
+}
