@@ -35,6 +35,13 @@ export interface BusOptions {
 
 const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200 };
 
+/**
+ * Serial data is only delivered when something else wakes the event loop (Node ≥ 26.4 with bindings-cpp 13: serialport/
+ * bindings-cpp pull request 239, node-serialport issue 3148), so a tick runs while a serial line is listened to. At 9600 baud
+ * five milliseconds are five characters.
+ */
+const SERIAL_TICK_MS = 5;
+
 /** A line that never falls silent is given up on after this many silences. */
 const DRAINS_MAX = 10;
 
@@ -100,6 +107,7 @@ const CLOSED = "the bus was closed";
 /** An open line: the library's client and what ends it. */
 interface Line {
   readonly client: Client;
+  readonly isSerial: boolean;
   /** Why the line is no more; null while it is open. */
   readonly ended: string | null;
   /** Settles when nothing of the line is left open. */
@@ -111,7 +119,17 @@ interface Line {
   resynchronise(): Promise<void>;
 }
 
-function exchange(line: Line, request: BusRead): Promise<BusReply> {
+async function exchange(line: Line, request: BusRead): Promise<BusReply> {
+  const tick = line.isSerial ? setInterval(() => {}, SERIAL_TICK_MS) : undefined;
+  try {
+    return await ask(line, request);
+  } finally {
+    clearInterval(tick);
+    line.onEnd = null;
+  }
+}
+
+function ask(line: Line, request: BusRead): Promise<BusReply> {
   return new Promise((resolve) => {
     const { client } = line;
     line.onEnd = (why) => resolve({ kind: "unreachable", detail: why });
@@ -172,13 +190,18 @@ function assertReadable({ unit, address, count }: BusRead): void {
 }
 
 /** Common to both lines: the client, and an end that is told once. */
-function newLine(release: (line: Line, done: () => void) => void, resynchronise: (line: Line) => Promise<void>): Line {
+function newLine(
+  isSerial: boolean,
+  release: (line: Line, done: () => void) => void,
+  resynchronise: (line: Line) => Promise<void>,
+): Line {
   // "Debug" keeps the reply's bytes beside an error: the only public way to see the unit an exception came from.
   const client = Object.assign(new ModbusRTU(), { isDebugEnabled: true });
   const { promise: released, resolve: done } = Promise.withResolvers<void>();
   let ended: string | null = null;
   const line: Line = {
     client,
+    isSerial,
     get ended() {
       return ended;
     },
@@ -203,6 +226,7 @@ type SocketAddress = Extract<BusAddress, { readonly host: string }>;
 async function openSocket({ kind, host, port }: SocketAddress, timeout_ms: number, abort: AbortSignal): Promise<Line> {
   const socket = await connected(host, port, timeout_ms, abort);
   const line = newLine(
+    false,
     ({ client }, done) => {
       if (socket.closed) done();
       else socket.once("close", done);
@@ -241,6 +265,7 @@ type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 
 async function openSerial({ path, baud, parity, stop_bits }: SerialAddress, drain_ms: number): Promise<Line> {
   const line = newLine(
+    true,
     ({ client }, done) => client.close(done),
     ({ client }) => silence(client, drain_ms),
   );
@@ -262,10 +287,12 @@ async function silence(client: Client, quiet_ms: number): Promise<void> {
   const hear = () => {
     heard = true;
   };
+  const tick = setInterval(() => {}, SERIAL_TICK_MS);
   stream.on("data", hear);
   for (let waits = 0; heard && waits < DRAINS_MAX; waits++) {
     heard = false;
     await new Promise((resolve) => setTimeout(resolve, quiet_ms));
   }
   stream.off("data", hear);
+  clearInterval(tick);
 }
