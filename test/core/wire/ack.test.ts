@@ -53,6 +53,18 @@ describe("acks", () => {
     );
   });
 
+  test("a command is filled to the last byte and not beyond", () => {
+    // 19 bytes of head and 200 numbers of four digits make 1018.
+    const numbers = Array.from({ length: 200 }, (_, at) => 1001 + 2 * at);
+    const acksOf = (last: number) =>
+      formatAcks(
+        EPOCH,
+        [...numbers, last].map((n) => ({ first: n, last: n })),
+      );
+    expect(acksOf(10_001).map((text) => text.length)).toStrictEqual([ACK_BYTES_MAX]);
+    expect(acksOf(100_001).map((text) => text.length)).toStrictEqual([1018, 25]);
+  });
+
   test("nothing to confirm makes no command", () => {
     expect(formatAcks(EPOCH, [])).toStrictEqual([]);
   });

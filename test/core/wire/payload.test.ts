@@ -14,6 +14,7 @@ import {
   type PropertyValue,
   property,
 } from "../../../core/wire/payload.ts";
+import { ProtobufWriter } from "../../../core/wire/protobuf.ts";
 import { FIXTURES, fromHex, T, toHex } from "./fixtures.ts";
 import { oracleDecode, oracleEncode, oracleEncodeRaw } from "./oracle.ts";
 
@@ -138,6 +139,15 @@ describe("against an independent protobuf runtime", () => {
     );
   });
 
+  test("both write the same bytes where a length grows by a byte", () => {
+    for (const length of [0x80, 0x4000, 0x8000, 0x20_0000, 0x20_0040]) {
+      for (let less = 0; less < 12; less++) {
+        const payload: Payload = { metrics: [{ alias: 1, stringValue: "x".repeat(length - less) }] };
+        expect(Buffer.compare(encodePayload(payload), oracleEncode(payload))).toBe(0);
+      }
+    }
+  });
+
   test("what one writes the other reads, with every absent field absent", () => {
     fc.assert(
       fc.property(anyPayload, (payload) => {
@@ -222,6 +232,8 @@ describe("reading what others may send", () => {
   test("of several values in one metric the last one counts", () => {
     expect(decodePayload(fromHex("120850057a0268695807")).metrics).toStrictEqual([{ longValue: 7n }]);
     expect(decodePayload(fromHex("120550058a0100")).metrics).toStrictEqual([{}]);
+    const [withProperty] = decodePayload(fromHex("120b4a090a0161120418053801")).metrics;
+    expect(withProperty!.properties).toStrictEqual(new Map([["a", { booleanValue: true }]]));
   });
 
   test("a property set that comes in two pieces is one", () => {
@@ -237,6 +249,11 @@ describe("reading what others may send", () => {
 
   test("a 32-bit field sent as a 64-bit negative keeps its low 32 bits", () => {
     expect(decodePayload(fromHex("120b50fbffffffffffffffff01")).metrics).toStrictEqual([{ intValue: 0xffff_fffb }]);
+  });
+
+  test("the largest count a number holds exactly is read, and any bit makes a flag true", () => {
+    expect(decodePayload(fromHex("08ffffffffffffff0f")).timestamp_ms).toBe(Number.MAX_SAFE_INTEGER);
+    expect(decodePayload(fromHex("120728808080808001")).metrics).toStrictEqual([{ isHistorical: true }]);
   });
 
   test("a datatype of a later standard reads as unknown", () => {
@@ -260,7 +277,8 @@ describe("bytes that are no payload", () => {
   const MALFORMED = {
     "a cut varint": "0880",
     "a varint of eleven bytes": "08ffffffffffffffffffff01",
-    "a timestamp above 2^53−1": "08808080808080808010",
+    "a timestamp of 2^53": "088080808080808010",
+    "a flag of eleven bytes": `120c28${"80".repeat(10)}01`,
     "a negative timestamp": "08ffffffffffffffffff01",
     "a metric longer than the payload": "12050a01",
     "a name longer than its metric": "12030a056162636465",
@@ -329,13 +347,24 @@ describe("limits", () => {
     expect(outcome(() => encodePayload({ metrics }))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
   });
 
-  test("more properties than allowed are refused both ways", () => {
-    const set = new Map(Array.from({ length: PROPERTIES_MAX + 1 }, (_, at) => [`${at}`, property.int32(at)]));
-    const twoMetrics = [{ properties: set }, { properties: new Map([["one more", property.int32(0)]]) }];
-    expect(outcome(() => encodePayload({ metrics: twoMetrics }))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
-    expect(outcome(() => decodePayload(oracleEncode({ metrics: twoMetrics })))).toMatchObject({
-      error: { code: "WIRE_TOO_LARGE" },
-    });
+  test("more properties than allowed are refused both ways, also when many metrics share them", () => {
+    const half = new Map(Array.from({ length: PROPERTIES_MAX / 2 }, (_, at) => [`${at}`, {}]));
+    const allowed = { metrics: [{ properties: half }, { properties: half }] };
+    const more = { metrics: [...allowed.metrics, { properties: new Map([["one more", {}]]) }] };
+    expect(outcome(() => encodePayload(more))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+    expect(outcome(() => decodePayload(oracleEncode(more)))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
+    expect(decodePayload(encodePayload(allowed)).metrics[1]!.properties!.size).toBe(PROPERTIES_MAX / 2);
+  });
+
+  test("a flood of property values without keys ends at the limit", () => {
+    const writer = new ProtobufWriter();
+    writer.start();
+    const metricStart = writer.open(0x12);
+    const setStart = writer.open(0x4a);
+    for (let at = 0; at <= PROPERTIES_MAX; at++) writer.close(writer.open(0x12));
+    writer.close(setStart);
+    writer.close(metricStart);
+    expect(outcome(() => decodePayload(writer.finish()))).toMatchObject({ error: { code: "WIRE_TOO_LARGE" } });
   });
 
   test("a payload over the limit is not written, and the next one is as if nothing had been", () => {
