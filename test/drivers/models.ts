@@ -36,7 +36,7 @@ function modelFrom(file: any): MeterModel {
     sentinels: file.sentinels ?? [],
     registers: file.registers.map(registerFrom),
     golden: file.golden ?? [],
-    proven: file.golden !== undefined,
+    proven: file.proven ?? file.golden !== undefined,
     unverified: file.unverified ?? [],
     version: "00000000",
     discovery: file.discovery_chain,
