@@ -42,8 +42,8 @@ const FLOW_MAX_M3_PER_S = 10;
  * Demand values (averages and maxima the meter makes itself), settings and identity are not polled.
  *
  * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
- * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit and float registers and those scaled by another register
- * count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power, or 100 MW / 10 m³/s when not configured.
+ * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit (without `rollover_raw`) and float registers and those
+ * scaled by another register count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power, or 100 MW / 10 m³/s when not configured.
  *
  * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN for a counter in counts without `m3_per_count`; CONFIG_INVALID for a carrier
  * whose counter the model lacks or a transformer ratio not given; INTERNAL for a SunSpec model that was not resolved first.
@@ -87,7 +87,7 @@ export function defineCounter(register: Register, settings: DeviceSettings, poll
   return {
     quantity,
     tick: { amount, unit },
-    modulus: worth === null || register.words === 4 ? null : rolloverRaw(register),
+    modulus: worth === null || isEndless(register) ? null : rolloverRaw(register),
     rateMax_ticks_per_s: rateMax_per_s(unit, settings) / toNumber(parseDecimal(amount)),
     accounted: true,
     poll_ms,
@@ -127,6 +127,11 @@ function bestRegister(model: MeterModel, quantity: QuantityId, kind: "counter" |
 
 function isFloat(register: Register): boolean {
   return register.type === "f32" || register.type === "f64";
+}
+
+/** 64 bits never wrap within a meter's life, unless its maker says where. */
+function isEndless(register: Register): boolean {
+  return register.words === 4 && register.rollover_raw === undefined;
 }
 
 /** A raw count is worth the same at all times: no exponent, no ratio register, no float. */

@@ -182,8 +182,10 @@ function detailOf(error: unknown): string {
 }
 
 /** @throws {RangeError} for what the protocol cannot ask. */
-function assertReadable({ unit, address, count }: BusRead): void {
+function assertReadable({ unit, address, count, timeout_ms }: BusRead): void {
   const inside = (value: number, low: number, high: number) => Number.isInteger(value) && value >= low && value <= high;
+  // The library takes 0 for "wait for ever".
+  if (!(timeout_ms > 0)) throw new RangeError(`timeout ${timeout_ms} ms is not positive`);
   if (!inside(unit, 0, 255)) throw new RangeError(`unit ${unit} is not 0…255`);
   if (!inside(count, 1, 125)) throw new RangeError(`count ${count} is not 1…125`);
   if (!inside(address, 0, 0x1_0000 - count)) throw new RangeError(`address ${address} + ${count} is beyond 65536`);
@@ -266,7 +268,7 @@ type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 async function openSerial({ path, baud, parity, stop_bits }: SerialAddress, drain_ms: number): Promise<Line> {
   const line = newLine(
     true,
-    ({ client }, done) => client.close(done),
+    ({ client }, done) => client.destroy(() => client.close(done)),
     ({ client }) => silence(client, drain_ms),
   );
   await line.client.connectRTUBuffered(path, { baudRate: baud, parity, stopBits: stop_bits, dataBits: 8 });

@@ -108,7 +108,7 @@ test("a silent meter is given up after two lost replies", async () => {
   const server = await rawServer(() => {});
   const bus = openBus({ kind: "tcp", host: "127.0.0.1", port: server.port });
   open.push(bus, server);
-  const result = await probe(bus, 1, modelOf("eastron-sdm630"), { timeout_ms: 20 });
+  const result = await probe(bus, 1, modelOf("eastron-sdm630"), { timeout_ms: 200 });
   expect(result.exchanges).toBe(2);
   expect(result.readings).toEqual([]);
   expect(result.unread).toHaveLength(modelOf("eastron-sdm630").registers.length);
