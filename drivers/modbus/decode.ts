@@ -205,8 +205,9 @@ function plainSlot(source: RegisterSource, register: Register): Slot {
 }
 
 /**
- * Sentinels of the register's own type, single raw values or ranges (`0xFFF8..0xFFFF`); a model that lists one of type `acc32` (SunSpec accumulators, written as u32 or f32
- * in the map) means it for its counters: an accumulator of 0 has not accumulated and is no reading.
+ * Sentinels of the register's own type, single raw values or ranges (`0xFFF8..0xFFFF`). A model that lists one of type
+ * `acc32` (SunSpec accumulators, written as u32 or f32 in the map) means it for its counters: an accumulator of 0 has not
+ * accumulated and is no reading.
  */
 function sentinelBits(register: Register, sentinels: readonly Sentinel[]): number[] {
   return sentinels
@@ -394,9 +395,15 @@ function scaledValue(slot: Slot, words: Uint16Array, offset: number, scales: Flo
   for (const index of slot.divideBy) under *= scales[index]!;
   if (!(Number.isFinite(over) && Number.isFinite(under) && under !== 0)) return "scale-missing";
 
-  const value = (raw * over) / under;
-  if (slot.fourQuadrant && Math.abs(value) > 1) return Math.sign(value) * (2 - Math.abs(value));
-  return value;
+  // Plus 0: a float's −0 is 0.
+  const value = (raw * over) / under + 0;
+  return slot.fourQuadrant ? fourQuadrantFactor(value) : value;
+}
+
+/** Beyond ±2 the code means nothing: left as it is, and implausible. */
+function fourQuadrantFactor(code: number): number {
+  const size = Math.abs(code);
+  return size > 1 && size <= 2 ? Math.sign(code) * (2 - size) : code;
 }
 
 const POWERS_OF_TEN: readonly number[] = [1, 10, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];

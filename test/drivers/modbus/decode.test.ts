@@ -175,6 +175,20 @@ test("behind a voltage transformer phase voltages are believed up to its ratio",
   expect(decodeWords(definition, { 0: [12_700] }).get("voltage_l1")!.quality).toBe("good");
 });
 
+test("a four-quadrant code beyond 2 stays as it is and is implausible", () => {
+  const coded = gauge("power_factor_total", { type: "u16", meaning: "four-quadrant coded, see quirks" });
+  expect(decodeWords(define([coded]), { 0: [3] }).get("power_factor_total")).toMatchObject({
+    value: 3,
+    quality: "uncertain",
+    why: "implausible",
+  });
+});
+
+test("a float's minus zero is zero", () => {
+  const definition = define([gauge("active_power_total", { type: "f32", unit: "W" })]);
+  expect(Object.is(decodeWords(definition, { 0: [0x8000, 0] }).get("active_power_total")!.value, 0)).toBe(true);
+});
+
 const importCounter = (parts: Partial<Register> & Pick<Register, "type">) =>
   register({
     name: "active_energy_import_total",
