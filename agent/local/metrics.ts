@@ -1,0 +1,34 @@
+import type { GatewayCounts } from "../gateway.ts";
+import type { JournalStatus } from "../journal/journal.ts";
+import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
+
+export interface GatewayStatus {
+  readonly gateway: string;
+  readonly site: string;
+  readonly zone: string;
+  readonly version: string;
+  readonly meters: readonly { readonly id: string; readonly model: string; readonly answering: boolean }[];
+  readonly counts: GatewayCounts;
+  readonly journal: JournalStatus;
+  readonly uplink: EdgeNodeStatus;
+}
+
+/** Prometheus text exposition format 0.0.4. */
+export function prometheusText(status: GatewayStatus): string {
+  const { counts, journal, uplink } = status;
+  const rows: readonly (readonly [name: string, kind: "counter" | "gauge", help: string, value: number])[] = [
+    ["khuxanh_polls_total", "counter", "Polls of a meter.", counts.polls],
+    ["khuxanh_polls_failed_total", "counter", "Polls that brought no word.", counts.failedPolls],
+    ["khuxanh_readings_total", "counter", "Readings decoded.", counts.readings],
+    ["khuxanh_intervals_total", "counter", "Accounting intervals closed.", counts.intervals],
+    ["khuxanh_samples_dropped_total", "counter", "Samples that could not be journaled.", counts.droppedSamples],
+    ["khuxanh_bus_overruns_total", "counter", "Ticks at which a bus was still busy.", counts.busOverruns],
+    ["khuxanh_meters_answering", "gauge", "Meters that answer.", status.meters.filter((m) => m.answering).length],
+    ["khuxanh_journal_bytes", "gauge", "Journal on disk.", journal.bytes],
+    ["khuxanh_journal_unconfirmed", "gauge", "Batches the collector has not confirmed.", journal.unconfirmed],
+    ["khuxanh_uplink_born", "gauge", "1 if a Sparkplug session is born.", uplink.state === "born" ? 1 : 0],
+    ["khuxanh_uplink_sent_total", "counter", "Batches sent for the first time.", uplink.sent],
+    ["khuxanh_uplink_resent_total", "counter", "Batches sent again.", uplink.resent],
+  ];
+  return rows.map(([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`).join("");
+}

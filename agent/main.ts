@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { openDataDir } from "../config/dataDir.ts";
+import type { AgentConfig, BusConfig } from "../config/files/agent.ts";
+import { readPassword } from "../config/load.ts";
+import type { EmissionFactor } from "../core/emission/factor.ts";
+import type { MeterModel } from "../core/model/meterModel.ts";
+import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
+import { openBus } from "../drivers/modbus/client.ts";
+import { Gateway } from "./gateway.ts";
+import { openJournal } from "./journal/journal.ts";
+import { type GatewayStatus, prometheusText } from "./local/metrics.ts";
+import { startLocalServer } from "./local/server.ts";
+import { EdgeNode } from "./uplink/edgeNode.ts";
+
+/** What an agent takes from its surroundings; `cli/` wires the real ones. */
+export interface AgentSurroundings {
+  readonly resolveModel: (idOrFile: string) => MeterModel;
+  readonly factors: readonly EmissionFactor[];
+  /** Domain time. */
+  readonly clock: Clock;
+  /** Transport time. */
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly connector: MqttConnector;
+  readonly log: Log;
+  readonly version: string;
+  /** Modbus through sockets and serial lines, unless a test brings its own. */
+  readonly openBus?: (bus: BusConfig) => Bus;
+}
+
+export interface RunningAgent {
+  readonly gateway: Gateway;
+  readonly port: number;
+  status(): GatewayStatus;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts one gateway. An unreachable meter or broker is no reason not to.
+ * @throws {KhuXanhError} DATA_DIR_LOCKED, DISK_UNUSABLE, PORT_TAKEN, and what a wrong meter definition throws.
+ */
+export async function startAgent(config: AgentConfig, around: AgentSurroundings): Promise<RunningAgent> {
+  const dataDir = openDataDir(config.data_dir);
+  const { clock, timers, random, log } = around;
+  const undo: (() => Promise<void> | void)[] = [dataDir.release];
+  const stopAll = async (): Promise<void> => {
+    for (const step of undo.reverse()) await step();
+  };
+  try {
+    const journal = openJournal({
+      dir: join(dataDir.path, "journal"),
+      maxBytes: config.journal.max_bytes,
+      maxAge_ms: config.journal.max_age_ms,
+      now_ms: clock.now_ms,
+      random,
+      log,
+    });
+    undo.push(() => journal.close());
+    const password = readPassword(config.uplink);
+    const { username } = config.uplink;
+    const edge: EdgeNode = new EdgeNode({
+      group: config.zone,
+      edge: config.gateway,
+      hostId: config.uplink.host_id,
+      delivery: config.uplink.delivery,
+      software: `khuxanh ${around.version}`,
+      site: config.site,
+      connect: {
+        url: config.uplink.url.url,
+        ...(username === undefined ? {} : { username }),
+        ...(password === undefined ? {} : { password }),
+      },
+      connector: around.connector,
+      journal,
+      clock,
+      mono_ms: clock.mono_ms,
+      timers,
+      random,
+      log,
+      devices: () => gateway.devices(),
+    });
+    const gateway = new Gateway({
+      config,
+      resolveModel: around.resolveModel,
+      factors: around.factors,
+      openBus: around.openBus ?? ((bus) => openBus(bus.url)),
+      journal,
+      clock,
+      timers,
+      log,
+      onCommitted: (numbers, isLive) => edge.appended(numbers, isLive),
+      onDevice: (device) => edge.deviceChanged(device),
+    });
+    const status = (): GatewayStatus => ({
+      gateway: config.gateway,
+      site: config.site,
+      zone: config.zone,
+      version: around.version,
+      meters: gateway.devices().map(({ definition, isAnswering }) => ({
+        id: definition.device,
+        model: definition.model,
+        answering: isAnswering,
+      })),
+      counts: gateway.counts,
+      journal: journal.status(),
+      uplink: edge.status(),
+    });
+    const server = await startLocalServer(config.listen, { health: status, metrics: () => prometheusText(status()) });
+    undo.push(() => server.close());
+    undo.push(() => edge.stop());
+    undo.push(() => gateway.stop());
+    void edge.run();
+    log.info("agent.started", { gateway: config.gateway, epoch: journal.epoch, health: `${config.listen.host}:${server.port}` });
+    return { gateway, port: server.port, status, stop: stopAll };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}

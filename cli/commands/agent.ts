@@ -1,0 +1,41 @@
+import { startAgent } from "../../agent/main.ts";
+import { loadFactors } from "../../config/factors.ts";
+import { loadAgentConfig } from "../../config/load.ts";
+import { resolveModel } from "../../config/models.ts";
+import { type Command, required, untilStopped } from "../command.ts";
+import { mqttConnector } from "../io/mqtt.ts";
+import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
+import { readTlsFiles } from "../io/tls.ts";
+import { createLog } from "../log.ts";
+import { version } from "../version.ts";
+
+const command: Command = {
+  summary: "run one gateway: poll meters, journal, account, forward",
+  help: `
+khuxanh agent --config FILE
+
+  --config FILE   agent.yaml (see config/examples/agent.yaml; khuxanh check FILE says what is wrong with it)
+
+Polls the meters of the file over Modbus, journals every reading in data_dir, computes intervals and emissions and forwards
+them by MQTT until the collector has confirmed them. Unreachable meters and brokers are retried for ever. Ctrl-C stops.`,
+  options: { config: { type: "string" } },
+  async run(args) {
+    const config = loadAgentConfig(required(args, "config"));
+    const stopped = untilStopped();
+    const agent = await startAgent(config, {
+      resolveModel,
+      factors: loadFactors().factors,
+      clock: systemClock,
+      timers: systemTimers,
+      random: systemRandom,
+      connector: mqttConnector(readTlsFiles(config.uplink)),
+      log: createLog("info"),
+      version: version(),
+    });
+    await stopped;
+    await agent.stop();
+    return 0;
+  },
+};
+
+export default command;

@@ -1,0 +1,152 @@
+import { checkFile, type CheckedFile } from "../../config/check.ts";
+import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
+import { resolveModel } from "../../config/models.ts";
+import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { MeterModel } from "../../core/model/meterModel.ts";
+import { defineDevice } from "../../drivers/define.ts";
+import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
+import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
+import { KhuXanhError } from "../../core/errors.ts";
+import { type Command, usage } from "../command.ts";
+import { table } from "./models.ts";
+
+const command: Command = {
+  summary: "validate configuration, model and factor files",
+  help: `
+khuxanh check FILE... [--json]
+
+Says of each file what kind it is and lists all its problems at once. For an agent file it also prints the read plan: blocks,
+registers, bus load, readings a second, and bytes a day over the uplink. Exit code 2 if any file has a problem.`,
+  options: { json: { type: "boolean" } },
+  async run({ positionals, values: { json } }) {
+    if (positionals.length === 0) throw usage("which file is to be checked?", "khuxanh check FILE...");
+    const results = positionals.map(checkOne);
+    if (json === true) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+    else for (const result of results) (result.ok ? process.stdout : process.stderr).write(textOf(result));
+    return results.every(({ ok }) => ok) ? 0 : 2;
+  },
+};
+
+type Result =
+  | { readonly file: string; readonly ok: true; readonly kind: CheckedFile["kind"]; readonly plan: readonly BusPlan[] | null }
+  | { readonly file: string; readonly ok: false; readonly error: string; readonly hint: string };
+
+function checkOne(file: string): Result {
+  try {
+    const checked = checkFile(file);
+    return { file, ok: true, kind: checked.kind, plan: checked.kind === "agent" ? planOf(checked.value) : null };
+  } catch (error) {
+    if (!(error instanceof KhuXanhError)) throw error;
+    return { file, ok: false, error: error.message, hint: error.hint };
+  }
+}
+
+interface MeterPlan {
+  readonly meter: string;
+  readonly every_ms: number;
+  readonly blocks: number;
+  readonly registers: number;
+  readonly readings: number;
+}
+
+interface BusPlan {
+  readonly bus: string;
+  readonly meters: readonly MeterPlan[];
+  /** Share of the time the bus is busy. */
+  readonly load_pct: number;
+  readonly readings_per_s: number;
+  readonly uplink_bytes_per_day: number;
+}
+
+/** Turnaround of a meter and its gateway when nothing else is known. */
+const TURNAROUND_MS = 25;
+/** Serial characters of a read beside its registers: request 8, reply header and CRC 5, silence 2 × 3.5. */
+const SERIAL_OVERHEAD_CHARS = 20;
+const BITS_PER_CHAR = 11;
+/** MBAP and TCP/IP at 100 Mbit/s cost nothing beside the turnaround. */
+const TCP_EXCHANGE_MS = 1;
+/** A metric by alias is 21 bytes and 9 (reference sparkplug §20); message, topic and batch number about 90. */
+const METRIC_BYTES = 30;
+const MESSAGE_BYTES = 90;
+/** Intervals, emissions and acks beside the readings: three quantities and three gases a quarter of an hour. */
+const CONTENT_BYTES = 1200;
+
+function planOf(config: AgentConfig): readonly BusPlan[] {
+  return config.buses.map(({ id, url, meters }) => {
+    const planned = meters.map((meter) => {
+      const definition = definitionOf(config, meter);
+      return { meter, definition, groups: planFor(definition, resolveModel(meter.model).limits) };
+    });
+    const perExchange_ms = (count: number): number =>
+      url.kind === "tcp"
+        ? TURNAROUND_MS + TCP_EXCHANGE_MS
+        : TURNAROUND_MS + ((SERIAL_OVERHEAD_CHARS + 2 * count) * BITS_PER_CHAR * 1000) / (url.kind === "rtu" ? url.baud : 9600);
+    const groups = planned.flatMap(({ groups: all }) => all);
+    const busy = groups.reduce(
+      (sum, group) => sum + group.blocks.reduce((ms, { count }) => ms + perExchange_ms(count), 0) / group.every_ms,
+      0,
+    );
+    const readings_per_s = groups.reduce((sum, group) => sum + (readingsOf(group) * 1000) / group.every_ms, 0);
+    const messages_per_s = planned.reduce((sum, { groups: all }) => sum + 1000 / Math.min(...all.map((g) => g.every_ms)), 0);
+    const content_per_s = planned.reduce((sum, { definition }) => sum + (CONTENT_BYTES * 1000) / definition.interval_ms, 0);
+    return {
+      bus: id,
+      meters: planned.flatMap(({ meter, groups: all }) => all.map((group) => meterPlan(meter.id, group))),
+      load_pct: Math.round(busy * 1000) / 10,
+      readings_per_s: Math.round(readings_per_s * 100) / 100,
+      uplink_bytes_per_day: Math.round(86_400 * (readings_per_s * METRIC_BYTES + messages_per_s * MESSAGE_BYTES + content_per_s)),
+    };
+  });
+}
+
+function meterPlan(meter: string, group: PollGroup): MeterPlan {
+  return {
+    meter,
+    every_ms: group.every_ms,
+    blocks: group.blocks.length,
+    registers: group.blocks.reduce((sum, { count }) => sum + count, 0),
+    readings: readingsOf(group),
+  };
+}
+
+function readingsOf({ blocks }: PollGroup): number {
+  return blocks.reduce((sum, { registers }) => sum + registers.filter(({ quantity }) => quantity !== undefined).length, 0);
+}
+
+function definitionOf(config: AgentConfig, meter: MeterConfig): DeviceDefinition {
+  const { ncv, name: _name, unit: _unit, model: id, ...setup } = meter;
+  const model = placed(resolveModel(id));
+  const definition = defineDevice(
+    model,
+    { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },
+    { interval_ms: config.interval_ms, time_zone: config.time_zone },
+  );
+  return definition;
+}
+
+/** A SunSpec map has no addresses before the meter is asked; for the plan any place does. */
+function placed(model: MeterModel): MeterModel {
+  const { discovery } = model;
+  if (discovery === undefined) return model;
+  return resolveDiscovery(model, { model_id: discovery.model_ids.at(0) ?? 103, address: 40_070, length: 50 });
+}
+
+function textOf(result: Result): string {
+  if (!result.ok) return `${result.error}\n  ${result.hint}\n`;
+  const head = `${result.file}: ${result.kind}, no problems\n`;
+  return result.plan === null ? head : `${head}${result.plan.map(planText).join("")}`;
+}
+
+function planText({ bus, meters, load_pct, readings_per_s, uplink_bytes_per_day }: BusPlan): string {
+  const rows = meters.map(({ meter, every_ms, blocks, registers, readings }) => [
+    `  ${meter}`,
+    `every ${every_ms / 1000} s`,
+    `${blocks} read${blocks === 1 ? "" : "s"}`,
+    `${registers} registers`,
+    `${readings} readings`,
+  ]);
+  const total = `  bus ${bus}: load about ${load_pct} %, ${readings_per_s} readings/s, about ${(uplink_bytes_per_day / 1e6).toFixed(1)} MB a day over the uplink\n`;
+  return `${table(rows)}${load_pct > 100 ? `${total}  OVERLOAD: this bus cannot keep up; poll less often or split the bus\n` : total}`;
+}
+
+export default command;

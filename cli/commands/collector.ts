@@ -1,0 +1,49 @@
+import { fileURLToPath } from "node:url";
+import { startCollector } from "../../cloud/main.ts";
+import { loadFactors } from "../../config/factors.ts";
+import { loadCollectorConfig } from "../../config/load.ts";
+import { type Command, required, untilStopped } from "../command.ts";
+import { mqttConnector } from "../io/mqtt.ts";
+import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
+import { readTlsFiles } from "../io/tls.ts";
+import { createLog } from "../log.ts";
+import { version } from "../version.ts";
+
+const command: Command = {
+  summary: "run one zone server: broker, store, API, page",
+  help: `
+khuxanh collector --config FILE
+
+  --config FILE   collector.yaml (see config/examples/collector.yaml)
+
+Receives what the gateways send, stores it, confirms it back, and serves page and API. Ctrl-C stops.`,
+  options: { config: { type: "string" } },
+  async run(args) {
+    const config = loadCollectorConfig(required(args, "config"));
+    const stopped = untilStopped();
+    const { factors, gwpSets } = loadFactors();
+    const collector = await startCollector(config, {
+      factors,
+      gwpSets,
+      clock: systemClock,
+      timers: systemTimers,
+      random: systemRandom,
+      connector: mqttConnector(config.broker.kind === "external" ? readTlsFiles(config.broker) : {}),
+      log: createLog("info"),
+      version: version(),
+      webDir: webDir(),
+      history: () => null,
+    });
+    await stopped;
+    await collector.stop();
+    return 0;
+  },
+};
+
+/** The built page, found from the sources and from the build. */
+export function webDir(): string {
+  const fromSources = import.meta.url.endsWith(".ts");
+  return fileURLToPath(new URL(fromSources ? "../../dist/web" : "../../web", import.meta.url));
+}
+
+export default command;
