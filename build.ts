@@ -1,0 +1,44 @@
+/**
+ * `npm run build`: the production build under `dist/`. It stands in the root because it is the one program that reads all
+ * folders and belongs to none.
+ *
+ * dist/<folder>   compiled code, with the data files that the code finds beside itself
+ * dist/web        the page
+ *
+ * `tsx build.ts web` builds only the page.
+ */
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, readdirSync, rmSync } from "node:fs";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildWeb } from "./cli/webBuild.ts";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const dist = join(root, "dist");
+
+/** Data read at run time: every file of these kinds in these folders travels with the code. */
+const DATA = [
+  { folder: "drivers/models", kinds: [".yaml"] },
+  { folder: "config/factors", kinds: [".yaml"] },
+  { folder: "config/examples", kinds: [".yaml"] },
+  { folder: "config/schema", kinds: [".json"] },
+  // The data's licence asks that its credit goes where the data goes.
+  { folder: "hw-sim/profiles", kinds: [".csv", ".md"] },
+];
+
+if (process.argv[2] !== "web") {
+  rmSync(dist, { recursive: true, force: true });
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+  if (status !== 0) process.exit(1);
+  for (const { folder, kinds } of DATA) copyData(folder, kinds);
+  chmodSync(join(dist, "cli/bin.js"), 0o755);
+}
+await buildWeb();
+
+function copyData(folder: string, kinds: readonly string[]): void {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((name) => kinds.includes(extname(name)))) {
+    cpSync(join(root, folder, file), join(dist, folder, file));
+  }
+}
