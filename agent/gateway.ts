@@ -10,7 +10,7 @@ import { defineDevice } from "../drivers/define.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
 import { planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
-import { type Accountant, createAccountant } from "./account/accountant.ts";
+import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
 import { decodeSampleRecord, encodeSample } from "./journal/blob.ts";
 import type { Journal, JournalEntry } from "./journal/journal.ts";
@@ -44,6 +44,8 @@ const TICK_MAX_MS = 1000;
 /** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
 const UNWRITTEN_MAX = 20_000;
 const REPLAY_CHUNK = 500;
+/** Interval starts in one batch; with three quantities and three gases about 100 KiB. */
+const CONTENT_INTERVALS_MAX = 96;
 /** Boot number of samples from accelerated history; a restart does not replay them into the live accounts. */
 const HISTORY_BOOT = 0;
 
@@ -334,13 +336,7 @@ export class Gateway {
       if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
       this.counts.intervals += accounted.intervals.length;
       this.#noteWithoutFactor(accounted.withoutFactor);
-      entries.push({
-        device,
-        from_ms: Math.min(...accounted.intervals.map(({ from_ms }) => from_ms)),
-        to_ms: Math.max(...accounted.intervals.map(({ to_ms }) => to_ms)),
-        kind: "content",
-        body: encodeContent(accounted.intervals, accounted.emissions),
-      });
+      entries.push(...contentEntries(device, accounted));
       if (isLive) this.#unsaved.set(device, accountant);
     }
     this.#write(entries, isLive);
@@ -418,6 +414,21 @@ export class Gateway {
 interface SavedAccount {
   readonly asOf: number;
   readonly text: string;
+}
+
+/** Intervals with their emissions, oldest first, in batches that fit one message: a long outage closes thousands at once. */
+function contentEntries(device: string, { intervals, emissions }: Accounted): JournalEntry[] {
+  const starts = [...new Set(intervals.map(({ from_ms }) => from_ms))].sort((a, b) => a - b);
+  const entries: JournalEntry[] = [];
+  for (let i = 0; i < starts.length; i += CONTENT_INTERVALS_MAX) {
+    const from_ms = starts[i]!;
+    const last_ms = starts[Math.min(i + CONTENT_INTERVALS_MAX, starts.length) - 1]!;
+    const isInside = (part: { readonly from_ms: EpochMs }) => from_ms <= part.from_ms && part.from_ms <= last_ms;
+    const parts = intervals.filter(isInside).sort((a, b) => a.to_ms - b.to_ms);
+    const body = encodeContent(parts, emissions.filter(isInside));
+    entries.push({ device, from_ms, to_ms: parts.at(-1)!.to_ms, kind: "content", body });
+  }
+  return entries;
 }
 
 function accountKey(device: string): string {

@@ -110,7 +110,11 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
     undo.push(() => edge.stop());
     undo.push(() => gateway.stop());
     void edge.run();
-    log.info("agent.started", { gateway: config.gateway, epoch: journal.epoch, health: `${config.listen.host}:${server.port}` });
+    log.info("agent.started", {
+      gateway: config.gateway,
+      epoch: journal.epoch,
+      health: `${config.listen.host}:${server.port}`,
+    });
     return { gateway, port: server.port, status, stop: stopAll };
   } catch (error) {
     await stopAll();

@@ -89,9 +89,15 @@ export function defineCounter(register: Register, settings: DeviceSettings, poll
     tick: { amount, unit },
     modulus: worth === null || isEndless(register) ? null : rolloverRaw(register),
     rateMax_ticks_per_s: rateMax_per_s(unit, settings) / toNumber(parseDecimal(amount)),
+    float32_ticks_per_unit: register.type === "f32" ? ticksPerUnit(register, settings, amount) : null,
     accounted: true,
     poll_ms,
   };
+}
+
+function ticksPerUnit(register: Register, settings: DeviceSettings, tick: string): number | null {
+  const worth = countWorth(register, settings);
+  return worth === null ? null : toNumber(worth) / Number(tick);
 }
 
 function settingsOf(meter: MeterSetup): DeviceSettings {

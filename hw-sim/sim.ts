@@ -37,7 +37,8 @@ export function buildSim(
       const place = `lines.${lineNumber}.meters.${meterNumber}`;
       assertUnit(spec, units, place);
       const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
-      const seed = seedOf(config.seed, place);
+      // By name where there is one, so that a meter stays itself when its line is simulated alone.
+      const seed = seedOf(config.seed, spec.name ?? place);
       return simMeter(spec, modelOf(spec, models, place), loadOf(spec.load, `${place}.load`), {
         seed,
         origin_ms,

@@ -30,5 +30,7 @@ export function prometheusText(status: GatewayStatus): string {
     ["khuxanh_uplink_sent_total", "counter", "Batches sent for the first time.", uplink.sent],
     ["khuxanh_uplink_resent_total", "counter", "Batches sent again.", uplink.resent],
   ];
-  return rows.map(([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`).join("");
+  return rows
+    .map(([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`)
+    .join("");
 }

@@ -272,6 +272,53 @@ export const LiveEvent = z.object({
   history: Health.shape.history,
 });
 
+export const Completeness = Period.extend({
+  meters: z.array(
+    z.object({
+      meter: z.string(),
+      name: Text,
+      site: z.string().nullable(),
+      carrier: z.string(),
+      quantity: z.string(),
+      coverage_pct: z.number().nullable().describe("of the whole period"),
+      points: z.array(
+        z.object({
+          from: Time,
+          to: Time,
+          coverage_pct: z.number().nullable().describe("measured time / elapsed time, %; null = nothing expected"),
+          expected: z.number().int().describe("intervals that should be here by now"),
+          held: z.number().int(),
+          incomplete: z.number().int().describe("held, but part of their energy is missing (flag X)"),
+          unknown: z.number().int().describe("held, and nothing is known of their energy"),
+          disagreed: z.number().int().describe("the recomputation from the readings gives another figure"),
+          causes: z.record(z.string(), z.number()).describe("why: cause → intervals; not-received = no record yet"),
+        }),
+      ),
+    }),
+  ),
+});
+
+export const Readings = z.object({
+  meter: z.string(),
+  quantity: z.string(),
+  unit: z.string().describe("UCUM"),
+  from: Time,
+  to: Time,
+  step: z.enum(["raw", ...STEPS]),
+  truncated: z.boolean().describe("there are more than the answer holds: ask for a shorter period"),
+  points: z.array(
+    z.object({
+      at: Time.describe("of the reading, or the start of the step"),
+      value: z.number().nullable().describe("the reading; of a step the mean of a gauge, the last of a counter"),
+      min: z.number().nullable(),
+      max: z.number().nullable(),
+      count: z.number().int().describe("good readings in it"),
+      quality: z.enum(["good", "uncertain", "bad", "stale"]),
+      why: z.string().nullable(),
+    }),
+  ),
+});
+
 /** RFC 9457 problem document. */
 export const ProblemDocument = z.object({
   type: z.string(),
@@ -295,5 +342,7 @@ export type Emissions = z.infer<typeof Emissions>;
 export type FactorUse = z.infer<typeof FactorUse>;
 export type Trace = z.infer<typeof Trace>;
 export type TraceInterval = z.infer<typeof TraceInterval>;
+export type Completeness = z.infer<typeof Completeness>;
+export type Readings = z.infer<typeof Readings>;
 export type Attention = z.infer<typeof Attention>;
 export type LiveEvent = z.infer<typeof LiveEvent>;

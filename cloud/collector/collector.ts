@@ -18,7 +18,15 @@ import { DataType, decodePayload, encodePayload, type Metric, type Payload } fro
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import { encodeState, parseState } from "../../core/wire/state.ts";
 import { ALL_TOPICS_FILTER, parseTopic, topicOf } from "../../core/wire/topics.ts";
-import type { BatchOutcome, GatewayKey, GatewayRow, NewBatch, ZoneStore } from "../store/store.ts";
+import type {
+  BatchOutcome,
+  GatewayKey,
+  GatewayRow,
+  NewBatch,
+  StoredInterval,
+  Verification,
+  ZoneStore,
+} from "../store/store.ts";
 import type { LiveMeter, LiveValue, LiveView } from "./live.ts";
 import {
   bornMetrics,
@@ -60,9 +68,10 @@ const REBIRTH_MS = 5_000;
 const HELLO_MS = 30_000;
 const KEEPALIVE_S = 10;
 const RECONNECT_MS = 1_000;
-const VERIFY_MS = 250;
-/** Intervals compared in one go, before live work gets its turn. */
-const VERIFY_CHUNK = 100;
+const VERIFY_MS = 50;
+/** Time given to comparing before other work gets its turn: at most this share of VERIFY_MS of one core. */
+const VERIFY_BUDGET_MS = 12;
+const VERIFY_CHUNK = 60;
 const GATEWAY_ROW_MS = 5_000;
 const NOTIFY_MS = 250;
 /** Decoded batches waiting for a commit that fails (disk full): beyond it new ones are not taken, and so not confirmed. */
@@ -545,26 +554,37 @@ export class Collector implements LiveView {
   // Recompute and compare
 
   #verify(): void {
-    const { store, factors, clock, log } = this.#o;
+    const { store, clock } = this.#o;
+    const until_ms = clock.mono_ms() + VERIFY_BUDGET_MS;
     for (const { row } of this.#nodes.values()) {
       if (row.epoch === null) continue;
       const through = this.#heldOf(row.gateway, row.epoch).contiguousThrough();
-      for (const interval of store.intervalsToVerify(row.gateway, row.epoch, through, VERIFY_CHUNK)) {
-        const verdict = verifyInterval(interval, store, factors, this.#births);
-        store.setVerification(interval, verdict.kind);
-        if (verdict.kind !== "disagreed") continue;
-        this.counts.disagreed += 1;
-        const { device, quantity, from_ms } = interval;
-        log.error("collector.books-disagree", { device, quantity, from_ms, ...verdict, code: "BOOKS_DISAGREE" });
-        store.putAlarm({
-          code: "BOOKS_DISAGREE",
-          gateway: row.gateway,
-          device,
-          at_ms: clock.now_ms(),
-          detail: { quantity, from_ms, edge: verdict.edge, cloud: verdict.cloud },
-        });
+      if (through === 0) continue;
+      for (;;) {
+        const intervals = store.intervalsToVerify(row.gateway, row.epoch, through, VERIFY_CHUNK);
+        if (intervals.length > 0)
+          store.setVerifications(intervals.map((interval) => [interval, this.#verifyOne(interval)]));
+        if (intervals.length < VERIFY_CHUNK) break;
+        if (clock.mono_ms() > until_ms) return;
       }
     }
+  }
+
+  #verifyOne(interval: StoredInterval): Verification {
+    const { store, factors, clock, log } = this.#o;
+    const verdict = verifyInterval(interval, store, factors, this.#births);
+    if (verdict.kind !== "disagreed") return verdict.kind;
+    this.counts.disagreed += 1;
+    const { gateway, device, quantity, from_ms } = interval;
+    log.error("collector.books-disagree", { device, quantity, from_ms, ...verdict, code: "BOOKS_DISAGREE" });
+    store.putAlarm({
+      code: "BOOKS_DISAGREE",
+      gateway,
+      device,
+      at_ms: clock.now_ms(),
+      detail: { quantity, from_ms, edge: verdict.edge, cloud: verdict.cloud },
+    });
+    return verdict.kind;
   }
 
   #heldOf(gateway: GatewayKey, epoch: string): BatchRanges {

@@ -1,4 +1,4 @@
-import { type Emission, emissionsOf } from "../../core/emission/emission.ts";
+import { type Emission, emissionsOf, emittingQuantity } from "../../core/emission/emission.ts";
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { openAccount, takeReading } from "../../core/interval/counterAccount.ts";
 import type { Interval } from "../../core/interval/interval.ts";
@@ -57,8 +57,9 @@ export function verifyInterval(
     }
   }
   if (computed === null) return { kind: "unverifiable", why: "no readings around it" };
-  const edge = figureOf(stored, store.emissions(gateway, device, from_ms, to_ms, 16));
-  const cloud = figureOf(computed, recomputedEmissions(computed, profile, stored, store, factors));
+  const booked = emittingQuantity(profile) === quantity ? store.emissions(gateway, device, from_ms, to_ms, 16) : [];
+  const edge = figureOf(stored, booked);
+  const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   return edge === cloud ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
 }
 
@@ -77,11 +78,9 @@ function figureOf(interval: Interval, emissions: readonly Emission[]): string {
 function recomputedEmissions(
   interval: Interval,
   profile: DeviceProfile,
-  stored: StoredInterval,
-  store: ZoneStore,
+  booked: readonly Emission[],
   factors: readonly EmissionFactor[],
 ): readonly Emission[] {
-  const booked = store.emissions(stored.gateway, stored.device, interval.from_ms, interval.to_ms, 16);
   const named = factors.filter((factor) =>
     booked.some(({ factorId, factorVersion }) => factor.id === factorId && factor.version === factorVersion),
   );

@@ -38,7 +38,7 @@ export const DEAD_LETTERS_MAX = 10_000;
 /** How long another process (a report) may hold the file before a write fails. */
 const BUSY_TIMEOUT_MS = 5000;
 
-const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed"];
+const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable"];
 const INTERVAL_COLUMNS = `series_id, from_ms, length_ms, tick_id, ticks, flag, coverage, polls_expected, polls_answered,
   cause, epoch_id, batch, verification`;
 
@@ -382,22 +382,26 @@ class SqliteStore implements ZoneStore {
     ).map((row) => this.#storedInterval(row));
   }
 
-  setVerification(interval: StoredInterval, result: Verification): void {
+  setVerifications(results: readonly (readonly [StoredInterval, Verification])[]): void {
+    this.#transaction(() => {
+      for (const [interval, result] of results) this.#setVerification(interval, result);
+    });
+  }
+
+  #setVerification(interval: StoredInterval, result: Verification): void {
     const epochId = this.#findEpoch(interval.gateway, interval.epoch);
     const deviceId = this.#findDevice(interval.gateway, interval.device);
     const seriesId = deviceId === null ? null : this.#names.series.find({ deviceId, quantity: interval.quantity });
     if (epochId === null || seriesId === null) return;
     // The batch is named too: a figure that superseded this one meanwhile keeps its own verdict.
-    this.#transaction(() => {
-      this.#run(
-        "UPDATE book_interval SET verification = ? WHERE series_id = ? AND from_ms = ? AND epoch_id = ? AND batch = ?",
-        VERIFICATIONS.indexOf(result),
-        seriesId,
-        interval.from_ms,
-        epochId,
-        interval.batch,
-      );
-    });
+    this.#run(
+      "UPDATE book_interval SET verification = ? WHERE series_id = ? AND from_ms = ? AND epoch_id = ? AND batch = ?",
+      VERIFICATIONS.indexOf(result),
+      seriesId,
+      interval.from_ms,
+      epochId,
+      interval.batch,
+    );
   }
 
   emission(id: number): StoredEmission | null {

@@ -219,7 +219,8 @@ export interface ZoneStore {
   ): readonly StoredInterval[];
   /** Intervals not yet compared whose batch number is ≤ `through`, oldest first. */
   intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[];
-  setVerification(interval: StoredInterval, result: Verification): void;
+  /** All of them in one transaction. */
+  setVerifications(results: readonly (readonly [StoredInterval, Verification])[]): void;
   emission(id: number): StoredEmission | null;
   /** Entries in force of one meter with from_ms in [from, to), oldest first unless told, at most `limit`. */
   emissions(

@@ -14,6 +14,11 @@ export interface CounterRegister {
   readonly modulus: bigint | null;
   /** Greatest credible rate. */
   readonly rateMax_ticks_per_s: number;
+  /**
+   * Ticks of one unit of a float32 register (its raw value), null for integer registers: such a register moves in steps
+   * that grow with it (1 Wh above 8,192 kWh, 16 Wh above 131,072 kWh), and a step may fall into any short time.
+   */
+  readonly float32_ticks_per_unit: number | null;
 }
 
 export type GapReason = "meter-replaced" | "time-not-later" | "interval-too-long" | "counter-reset" | "rate-too-high";
@@ -40,8 +45,8 @@ export function counterDelta(before: CounterReading, after: CounterReading, regi
   const elapsed_ms = after.at_ms - before.at_ms;
   if (!(elapsed_ms > 0)) return gap("time-not-later");
 
-  // One tick of slack: a reading may fall just before or just after the tick it belongs to.
-  const ticksMax = (elapsed_ms / 1000) * register.rateMax_ticks_per_s + 1;
+  // One step of slack: a reading may fall just before or just after the step it belongs to.
+  const ticksMax = (elapsed_ms / 1000) * register.rateMax_ticks_per_s + stepOf(after.count, register);
   if (register.modulus !== null && ticksMax >= Number(register.modulus)) return gap("interval-too-long");
 
   const fell = after.count < before.count;
@@ -53,6 +58,13 @@ export function counterDelta(before: CounterReading, after: CounterReading, regi
 
 function gap(why: GapReason): CounterDelta {
   return { kind: "gap", why };
+}
+
+/** How far the register moves at once, at this count: one tick, or one unit in the last place of its float32. */
+function stepOf(count: bigint, { float32_ticks_per_unit }: CounterRegister): number {
+  if (float32_ticks_per_unit === null || count === 0n) return 1;
+  const raw = Number(count) / float32_ticks_per_unit;
+  return Math.max(1, 2 ** (Math.floor(Math.log2(raw)) - 23) * float32_ticks_per_unit);
 }
 
 /** A serial that is not known proves nothing either way. */

@@ -55,6 +55,8 @@ export interface CounterDefinition {
   readonly modulus: bigint | null;
   /** Greatest credible rate, from the meter's rated power or the carrier's default. */
   readonly rateMax_ticks_per_s: number;
+  /** Ticks of one raw unit of a float32 register, null for others; see `CounterRegister`. */
+  readonly float32_ticks_per_unit: number | null;
   /** Differenced into intervals (and emissions, if the carrier emits); false = carried as readings only. */
   readonly accounted: boolean;
   /** Poll period of this counter, ms: how many polls an interval should hold, and from which gap on shape is estimated. */

@@ -134,6 +134,7 @@ function counterMetric(counter: CounterDefinition): Omit<BornMetric, "alias"> {
       tick: tickText(counter.tick),
       modulus: counter.modulus === null ? "" : String(counter.modulus),
       rateMax_ticks_per_s: String(counter.rateMax_ticks_per_s),
+      float32_ticks_per_unit: counter.float32_ticks_per_unit === null ? "" : String(counter.float32_ticks_per_unit),
       poll_ms: String(counter.poll_ms),
       accounted: String(counter.accounted),
     },
@@ -187,6 +188,7 @@ function counterOfBirth({ name, properties }: BornMetric): CounterDefinition | n
     tick,
     modulus: properties.modulus === "" ? null : BigInt(properties.modulus),
     rateMax_ticks_per_s,
+    float32_ticks_per_unit: Number(properties.float32_ticks_per_unit) || null,
     accounted: properties.accounted === "true",
     poll_ms,
   };

@@ -347,13 +347,15 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       expect(pending(3, 1).map((one) => one.batch)).toEqual([1]);
       expect(store.intervalsToVerify(GATEWAY, "e7", 9, 9)).toEqual([]);
       const [first, second] = pending(2);
-      store.setVerification(first!, "agreed");
-      store.setVerification(second!, "disagreed");
+      store.setVerifications([
+        [first!, "agreed"],
+        [second!, "disagreed"],
+      ]);
       expect(heldIntervals().map((one) => one.verification)).toEqual(["agreed", "disagreed", "pending"]);
       expect(store.sumEnergy(incomer, [hour(0)])).toMatchObject([{ disagreed: 1, rows: 3 }]);
 
       store.commitBatches([batch(4, { intervals: [interval(1)] })]);
-      store.setVerification(second!, "disagreed");
+      store.setVerifications([[second!, "disagreed"]]);
       expect(pending(9).map((one) => one.batch)).toEqual([3, 4]);
     });
 

@@ -87,6 +87,7 @@ function definitionOf(model: MeterModel, names: readonly string[]): DeviceDefini
         tick: { amount: "1", unit: "Wh" },
         modulus: null,
         rateMax_ticks_per_s: 1e6,
+        float32_ticks_per_unit: null,
         accounted: false,
         poll_ms: 1000,
       })),

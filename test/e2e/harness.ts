@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningAgent, startAgent } from "../../agent/main.ts";
+import { mqttConnector } from "../../cli/io/mqtt.ts";
+import { systemClock, systemRandom, systemTimers } from "../../cli/io/system.ts";
+import { startBroker } from "../../cloud/broker/embedded.ts";
+import { Collector } from "../../cloud/collector/collector.ts";
+import { openSqliteStore } from "../../cloud/store/sqlite.ts";
+import type { ZoneStore } from "../../cloud/store/store.ts";
+import { loadFactors } from "../../config/factors.ts";
+import { agentSpec } from "../../config/files/agent.ts";
+import { loadModelLibrary, resolveModel } from "../../config/models.ts";
+import { parseConfig } from "../../config/parse.ts";
+import type { Clock, Log } from "../../core/ports.ts";
+
+/** A clock the test moves: domain time for agents and simulated meters. */
+export class SteppedClock implements Clock {
+  #at_ms: number;
+  constructor(at_ms: number) {
+    this.#at_ms = at_ms;
+  }
+  now_ms = (): number => this.#at_ms;
+  mono_ms = (): number => this.#at_ms;
+  set(at_ms: number): void {
+    this.#at_ms = at_ms;
+  }
+}
+
+export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Keeps what was logged, for tests that ask what was said. */
+export function recordingLog(): Log & { readonly events: { level: string; event: string; fields: unknown }[] } {
+  const events: { level: string; event: string; fields: unknown }[] = [];
+  const at = (level: string) => (event: string, fields: unknown) => void events.push({ level, event, fields });
+  return { events, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+export function tempDir(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "khuxanh-test-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface TestZone {
+  readonly store: ZoneStore;
+  readonly collector: Collector;
+  readonly brokerUrl: string;
+  startAgent(yaml: string, clock?: Clock): Promise<RunningAgent>;
+  close(): Promise<void>;
+}
+
+/** A real broker, a real store and the collector, on loopback ports of their own. */
+export async function startZone(dir: string, log: Log = quiet): Promise<TestZone> {
+  const { factors } = loadFactors();
+  const broker = await startBroker({ host: "127.0.0.1", port: 0, log });
+  const brokerUrl = `mqtt://127.0.0.1:${broker.port}`;
+  const store = openSqliteStore({ path: join(dir, "zone.sqlite") });
+  const collector = new Collector({
+    hostId: "zone-collector",
+    zone: "kcn-test",
+    connect: { url: brokerUrl },
+    connector: mqttConnector(),
+    store,
+    factors,
+    clock: systemClock,
+    timers: systemTimers,
+    random: systemRandom,
+    log,
+  });
+  void collector.run();
+  const agents: RunningAgent[] = [];
+  return {
+    store,
+    collector,
+    brokerUrl,
+    async startAgent(yaml, clock = systemClock) {
+      const library = loadModelLibrary();
+      const spec = agentSpec({ ids: [...library.keys()], find: (id) => library.get(id) });
+      const agent = await startAgent(parseConfig(yaml, spec, "agent.yaml"), {
+        resolveModel,
+        factors,
+        clock,
+        timers: systemTimers,
+        random: systemRandom,
+        connector: mqttConnector(),
+        log,
+        version: "test",
+      });
+      agents.push(agent);
+      return agent;
+    },
+    async close() {
+      for (const agent of agents) await agent.stop();
+      await collector.stop();
+      await broker.close();
+      store.close();
+    },
+  };
+}
+
+/** Waits for a condition of the world outside (a broker, another process); fails loudly instead of hanging. */
+export async function until(what: string, isTrue: () => boolean | Promise<boolean>, limit_ms = 60_000): Promise<void> {
+  const start_ms = performance.now();
+  while (!(await isTrue())) {
+    if (performance.now() - start_ms > limit_ms) throw new Error(`gave up waiting until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
