@@ -1,0 +1,53 @@
+import type { LiveEvent } from "../../../api/schemas.ts";
+import { GoLink, useApp } from "../../app/context.tsx";
+import { numberText } from "../../format.ts";
+import { Empty, Panel } from "../../parts/panel.tsx";
+import { planPlace } from "./planLayout.ts";
+import type { FactoryRow } from "./query.ts";
+
+interface ZonePlanProps {
+  readonly rows: readonly FactoryRow[];
+  readonly live: LiveEvent | null;
+}
+
+const EDGES = { ok: "c-electricity", warn: "warn", bad: "bad", unknown: "line-strong" } as const;
+
+/** The zone from above: plots, roads, a circle per factory with an area like its tonnes. */
+export function ZonePlan({ rows, live }: ZonePlanProps) {
+  const { t, lang } = useApp();
+  const placed = rows.flatMap((row) => (row.site.plan === null ? [] : [{ row, plan: row.site.plan }]));
+  const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
+  return (
+    <Panel title={t.overview.plan} note={t.overview.planArea} className="overview-plan">
+      {placed.length === 0 ? (
+        <Empty title={t.overview.plan} hint={t.overview.planEmpty} />
+      ) : (
+        <svg className="plan" viewBox="0 0 360 250">
+          <title>{t.overview.plan}</title>
+          <path className="plan-ground" d="M8 18 348 6 356 232 14 244Z" />
+          <path className="plan-road" d="M10 128 352 118M124 14 132 240M240 10 248 236" />
+          {placed.map(({ row, plan }) => {
+            const at = planPlace(plan, row.t, most);
+            const state = live?.sites.find((site) => site.id === row.site.id)?.state ?? row.site.state;
+            return (
+              <GoLink key={row.site.id} to={{ site: row.site.id }} className="plan-site">
+                <circle
+                  cx={at.x}
+                  cy={at.y}
+                  r={at.radius}
+                  style={{ stroke: `var(--${EDGES[state]})`, strokeDasharray: row.t === null ? "3 3" : undefined }}
+                />
+                <text x={at.x} y={at.y + at.radius + 13}>
+                  {row.site.name[lang]}
+                </text>
+                <text x={at.x} y={at.y + at.radius + 26} className="plan-tonnes">
+                  {numberText(row.t, 1, lang)} t
+                </text>
+              </GoLink>
+            );
+          })}
+        </svg>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,45 @@
+import type { Attention } from "../../api/schemas.ts";
+import { numberText } from "../format.ts";
+import type { Lang } from "../units.ts";
+import type { Texts } from "./vi.ts";
+
+/** What an attention item says to a person. Codes the page does not know yet are shown with their code, never dropped. */
+export interface AttentionWords {
+  readonly title: string;
+  readonly detail: string;
+}
+
+export interface AttentionNames {
+  /** Factory, or gateway where no factory is named. */
+  readonly place: string | null;
+  readonly meter: string | null;
+}
+
+export function attentionWords(item: Attention, names: AttentionNames, t: Texts, lang: Lang): AttentionWords {
+  const place = names.place ?? item.gateway ?? t.attention.siteless;
+  const meter = names.meter ?? item.meter ?? "";
+  const param = (...keys: string[]): string => {
+    const value = keys.map((key) => item.params[key]).find((found) => found !== undefined);
+    return typeof value === "number" ? numberText(value, Number.isInteger(value) ? 0 : 1, lang) : (value ?? "");
+  };
+  const what = param("name", lang === "vi" ? "name_vi" : "name_en", "carrier", "factor") || place;
+  switch (item.code) {
+    case "gateway-offline":
+    case "dead-letters":
+    case "clock":
+      return t.attention[item.code](place);
+    case "meter-silent":
+    case "books-disagree":
+    case "bad-values":
+      return t.attention[item.code](place, meter);
+    case "provisional-factor":
+    case "no-factor":
+      return t.attention[item.code](what);
+    case "missing-data":
+      return t.attention["missing-data"](place, meter, param("duration", "intervals", "missing"));
+    case "backlog":
+      return t.attention.backlog(place, param("pending_batches", "pending", "batches", "count"));
+    default:
+      return t.attention.other(place, item.code);
+  }
+}

@@ -1,0 +1,202 @@
+import { useState } from "react";
+import type { Trace, TraceInterval } from "../../api/schemas.ts";
+import { useApp } from "../app/context.tsx";
+import { amountShown, coverageText, dayTimeText, numberText, timeText, UNKNOWN } from "../format.ts";
+import { groupedDigits, tickDifference, wordsOf } from "./words.ts";
+
+const PAGE = 50;
+
+interface IntervalListProps {
+  readonly activity: Trace["activities"][number];
+  readonly timeZone: string;
+}
+
+/** The intervals behind an activity, newest first, fifty at a time; each opens to its register words. */
+export function IntervalList({ activity, timeZone }: IntervalListProps) {
+  const { t, lang } = useApp();
+  const [limit, setLimit] = useState(PAGE);
+  const [openAt, setOpenAt] = useState<string | null>(null);
+  const { intervals, intervals_total } = activity;
+  return (
+    <div className="intervals">
+      <table className="table">
+        <thead>
+          <tr>
+            <th scope="col" className="text">
+              {t.why.interval}
+            </th>
+            <th scope="col">{t.why.amount}</th>
+            <th scope="col" className="text">
+              {t.why.quality}
+            </th>
+            <th scope="col">{t.overview.measured}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {intervals.slice(0, limit).map((interval) => (
+            <IntervalRows
+              key={interval.from}
+              interval={interval}
+              timeZone={timeZone}
+              isOpen={openAt === interval.from}
+              toggle={() => setOpenAt(openAt === interval.from ? null : interval.from)}
+            />
+          ))}
+        </tbody>
+      </table>
+      <p className="quiet small intervals-foot">
+        {t.why.showing(numberText(Math.min(limit, intervals.length), 0, lang), numberText(intervals_total, 0, lang))}
+        {limit < intervals.length ? (
+          <button type="button" className="button" onClick={() => setLimit(limit + PAGE)}>
+            {t.more(Math.min(PAGE, intervals.length - limit))}
+          </button>
+        ) : (
+          intervals_total > intervals.length && <> {t.why.olderElsewhere}</>
+        )}
+      </p>
+    </div>
+  );
+}
+
+interface IntervalRowsProps {
+  readonly interval: TraceInterval;
+  readonly timeZone: string;
+  readonly isOpen: boolean;
+  readonly toggle: () => void;
+}
+
+function IntervalRows({ interval, timeZone, isOpen, toggle }: IntervalRowsProps) {
+  const { t, lang } = useApp();
+  const from_ms = Date.parse(interval.from);
+  const amount = amountShown(interval.value, interval.unit, lang);
+  return (
+    <>
+      <tr className={interval.flag === "M" ? undefined : "flagged"}>
+        <th scope="row" className="text">
+          <button type="button" className="disclose" aria-expanded={isOpen} onClick={toggle}>
+            <svg viewBox="0 0 6 10" aria-hidden="true">
+              <path d="M1 1l4 4-4 4" />
+            </svg>
+            {dayTimeText(from_ms, timeZone, lang)}–{timeText(Date.parse(interval.to), timeZone)}
+          </button>
+        </th>
+        <td>
+          {amount.number} <span className="unit">{amount.unit}</span>
+        </td>
+        <td className="text" title={t.why.flag[interval.flag]}>
+          <span className={`flag flag-${interval.flag}`}>{interval.flag}</span> {t.why.flagShort[interval.flag]}
+        </td>
+        <td>{coverageText(interval.coverage_pct, lang)}</td>
+      </tr>
+      {isOpen && (
+        <tr className="interval-open">
+          <td colSpan={4}>
+            <IntervalDetail interval={interval} timeZone={timeZone} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}
+
+/** From the words the meter answered with to the entry in the books. */
+function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterval; readonly timeZone: string }) {
+  const { t, lang } = useApp();
+  const ticks = interval.ticks ?? tickDifference(interval.opening?.count ?? null, interval.closing?.count ?? null);
+  return (
+    <div className="detail">
+      <p>
+        {t.why.flag[interval.flag]}
+        {interval.cause !== null && <>: {t.why.cause[interval.cause] ?? interval.cause}</>} ·{" "}
+        {t.why.polls(numberText(interval.polls_answered, 0, lang), numberText(interval.polls_expected, 0, lang))} ·{" "}
+        <span className={interval.verification === "disagreed" ? "bad-text" : undefined}>
+          {t.why.verification[interval.verification]}
+        </span>
+      </p>
+      <dl className="boundaries">
+        {([interval.closing, interval.opening] as const).map((boundary, index) => (
+          <BoundaryItem
+            key={index === 0 ? "closing" : "opening"}
+            title={index === 0 ? t.why.closing : t.why.opening}
+            boundary={boundary}
+            timeZone={timeZone}
+          />
+        ))}
+        <div>
+          <dt>{t.why.difference}</dt>
+          <dd>
+            <code>{ticks === null ? UNKNOWN : groupedDigits(ticks, lang)}</code>{" "}
+            <span className="quiet">{t.why.tick(interval.tick)}</span>
+          </dd>
+        </div>
+      </dl>
+      <p className="quiet small">{t.why.interpolated}</p>
+      <dl className="entries">
+        <dt>{t.why.entries}</dt>
+        {interval.entries.map((entry) => (
+          <dd key={entry.id}>
+            {gasText(entry.gas)} <code>{groupedDigits(entry.mg, lang)} mg</code>{" "}
+            <span className="quiet">
+              {entry.factor}, {t.why.match[entry.match]}
+            </span>
+          </dd>
+        ))}
+      </dl>
+      <p className="quiet small">
+        {t.why.batch(interval.batch.gateway, interval.batch.epoch, numberText(interval.batch.number, 0, lang))}
+      </p>
+    </div>
+  );
+}
+
+const GASES: Readonly<Record<string, string>> = {
+  co2: "CO₂",
+  ch4: "CH₄",
+  n2o: "N₂O",
+  co2_biogenic: "CO₂ bio",
+  co2e: "CO₂e",
+};
+const gasText = (gas: string): string => GASES[gas] ?? gas;
+
+interface BoundaryItemProps {
+  readonly title: string;
+  readonly boundary: TraceInterval["opening"];
+  readonly timeZone: string;
+}
+
+function BoundaryItem({ title, boundary, timeZone }: BoundaryItemProps) {
+  const { t, lang } = useApp();
+  const words = boundary?.words ?? null;
+  return (
+    <div>
+      <dt>{title}</dt>
+      <dd>
+        {boundary === null ? (
+          UNKNOWN
+        ) : (
+          <>
+            <span className="quiet">{t.why.count}</span> <code>{groupedDigits(boundary.count, lang)}</code>
+          </>
+        )}
+      </dd>
+      <dd>
+        {words === null ? (
+          <span className="quiet">{t.why.noWords}</span>
+        ) : (
+          <>
+            <code className="words">
+              {wordsOf(words.hex).map((word, index) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: the position of a register word is what it is.
+                <span key={index}>{word}</span>
+              ))}
+            </code>
+            <span className="quiet small">
+              {t.why.registerOf(String(words.fc), String(words.address), "")},{" "}
+              {t.why.readAt(timeText(Date.parse(words.at), timeZone, true))}
+            </span>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
