@@ -170,7 +170,8 @@ export class Gateway {
     readonly at: (at_ms: EpochMs) => void;
     readonly goesOn: boolean;
     readonly onProgress: (at_ms: EpochMs) => void;
-  }): Promise<void> {
+    readonly isCancelled?: () => boolean;
+  }): Promise<"done" | "cancelled"> {
     const { interval_ms } = this.#o.config;
     const buses = this.#buses.map(({ config, meters }) => ({ bus: run.busOf(config), meters }));
     run.at(run.from_ms);
@@ -182,7 +183,8 @@ export class Gateway {
       accountants.set(definition.device, createAccountant(polledOnce(definition), this.#o.factors));
     }
     let mono_ms = 0;
-    for (let at_ms = run.from_ms; at_ms <= run.to_ms && !this.#isStopped; at_ms += interval_ms) {
+    const isCancelled = () => this.#isStopped || run.isCancelled?.() === true;
+    for (let at_ms = run.from_ms; at_ms <= run.to_ms && !isCancelled(); at_ms += interval_ms) {
       run.at(at_ms);
       mono_ms += 1;
       const now = { now_ms: () => at_ms, mono_ms: () => mono_ms };
@@ -190,8 +192,10 @@ export class Gateway {
       this.#record(samples.flat(), (device) => accountants.get(device), false);
       run.onProgress(at_ms);
     }
-    if (run.goesOn && !this.#isStopped) this.#continueFrom(accountants);
+    const outcome = isCancelled() ? "cancelled" : "done";
+    if (run.goesOn && outcome === "done") this.#continueFrom(accountants);
     await Promise.all(buses.map(({ bus }) => bus.close()));
+    return outcome;
   }
 
   #continueFrom(accountants: ReadonlyMap<string, Accountant>): void {
@@ -287,7 +291,7 @@ export class Gateway {
 
   #define(meter: MeterRuntime, model: MeterModel): Defined {
     const { config, journal, factors } = this.#o;
-    const { ncv, name: _name, unit: _unit, model: _model, ...setup } = meter.config;
+    const { ncv, unit: _unit, model: _model, ...setup } = meter.config;
     const definition = defineDevice(
       model,
       { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },

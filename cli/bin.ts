@@ -28,7 +28,9 @@ function onPinnedNode(): number {
     const result = spawnSync(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: "inherit" });
     return result.status ?? 1;
   } catch {
-    process.stderr.write(`khuxanh: Node ${NODE_MAJOR} is needed and its package is not installed [USAGE]\n  Run npm ci.\n`);
+    process.stderr.write(
+      `khuxanh: Node ${NODE_MAJOR} is needed and its package is not installed [USAGE]\n  Run npm ci.\n`,
+    );
     return 1;
   }
 }

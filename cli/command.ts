@@ -1,4 +1,4 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { KhuXanhError } from "../core/errors.ts";
 
 /** One sub-command: its own file under `commands/`, loaded only when asked for. */

@@ -1,5 +1,5 @@
-import { KhuXanhError } from "../core/errors.ts";
 import { nearest } from "../config/nearest.ts";
+import { KhuXanhError } from "../core/errors.ts";
 import { type Command, parseCommandLine, usage } from "./command.ts";
 import { version } from "./version.ts";
 

@@ -5,7 +5,7 @@ import { readPassword } from "../config/load.ts";
 import type { EmissionFactor, GwpSet } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
-import { buildApi } from "./api/app.ts";
+import { buildApi } from "./api/api.ts";
 import type { Health } from "./api/schemas.ts";
 import { startBroker } from "./broker/embedded.ts";
 import { Collector } from "./collector/collector.ts";
@@ -36,7 +36,10 @@ export interface RunningCollector {
 }
 
 /** @throws {KhuXanhError} PORT_TAKEN, DATA_DIR_LOCKED, DISK_UNUSABLE; CONFIG_INVALID for a store that is not built yet. */
-export async function startCollector(config: CollectorConfig, around: CollectorSurroundings): Promise<RunningCollector> {
+export async function startCollector(
+  config: CollectorConfig,
+  around: CollectorSurroundings,
+): Promise<RunningCollector> {
   if (config.store.kind !== "sqlite") {
     throw new KhuXanhError("CONFIG_INVALID", `store.kind: ${config.store.kind} is not available in this version`, {
       hint: "Use store: {kind: sqlite}; InfluxDB comes with a later version.",
@@ -78,6 +81,7 @@ export async function startCollector(config: CollectorConfig, around: CollectorS
       factors: around.factors,
       gwpSets: around.gwpSets,
       clock,
+      timers,
       version: around.version,
       storeName: config.store.kind,
       history: around.history,

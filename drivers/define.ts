@@ -16,6 +16,7 @@ import { countWorth, siteRatio, tickUnit } from "./ratio.ts";
 /** One meter as the configuration describes it. */
 export interface MeterSetup extends Omit<DeviceSettings, "ncv_MJ_per_Nm3"> {
   readonly id: string;
+  readonly name?: { readonly vi: string; readonly en: string };
   readonly carrier: CarrierId;
   readonly role: MeterRole;
   readonly parent: string | null;
@@ -61,6 +62,7 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
 
   return {
     device: meter.id,
+    name: meter.name ?? null,
     model: model.id,
     modelVersion: model.version,
     carrier: meter.carrier,

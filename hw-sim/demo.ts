@@ -13,6 +13,8 @@ export interface DemoFactory {
   readonly gateway: string;
   readonly sector: string;
   readonly name: { readonly vi: string; readonly en: string };
+  /** Place on the zone plan, 0…1 from the north-west corner. */
+  readonly plan: { readonly x: number; readonly y: number };
   readonly meters: readonly DemoMeter[];
 }
 
@@ -39,6 +41,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-01",
     sector: "steel",
     name: { vi: "Thép Gia Minh", en: "Gia Minh Steel" },
+    plan: { x: 0.22, y: 0.3 },
     meters: [
       {
         id: "incomer",
@@ -100,6 +103,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-02",
     sector: "electronics",
     name: { vi: "Điện tử Bắc Sơn", en: "Bac Son Electronics" },
+    plan: { x: 0.62, y: 0.26 },
     meters: [
       {
         id: "incomer",
@@ -188,6 +192,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-03",
     sector: "food",
     name: { vi: "Thực phẩm An Lão", en: "An Lao Foods" },
+    plan: { x: 0.42, y: 0.74 },
     meters: [
       {
         id: "incomer",

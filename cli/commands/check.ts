@@ -1,12 +1,12 @@
-import { checkFile, type CheckedFile } from "../../config/check.ts";
+import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
 import { resolveModel } from "../../config/models.ts";
+import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { defineDevice } from "../../drivers/define.ts";
 import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
-import { KhuXanhError } from "../../core/errors.ts";
 import { type Command, usage } from "../command.ts";
 import { table } from "./models.ts";
 
@@ -28,7 +28,12 @@ registers, bus load, readings a second, and bytes a day over the uplink. Exit co
 };
 
 type Result =
-  | { readonly file: string; readonly ok: true; readonly kind: CheckedFile["kind"]; readonly plan: readonly BusPlan[] | null }
+  | {
+      readonly file: string;
+      readonly ok: true;
+      readonly kind: CheckedFile["kind"];
+      readonly plan: readonly BusPlan[] | null;
+    }
   | { readonly file: string; readonly ok: false; readonly error: string; readonly hint: string };
 
 function checkOne(file: string): Result {
@@ -80,21 +85,30 @@ function planOf(config: AgentConfig): readonly BusPlan[] {
     const perExchange_ms = (count: number): number =>
       url.kind === "tcp"
         ? TURNAROUND_MS + TCP_EXCHANGE_MS
-        : TURNAROUND_MS + ((SERIAL_OVERHEAD_CHARS + 2 * count) * BITS_PER_CHAR * 1000) / (url.kind === "rtu" ? url.baud : 9600);
+        : TURNAROUND_MS +
+          ((SERIAL_OVERHEAD_CHARS + 2 * count) * BITS_PER_CHAR * 1000) / (url.kind === "rtu" ? url.baud : 9600);
     const groups = planned.flatMap(({ groups: all }) => all);
     const busy = groups.reduce(
       (sum, group) => sum + group.blocks.reduce((ms, { count }) => ms + perExchange_ms(count), 0) / group.every_ms,
       0,
     );
     const readings_per_s = groups.reduce((sum, group) => sum + (readingsOf(group) * 1000) / group.every_ms, 0);
-    const messages_per_s = planned.reduce((sum, { groups: all }) => sum + 1000 / Math.min(...all.map((g) => g.every_ms)), 0);
-    const content_per_s = planned.reduce((sum, { definition }) => sum + (CONTENT_BYTES * 1000) / definition.interval_ms, 0);
+    const messages_per_s = planned.reduce(
+      (sum, { groups: all }) => sum + 1000 / Math.min(...all.map((g) => g.every_ms)),
+      0,
+    );
+    const content_per_s = planned.reduce(
+      (sum, { definition }) => sum + (CONTENT_BYTES * 1000) / definition.interval_ms,
+      0,
+    );
     return {
       bus: id,
       meters: planned.flatMap(({ meter, groups: all }) => all.map((group) => meterPlan(meter.id, group))),
       load_pct: Math.round(busy * 1000) / 10,
       readings_per_s: Math.round(readings_per_s * 100) / 100,
-      uplink_bytes_per_day: Math.round(86_400 * (readings_per_s * METRIC_BYTES + messages_per_s * MESSAGE_BYTES + content_per_s)),
+      uplink_bytes_per_day: Math.round(
+        86_400 * (readings_per_s * METRIC_BYTES + messages_per_s * MESSAGE_BYTES + content_per_s),
+      ),
     };
   });
 }
@@ -110,11 +124,14 @@ function meterPlan(meter: string, group: PollGroup): MeterPlan {
 }
 
 function readingsOf({ blocks }: PollGroup): number {
-  return blocks.reduce((sum, { registers }) => sum + registers.filter(({ quantity }) => quantity !== undefined).length, 0);
+  return blocks.reduce(
+    (sum, { registers }) => sum + registers.filter(({ quantity }) => quantity !== undefined).length,
+    0,
+  );
 }
 
 function definitionOf(config: AgentConfig, meter: MeterConfig): DeviceDefinition {
-  const { ncv, name: _name, unit: _unit, model: id, ...setup } = meter;
+  const { ncv, unit: _unit, model: id, ...setup } = meter;
   const model = placed(resolveModel(id));
   const definition = defineDevice(
     model,

@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
-import { parseDuration } from "../../config/notation/duration.ts";
 import { loadSimConfig } from "../../config/load.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
+import { parseDuration } from "../../config/notation/duration.ts";
 import { intervalStart } from "../../core/interval/calendar.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { type RunningSim, startSim } from "../../hw-sim/sim.ts";

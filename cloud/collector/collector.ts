@@ -163,7 +163,7 @@ export class Collector implements LiveView {
     this.#endSession("stopped");
   }
 
-  // LiveView
+  // What the API shows
 
   meters(): readonly LiveMeter[] {
     return [...this.#nodes.values()].flatMap(({ session }) =>
@@ -351,7 +351,7 @@ export class Collector implements LiveView {
     const birth = { gateway: session.gateway, epoch: session.epoch ?? "", device, metrics: born };
     const draft = deviceSession(device, 0, born);
     const { profile } = draft;
-    const meter = profile === null ? null : { gateway: session.gateway, ...profile, name: null };
+    const meter = profile === null ? null : { gateway: session.gateway, ...profile };
     const birthId = this.#o.store.putBirth(birth, meter);
     const known = session.devices.get(device);
     const values = new Map(known?.values);

@@ -61,6 +61,13 @@ export const collectorSchema = section({
         id: topicName("Id of the site, as in its gateways' files"),
         name: bilingual("What people call it"),
         sector: text("Branch of industry, e.g. steel, electronics, food").prefault("other"),
+        plan: section({
+          x: z.number().min(0).max(1).describe("0 = west edge, 1 = east edge"),
+          y: z.number().min(0).max(1).describe("0 = north edge, 1 = south edge"),
+        })
+          .readonly()
+          .describe("Place on the zone plan")
+          .exactOptional(),
         gateways: z.array(topicName("Gateway id")).min(1).max(100).readonly().describe("Its gateways"),
       }).readonly(),
     )

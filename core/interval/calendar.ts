@@ -10,6 +10,8 @@ export type Step = (typeof STEPS)[number];
 /** At the limit of buckets one query may ask for; more is a caller's mistake and said so. */
 export const BUCKETS_MAX = 40_000;
 
+const DAY_MS = 86_400_000;
+
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 /** Offset of the zone from UTC at this instant, ms; +25 200 000 for Asia/Ho_Chi_Minh. @throws {RangeError} unknown zone. */
@@ -37,11 +39,17 @@ export function localParts(timeZone: string, at_ms: EpochMs): LocalParts {
   return { year, month, day, hour: hour % 24, minute, second };
 }
 
-/** The instant at which the zone's clocks show this local time (the first of two, where it shows it twice). */
+/**
+ * The instant at which the zone's clocks show this local time: the first of two where they show it twice, and where they
+ * skip it (midnight of a day that begins at 01:00) the instant they jump past it.
+ */
 export function instantOfLocal(timeZone: string, year: number, month: number, day: number, hour = 0): EpochMs {
   const asUtc_ms = Date.UTC(year, month - 1, day, hour);
-  const guess = asUtc_ms - zoneOffset_ms(timeZone, asUtc_ms);
-  return asUtc_ms - zoneOffset_ms(timeZone, guess);
+  const before_ms = zoneOffset_ms(timeZone, asUtc_ms - DAY_MS);
+  const after_ms = zoneOffset_ms(timeZone, asUtc_ms + DAY_MS);
+  const [earlier_ms, later_ms] = [asUtc_ms - Math.max(before_ms, after_ms), asUtc_ms - Math.min(before_ms, after_ms)];
+  if (earlier_ms + zoneOffset_ms(timeZone, earlier_ms) === asUtc_ms) return earlier_ms;
+  return later_ms;
 }
 
 /**

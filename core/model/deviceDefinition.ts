@@ -11,6 +11,8 @@ import type { Register, Sentinel } from "./meterModel.ts";
 export interface DeviceDefinition {
   /** Meter id, unique under its gateway: the Sparkplug device id. */
   readonly device: string;
+  /** What people call it; null = its id. */
+  readonly name: { readonly vi: string; readonly en: string } | null;
   readonly model: string;
   readonly modelVersion: string;
   readonly carrier: CarrierId;

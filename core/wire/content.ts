@@ -54,6 +54,7 @@ export interface BatchContent {
 /** What the collector must know of a meter to recompute its figures; all of it travels in the device birth. */
 export interface DeviceProfile {
   readonly device: string;
+  readonly name: { readonly vi: string; readonly en: string } | null;
   readonly model: string;
   readonly modelVersion: string;
   readonly carrier: CarrierId;
@@ -108,6 +109,8 @@ export function deviceMetrics(definition: DeviceDefinition): readonly Omit<BornM
 
 function constantsOf(definition: DeviceDefinition): readonly (readonly [string, string])[] {
   return [
+    ["NameVi", definition.name?.vi ?? ""],
+    ["NameEn", definition.name?.en ?? ""],
     ["Model", definition.model],
     ["ModelVersion", definition.modelVersion],
     ["Carrier", definition.carrier],
@@ -162,8 +165,10 @@ export function profileOfBirth(device: string, metrics: readonly BornMetric[]): 
   const interval_ms = Number(constant("Interval_ms"));
   const time_zone = constant("TimeZone");
   if (carrier === undefined || role === undefined || time_zone === undefined || !(interval_ms > 0)) return null;
+  const [vi, en] = [constant("NameVi"), constant("NameEn")];
   return {
     device,
+    name: vi && en ? { vi, en } : null,
     model: constant("Model") ?? "",
     modelVersion: constant("ModelVersion") ?? "",
     carrier,

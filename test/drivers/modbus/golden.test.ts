@@ -72,6 +72,7 @@ function definitionOf(model: MeterModel, names: readonly string[]): DeviceDefini
   const registers = model.registers.filter(({ name }) => names.includes(name));
   return {
     device: "m",
+    name: null,
     model: model.id,
     modelVersion: model.version,
     carrier: "electricity",
