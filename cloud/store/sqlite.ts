@@ -435,6 +435,10 @@ class SqliteStore implements ZoneStore {
     return this.#sums.energy(...query);
   }
 
+  countCauses(...query: Parameters<ZoneStore["countCauses"]>): ReturnType<ZoneStore["countCauses"]> {
+    return this.#sums.causes(...query);
+  }
+
   sumEmissions(...query: Parameters<ZoneStore["sumEmissions"]>): ReturnType<ZoneStore["sumEmissions"]> {
     return this.#sums.emissions(...query);
   }

@@ -161,6 +161,16 @@ export interface EmissionSum {
   readonly entries: number;
 }
 
+/** Intervals of one bucket that are not whole and measured, by why; superseded ones are left out. */
+export interface CauseCount {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+  readonly bucket: number;
+  readonly cause: Interval["cause"];
+  readonly intervals: number;
+}
+
 export interface BucketBounds {
   readonly from_ms: EpochMs;
   readonly to_ms: EpochMs;
@@ -242,6 +252,12 @@ export interface ZoneStore {
     buckets: readonly BucketBounds[],
     quantities?: readonly QuantityId[],
   ): readonly EnergySum[];
+  /** Buckets and quantities as in sumEnergy. */
+  countCauses(
+    meters: readonly (GatewayKey & { device: string })[],
+    buckets: readonly BucketBounds[],
+    quantities?: readonly QuantityId[],
+  ): readonly CauseCount[];
   /** @param knownAt_ms the entries in force at that instant ("as known then"); those in force now when left out */
   sumEmissions(
     meters: readonly (GatewayKey & { device: string })[],

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { Names } from "./names.ts";
-import type { BucketBounds, EmissionSum, EnergySum, GatewayKey } from "./store.ts";
+import type { BucketBounds, CauseCount, EmissionSum, EnergySum, GatewayKey } from "./store.ts";
 
 /**
  * Sums of the books, cut into buckets by the database.
@@ -17,6 +17,11 @@ export interface Sums {
     buckets: readonly BucketBounds[],
     quantities?: readonly QuantityId[],
   ): readonly EnergySum[];
+  causes(
+    meters: readonly (GatewayKey & { device: string })[],
+    buckets: readonly BucketBounds[],
+    quantities?: readonly QuantityId[],
+  ): readonly CauseCount[];
   emissions(
     meters: readonly (GatewayKey & { device: string })[],
     buckets: readonly BucketBounds[],
@@ -73,6 +78,18 @@ export function openSums(db: DatabaseSync, names: Names): Sums {
   const emissionsBySourceNow = bySource(`${NOW_IN_FORCE} AND ?1 IS NOT NULL`);
   const emissionsBySourceThen = bySource(THEN_IN_FORCE);
 
+  const causesInBuckets = db.prepare(`
+    SELECT w.id AS series, b.id AS bucket, i.cause, count(*) AS intervals
+    FROM wanted w CROSS JOIN bucket b CROSS JOIN book_interval i
+    WHERE i.series_id = w.id AND i.from_ms >= b.from_ms AND i.from_ms < b.to_ms AND i.odd = 1
+    GROUP BY w.id, b.id, i.cause`);
+
+  const setQuestion = (series: readonly number[], buckets: readonly BucketBounds[]): void => {
+    db.exec("DELETE FROM wanted; DELETE FROM bucket");
+    putWanted.run(JSON.stringify(series));
+    putBuckets.run(JSON.stringify(buckets.map((bucket) => [bucket.from_ms, bucket.to_ms])));
+  };
+
   /** Rows of the query, groups of mixed tick or factor replaced by their parts. The first two columns are series, bucket. */
   const grouped = (
     series: readonly number[],
@@ -81,9 +98,7 @@ export function openSums(db: DatabaseSync, names: Names): Sums {
     parts: (series: bigint, bucket: BucketBounds) => readonly Row[],
   ): readonly Row[] => {
     if (series.length === 0 || buckets.length === 0) return [];
-    db.exec("DELETE FROM wanted; DELETE FROM bucket");
-    putWanted.run(JSON.stringify(series));
-    putBuckets.run(JSON.stringify(buckets.map((bucket) => [bucket.from_ms, bucket.to_ms])));
+    setQuestion(series, buckets);
     return query().flatMap((row) => {
       const [id, bucket, lowest, highest] = row as readonly [bigint, bigint, bigint, bigint];
       if (lowest === highest) return [row];
@@ -101,13 +116,37 @@ export function openSums(db: DatabaseSync, names: Names): Sums {
     return ids;
   };
 
+  const seriesOf = (
+    meters: readonly (GatewayKey & { device: string })[],
+    quantities: readonly QuantityId[] | undefined,
+  ): readonly number[] => {
+    const devices = deviceIds(meters);
+    const series: number[] = [];
+    for (const [id, name] of names.series.entries()) {
+      if (devices.has(name.deviceId) && (quantities?.includes(name.quantity) ?? true)) series.push(id);
+    }
+    return series;
+  };
+
   return {
+    causes(meters, buckets, quantities) {
+      setQuestion(seriesOf(meters, quantities), buckets);
+      return causesInBuckets.all().map((row): CauseCount => {
+        const { deviceId, quantity } = names.series.value(Number(row.series));
+        const { gatewayId, device } = names.devices.value(deviceId);
+        return {
+          gateway: names.gateways.value(gatewayId),
+          device,
+          quantity,
+          bucket: Number(row.bucket),
+          cause: row.cause as CauseCount["cause"],
+          intervals: Number(row.intervals),
+        };
+      });
+    },
+
     energy(meters, buckets, quantities) {
-      const devices = deviceIds(meters);
-      const series: number[] = [];
-      for (const [id, name] of names.series.entries()) {
-        if (devices.has(name.deviceId) && (quantities?.includes(name.quantity) ?? true)) series.push(id);
-      }
+      const series = seriesOf(meters, quantities);
       const rows = grouped(
         series,
         buckets,

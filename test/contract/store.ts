@@ -293,6 +293,33 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       expect(store.sumEnergy(incomer, [])).toEqual([]);
     });
 
+    test("what is not whole is counted by its cause", () => {
+      const silent = { flag: "S", coverage: 0.5, cause: "meter-silent" } as const;
+      store.commitBatches([
+        batch(1, {
+          intervals: [
+            interval(0, { cause: "meter-silent" }),
+            interval(1, silent),
+            interval(2, silent),
+            interval(3, { ...silent, cause: "clock" }),
+            interval(4, { ...silent, cause: null }),
+            interval(1, { ...silent, quantity: "active_energy_export_total" }),
+          ],
+        }),
+      ]);
+      const counts = store.countCauses(incomer, [hour(0), hour(1)], ["active_energy_import_total"]);
+      const read = counts.map(({ bucket, cause, intervals }) => [bucket, cause, intervals]);
+      expect(read).toHaveLength(3);
+      expect(read).toEqual(
+        expect.arrayContaining([
+          [0, "meter-silent", 2],
+          [0, "clock", 1],
+          [1, null, 1],
+        ]),
+      );
+      expect(store.countCauses(incomer, [hour(9)])).toEqual([]);
+    });
+
     test("a bucket whose rows differ in tick, or in factor, is given in parts that are not mixed", () => {
       const kWh = { tick: { amount: "1", unit: "kWh" }, flag: "S", coverage: 0, ticks: 3n } as const;
       store.commitBatches([
