@@ -1,0 +1,104 @@
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { LiveMeter, LiveView } from "../collector/live.ts";
+import type { GatewayRow } from "../store/store.ts";
+import { meterId } from "./catalogue.ts";
+import type { State } from "./schemas.ts";
+
+/**
+ * The rules by which a dot is green, yellow or red. All of them stand here.
+ *
+ * gateway  unknown  never heard of
+ *          bad      offline
+ *          warn     online, and its oldest unconfirmed reading is older than BACKLOG_MS
+ *          ok       otherwise
+ * meter    unknown  its gateway was never heard of, or the meter never was born and no value of it is known
+ *          bad      its gateway is offline (gateway-offline): nothing is known of the meter now
+ *          warn     the gateway is online, but the meter was declared dead or not born (offline); or its newest good value
+ *                   is older than the limit (silent); or it answers and no newest value is good (bad-values)
+ *          ok       otherwise
+ * site     the worst of its gateways and meters; unknown if nothing is known of any
+ *
+ * The limit for a meter's newest good value is FRESH_PERIODS times the spacing at which its values came last, and at least
+ * FRESH_MS. Ages are taken on the gateway's clock.
+ */
+export const BACKLOG_MS = 5 * 60_000;
+export const FRESH_MS = 30_000;
+export const FRESH_PERIODS = 3;
+/** A longer spacing is a pause, not a rhythm. */
+const SPACING_MAX_MS = 3_600_000;
+
+export interface Verdict {
+  readonly state: State;
+  /** silent | offline | bad-values | gateway-offline; null when ok. */
+  readonly why: string | null;
+}
+
+const OK: Verdict = { state: "ok", why: null };
+const SEVERITY: Readonly<Record<State, number>> = { bad: 3, warn: 2, ok: 1, unknown: 0 };
+
+export function gatewayState(row: GatewayRow | null, isOnline: boolean, now_ms: EpochMs): State {
+  if (row === null || (row.lastSeen_ms === null && !isOnline)) return "unknown";
+  if (!isOnline) return "bad";
+  const oldest = row.oldestPending_ms;
+  return oldest !== null && now_ms - oldest > BACKLOG_MS ? "warn" : "ok";
+}
+
+export interface MeterCircumstance {
+  readonly live: LiveMeter | null;
+  readonly gateway: State;
+  readonly isGatewayOnline: boolean;
+  /** Clock of its gateway now. */
+  readonly now_ms: EpochMs;
+  readonly spacing_ms: number;
+}
+
+export function meterState({ live, gateway, isGatewayOnline, now_ms, spacing_ms }: MeterCircumstance): Verdict {
+  if (gateway === "unknown") return { state: "unknown", why: null };
+  if (!isGatewayOnline) return { state: "bad", why: "gateway-offline" };
+  if (live === null || !live.online) return { state: "warn", why: "offline" };
+  const newestGood_ms = newestOf(live, true);
+  if (newestGood_ms !== null && now_ms - newestGood_ms <= freshLimit_ms(spacing_ms)) return OK;
+  const newest_ms = newestOf(live, false);
+  const answers = newest_ms !== null && now_ms - newest_ms <= freshLimit_ms(spacing_ms);
+  return { state: "warn", why: answers ? "bad-values" : "silent" };
+}
+
+export function freshLimit_ms(spacing_ms: number): number {
+  return Math.max(FRESH_MS, FRESH_PERIODS * spacing_ms);
+}
+
+export function worst(states: readonly State[]): State {
+  return states.reduce<State>((a, b) => (SEVERITY[b] > SEVERITY[a] ? b : a), "unknown");
+}
+
+/** Acquisition time of the newest value, or of the newest good one. */
+export function newestOf(live: LiveMeter, onlyGood: boolean): EpochMs | null {
+  let newest: EpochMs | null = null;
+  for (const value of live.values.values()) {
+    if (onlyGood && value.quality !== "good") continue;
+    if (newest === null || value.at_ms > newest) newest = value.at_ms;
+  }
+  return newest;
+}
+
+/** Remembers at which spacing the values of each meter came last. The live view holds only the newest. */
+export class Spacings {
+  readonly #newest_ms = new Map<string, EpochMs>();
+  readonly #spacing_ms = new Map<string, number>();
+
+  observe(live: Pick<LiveView, "meters">): void {
+    for (const meter of live.meters()) {
+      const id = meterId(meter.gateway, meter.device);
+      const at_ms = newestOf(meter, false);
+      const before_ms = this.#newest_ms.get(id);
+      if (at_ms === null || before_ms === at_ms) continue;
+      this.#newest_ms.set(id, at_ms);
+      const spacing_ms = before_ms === undefined ? 0 : at_ms - before_ms;
+      if (spacing_ms > 0 && spacing_ms <= SPACING_MAX_MS) this.#spacing_ms.set(id, spacing_ms);
+    }
+  }
+
+  of(id: string): number {
+    return this.#spacing_ms.get(id) ?? 0;
+  }
+}

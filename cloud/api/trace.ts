@@ -1,0 +1,336 @@
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { CARRIERS } from "../../core/emission/carriers.ts";
+import {
+  add,
+  type Decimal,
+  formatDecimal,
+  integer,
+  multiply,
+  parseDecimal,
+  toNumber,
+} from "../../core/emission/decimal.ts";
+import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
+import type { Bucket } from "../../core/interval/calendar.ts";
+import type { Boundary } from "../../core/interval/interval.ts";
+import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
+import { UNITS } from "../../core/units/units.ts";
+import type { EmissionSum, StoredEmission, StoredInterval } from "../store/store.ts";
+import { type CatalogMeter, emitting } from "./catalogue.ts";
+import type { ApiDeps } from "./deps.ts";
+import {
+  CO2E_UNIT,
+  co2e_kg,
+  emissionParts,
+  emissionTally,
+  emittingMeters,
+  gasMasses,
+  gwpSetOf,
+  readBooks,
+} from "./emissions.ts";
+import { amountIn, energyTally } from "./energy.ts";
+import { factorKey, factorsUsed, findFactor } from "./factorUse.ts";
+import { noFigure, parseFigureId, type Question } from "./figureId.ts";
+import { placeOf } from "./query.ts";
+import { Trace, type TraceBoundary, type TraceInterval } from "./schemas.ts";
+import { measureOf, sumTallies } from "./tally.ts";
+import { isoIn } from "./time.ts";
+
+type TraceActivity = Trace["activities"][number];
+
+/** Newest intervals shown per meter; a narrower period shows the others. */
+export const INTERVALS_MAX = 200;
+/** Entries of one interval: one a gas. */
+const ENTRIES_PER_INTERVAL = 4;
+
+/** A question with its meters: what the trace is made of. `knownAt_ms` null = as known now. */
+interface Asked {
+  readonly id: string;
+  readonly period: Bucket;
+  readonly meters: readonly CatalogMeter[];
+  readonly gwp: GwpSet;
+  readonly knownAt_ms: number | null;
+}
+
+export function traceRoutes(app: FastifyInstance, deps: ApiDeps): void {
+  app.withTypeProvider<ZodTypeProvider>().get(
+    "/api/v1/emissions/:id/trace",
+    {
+      schema: {
+        tags: ["figures"],
+        summary: "Why this number: formula, activities, intervals, factors, register words",
+        description: "`id` comes from an answer of /emissions, or is `e<number>`, one book entry.",
+        params: z.object({ id: z.string() }),
+        response: { 200: Trace },
+      },
+    },
+    async ({ params }) => {
+      const figure = parseFigureId(params.id);
+      return figure.kind === "question"
+        ? trace(deps, askedOf(deps, params.id, figure.question))
+        : trace(deps, askedOfEntry(deps, params.id, figure.entry));
+    },
+  );
+}
+
+function askedOf(deps: ApiDeps, id: string, question: Question): Asked {
+  const place = placeOf(deps, question.site === null ? {} : { site: question.site });
+  const all = emittingMeters(place.meters);
+  const { part } = question;
+  const meters =
+    part === null ? all : emissionParts(part.by, all, place.sites).find((one) => one.key === part.key)?.meters;
+  if (meters === undefined) throw noFigure();
+  const { from_ms, to_ms, knownAt_ms } = question;
+  return { id, period: { from_ms, to_ms }, meters, gwp: gwpSetOf(deps, question.gwp), knownAt_ms };
+}
+
+/** The interval of one entry. A superseded entry is traced as the books stood while it was in force. */
+function askedOfEntry(deps: ApiDeps, id: string, entryId: number): Asked {
+  const entry = deps.store.emission(entryId);
+  const meter = placeOf(deps, {}).meters.find(
+    ({ key }) => key.edge === entry?.gateway.edge && key.device === entry.device,
+  );
+  if (entry === null || meter === undefined) throw noFigure();
+  return {
+    id,
+    period: { from_ms: entry.from_ms, to_ms: entry.to_ms },
+    meters: [meter],
+    gwp: gwpSetOf(deps, "AR5"),
+    knownAt_ms: entry.supersededBy === null ? null : entry.knownFrom_ms,
+  };
+}
+
+function trace(deps: ApiDeps, asked: Asked): Trace {
+  const { time_zone } = deps.zone;
+  const { period, meters, gwp } = asked;
+  const pieces = splitAtFactors(period, deps.factors);
+  const books = readBooks(deps, meters, pieces, gwp, asked.knownAt_ms);
+  const total = sumTallies(
+    meters.flatMap((meter) => pieces.map((piece, at) => emissionTally(books, meter, at, piece))),
+  );
+  const activities = meters.map((meter): TraceActivity => {
+    const quantity = emitting(meter)!;
+    const tally = sumTallies(
+      pieces.map((piece, at) => energyTally(books.energy, meter, quantity, at, piece, books.expected.get(meter.id)!)),
+    );
+    const sums = sumsOf(books.sums, meter);
+    const masses = gasMasses(sums);
+    return {
+      meter: meter.id,
+      name: meter.name,
+      model: meter.row.model,
+      register: registerOf(deps, meter, quantity, period.to_ms),
+      carrier: meter.row.carrier,
+      scope: CARRIERS[meter.row.carrier].scope ?? 0,
+      quantity,
+      activity: measureOf(tally, UNITS[QUANTITIES[quantity].unit].ucum),
+      co2e_kg: toNumber(co2e_kg(masses, gwp)),
+      gases_mg: Object.fromEntries(Object.entries(masses).map(([gas, mg]) => [gas, String(mg)])),
+      factors: [...new Set(sums.map(factorKey))],
+      intervals_total: deps.store
+        .sumEnergy([meter.key], [period], [quantity])
+        .reduce((rows, sum) => rows + sum.rows, 0),
+      intervals: [...traceIntervals(deps, meter, quantity, period)],
+    };
+  });
+  return {
+    id: asked.id,
+    from: isoIn(time_zone, period.from_ms),
+    to: isoIn(time_zone, period.to_ms),
+    time_zone,
+    gwp: gwp.id,
+    value_kg: measureOf(total, CO2E_UNIT).value,
+    formulas: [...formulas(deps, asked, pieces, books)],
+    activities,
+    factors: [...factorsUsed(books.sums, deps.factors, time_zone)],
+  };
+}
+
+function sumsOf(sums: readonly EmissionSum[], meter: CatalogMeter): readonly EmissionSum[] {
+  return sums.filter((sum) => sum.gateway.edge === meter.key.edge && sum.device === meter.key.device);
+}
+
+/** The period cut where a factor begins or ends to apply: within a piece, a carrier has one factor. */
+export function splitAtFactors(period: Bucket, factors: readonly EmissionFactor[]): readonly Bucket[] {
+  const inside = factors
+    .flatMap((factor) => [factor.valid_from_ms, factor.valid_to_ms ?? period.from_ms])
+    .filter((at_ms) => at_ms > period.from_ms && at_ms < period.to_ms);
+  const edges = [period.from_ms, ...[...new Set(inside)].sort((a, b) => a - b), period.to_ms];
+  return edges.slice(1).map((to_ms, at) => ({ from_ms: edges[at]!, to_ms }));
+}
+
+interface Term {
+  readonly scope: 1 | 2;
+  readonly quantity: QuantityId;
+  readonly factor: EmissionFactor | null;
+  readonly factorKey: string;
+  readonly ncv: string | null;
+  activity: Decimal;
+  sums: EmissionSum[];
+}
+
+/** One line per scope and factor: the activity that met this factor, and what came of it. */
+function formulas(
+  deps: ApiDeps,
+  { meters, gwp }: Asked,
+  pieces: readonly Bucket[],
+  books: ReturnType<typeof readBooks>,
+): readonly Trace["formulas"][number][] {
+  const terms = new Map<string, Term>();
+  for (const meter of meters) {
+    const quantity = emitting(meter)!;
+    for (const [at, piece] of pieces.entries()) {
+      const sums = books.emissions.get(meter.id)?.get(at) ?? [];
+      const [first] = sums;
+      if (first === undefined) continue;
+      const factor = findFactor(deps.factors, first);
+      const ncv = factor?.basis === "fuel_MJ" ? ncvOf(deps, meter, piece) : null;
+      const key = `${first.scope} ${factorKey(first)} ${ncv}`;
+      let term = terms.get(key);
+      if (term === undefined) {
+        term = {
+          scope: first.scope,
+          quantity,
+          factor,
+          factorKey: factorKey(first),
+          ncv,
+          activity: integer(0n),
+          sums: [],
+        };
+        terms.set(key, term);
+      }
+      const rows = books.energy.get(`${meter.id} ${quantity}`)?.get(at) ?? [];
+      for (const row of rows)
+        term.activity = add(term.activity, amountIn(QUANTITIES[quantity].unit, row.ticks, row.tick));
+      term.sums.push(...sums);
+    }
+  }
+  return [...terms.values()]
+    .sort((a, b) => a.scope - b.scope)
+    .map((term) => ({ scope: term.scope, text: formulaText(term, gwp) }));
+}
+
+/** Numbers in plain decimal with a point, so that they can be typed into a calculator. */
+export function formulaText(term: Omit<Term, "scope">, gwp: GwpSet): string {
+  const result = `${tonnes(co2e_kg(gasMasses(term.sums), gwp))} t CO2e`;
+  const { factor, activity } = term;
+  const isMixed = new Set(term.sums.map(factorKey)).size > 1;
+  if (factor === null || isMixed)
+    return `Σ book entries (${[...new Set(term.sums.map(factorKey))].join(", ")}) = ${result}`;
+  const weights = (["co2", "ch4", "n2o"] as const).flatMap((gas) => {
+    const mg = factor.mg_per_basis[gas];
+    return mg === undefined ? [] : [{ gas, mg, gwp: gwp.gwp[gas] }];
+  });
+  if (factor.basis === "energy_Wh") {
+    // mg/Wh = kg/MWh: a thousandth of it is t/MWh.
+    const sum = weights
+      .map(({ mg, gwp: potential }) => {
+        const t_per_MWh = formatDecimal(multiply(parseDecimal(mg), parseDecimal("0.001")));
+        return potential === "1" ? t_per_MWh : `${t_per_MWh} × ${potential}`;
+      })
+      .join(" + ");
+    const factorText =
+      weights.length === 1 && factor.stated.unit === "tCO2/MWh" ? `${sum} tCO2/MWh` : `(${sum}) t CO2e/MWh`;
+    return `${formatDecimal(multiply(activity, parseDecimal("0.001")))} MWh × ${factorText} = ${result}`;
+  }
+  // mg/MJ = kg/TJ.
+  const sum = weights.map(({ mg, gwp: potential }) => (potential === "1" ? mg : `${mg} × ${potential}`)).join(" + ");
+  const unit = UNITS[QUANTITIES[term.quantity].unit].notation;
+  return `${formatDecimal(activity)} ${unit} × ${term.ncv} MJ/${unit} ÷ 1000000 × (${sum}) kg CO2e/TJ ÷ 1000 = ${result}`;
+}
+
+function tonnes(kg: Decimal): string {
+  return formatDecimal({ digits: kg.digits, scale: kg.scale + 3 });
+}
+
+function ncvOf(deps: ApiDeps, meter: CatalogMeter, piece: Bucket): string | null {
+  const [entry] = deps.store.emissions(meter.key, meter.key.device, piece.from_ms, piece.to_ms, 1, "newest");
+  return entry?.ncv_MJ_per_Nm3 ?? null;
+}
+
+/** The register of the counter as the newest birth before the end of the period announced it. */
+function registerOf(deps: ApiDeps, meter: CatalogMeter, quantity: QuantityId, to_ms: number): string | null {
+  const batch = deps.store.batchAtOrBefore(meter.key, meter.key.device, to_ms);
+  const birth = batch === null ? null : deps.store.birth(batch.birthId);
+  const wire = QUANTITIES[quantity].wire;
+  return birth?.metrics.find((metric) => metric.name === wire)?.properties.register ?? null;
+}
+
+function traceIntervals(
+  deps: ApiDeps,
+  meter: CatalogMeter,
+  quantity: QuantityId,
+  period: Bucket,
+): readonly TraceInterval[] {
+  const { key } = meter;
+  const intervals = deps.store.intervals(
+    key,
+    key.device,
+    quantity,
+    period.from_ms,
+    period.to_ms,
+    INTERVALS_MAX,
+    "newest",
+  );
+  const oldest_ms = intervals.at(-1)?.from_ms ?? period.to_ms;
+  const entries = new Map<number, StoredEmission[]>();
+  for (const entry of deps.store.emissions(
+    key,
+    key.device,
+    oldest_ms,
+    period.to_ms,
+    INTERVALS_MAX * ENTRIES_PER_INTERVAL,
+    "newest",
+  )) {
+    const held = entries.get(entry.from_ms);
+    if (held === undefined) entries.set(entry.from_ms, [entry]);
+    else held.push(entry);
+  }
+  return intervals.map((interval) => traceInterval(interval, entries.get(interval.from_ms) ?? [], deps.zone.time_zone));
+}
+
+export function traceInterval(
+  interval: StoredInterval,
+  entries: readonly StoredEmission[],
+  timeZone: string,
+): TraceInterval {
+  const { unit } = QUANTITIES[interval.quantity];
+  return {
+    from: isoIn(timeZone, interval.from_ms),
+    to: isoIn(timeZone, interval.to_ms),
+    quantity: interval.quantity,
+    ticks: interval.ticks === null ? null : String(interval.ticks),
+    tick: `${interval.tick.amount} ${UNITS[interval.tick.unit].ucum}`,
+    value: interval.ticks === null ? null : toNumber(amountIn(unit, interval.ticks, interval.tick)),
+    unit: UNITS[unit].ucum,
+    flag: interval.flag,
+    coverage_pct: Math.floor(interval.coverage * 1e6) / 1e4,
+    polls_expected: interval.pollsExpected,
+    polls_answered: interval.pollsAnswered,
+    cause: interval.cause,
+    verification: interval.verification,
+    opening: boundary(interval.opening, timeZone),
+    closing: boundary(interval.closing, timeZone),
+    batch: { gateway: interval.gateway.edge, epoch: interval.epoch, number: interval.batch },
+    entries: entries.map((entry) => ({
+      id: `e${entry.id}`,
+      gas: entry.gas,
+      mg: String(entry.mg),
+      factor: factorKey(entry),
+      match: entry.match,
+    })),
+  };
+}
+
+function boundary(value: Boundary | null, timeZone: string): z.infer<typeof TraceBoundary> | null {
+  if (value === null) return null;
+  const { count, words } = value;
+  return {
+    count: String(count),
+    words:
+      words === null
+        ? null
+        : { fc: words.fc, address: words.address, hex: words.hex, at: isoIn(timeZone, words.at_ms) },
+  };
+}
