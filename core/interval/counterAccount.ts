@@ -34,6 +34,8 @@ export interface CounterAccount {
   answered: number;
   failures: number;
   failureWhy: IntervalCause | null;
+  /** Why polls failed since the last reading: the cause of a gap, whichever intervals it turns out to span. */
+  sinceLastWhy: IntervalCause | null;
   opening: Boundary | null;
 }
 
@@ -42,6 +44,12 @@ export interface CounterAccount {
  * boundary is a gap in shape: its energy is exact, how it divides between the intervals is estimated.
  */
 const GAP_PERIODS = 2.5;
+
+/**
+ * Intervals one reading may close: more than a leap year of quarter hours. A longer jump is a clock that was set for the
+ * first time, or a meter forgotten: the stretch is not divided but left out, and the account starts again.
+ */
+export const INTERVALS_AT_ONCE_MAX = 40_000;
 
 const NONE: readonly Interval[] = [];
 
@@ -67,6 +75,7 @@ export function openAccount(
     answered: 0,
     failures: 0,
     failureWhy: null,
+    sinceLastWhy: null,
     opening: null,
   };
 }
@@ -87,12 +96,16 @@ export function takeReading(
     startAt(account, reading, words);
     return NONE;
   }
-  const delta = counterDelta(last, reading, account.definition);
-  if (delta.kind === "gap" && delta.why === "time-not-later") {
+  // Before all else: a meter that was replaced and a clock that went back come together when a gateway is swapped.
+  if (!(reading.at_ms > last.at_ms)) {
     noteFailure(account, "clock");
     return NONE;
   }
+  if (reading.at_ms - account.from_ms > INTERVALS_AT_ONCE_MAX * account.interval_ms) {
+    return startAgain(account, reading, words);
+  }
 
+  const delta = counterDelta(last, reading, account.definition);
   const elapsed_ms = reading.at_ms - last.at_ms;
   const crossesBoundary = reading.at_ms > account.to_ms;
   const isLong = elapsed_ms > Math.min(account.definition.poll_ms * GAP_PERIODS, account.interval_ms);
@@ -122,6 +135,7 @@ export function takeReading(
           ? null
           : { count, words: account.lastWords };
     openNext(account, opening);
+    if (boundary_ms !== reading.at_ms) account.failureWhy = account.sinceLastWhy;
     at_ms = boundary_ms;
     ticksDone = ticks;
   }
@@ -133,8 +147,7 @@ export function takeReading(
     isGapInShape,
   );
   account.answered += 1;
-  account.last = reading;
-  account.lastWords = words;
+  keep(account, reading, words);
   return closed ?? NONE;
 }
 
@@ -142,6 +155,7 @@ export function takeReading(
 export function noteFailure(account: CounterAccount, why: IntervalCause): void {
   account.failures += 1;
   account.failureWhy = why;
+  account.sinceLastWhy = why;
 }
 
 /** A copy that later changes to the account do not touch. */
@@ -156,8 +170,26 @@ function startAt(account: CounterAccount, reading: CounterReading, words: Counte
   account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
   account.opening = account.missing_ms > 0 ? null : { count: reading.count, words };
   account.answered = 1;
+  account.failures = 0;
+  account.failureWhy = null;
+  keep(account, reading, words);
+}
+
+/** Closes the open interval with its rest missing and starts at this reading as if it were the first. */
+function startAgain(account: CounterAccount, reading: CounterReading, words: CounterWords | null): readonly Interval[] {
+  const last_ms = account.last?.at_ms ?? account.from_ms;
+  allot(account, account.to_ms - last_ms, 0n, "interval-too-long", false);
+  const closed = closeInterval(account, null);
+  openNext(account, null);
+  startAt(account, reading, words);
+  if (account.missing_ms > 0) account.missingWhy = "interval-too-long";
+  return [closed];
+}
+
+function keep(account: CounterAccount, reading: CounterReading, words: CounterWords | null): void {
   account.last = reading;
   account.lastWords = words;
+  account.sinceLastWhy = null;
 }
 
 function allot(
@@ -189,7 +221,7 @@ function closeInterval(account: CounterAccount, closing: Boundary | null): Inter
     tick: account.definition.tick,
     ticks: missing_ms >= interval_ms ? null : account.ticks,
     flag: missing_ms > 0 ? "X" : shared_ms > 0 ? "S" : "M",
-    coverage: Math.max(0, 1 - (missing_ms + shared_ms) / interval_ms),
+    coverage: (interval_ms - missing_ms - shared_ms) / interval_ms,
     pollsExpected,
     pollsAnswered: account.answered,
     cause: isWhole ? null : (account.missingWhy ?? account.failureWhy ?? (shared_ms > 0 ? "not-polled" : null)),
