@@ -47,7 +47,7 @@ export const LIVE_PATH = `${ROOT}/live`;
 export const healthQuery = (): Query<Health> => query("/health");
 export const zonesQuery = (): Query<readonly Zone[]> => query("/zones");
 export const sitesQuery = (zone: string): Query<readonly Site[]> => query("/sites", { zone });
-export const metersQuery = (site: string): Query<readonly Meter[]> => query("/meters", { site });
+export const metersQuery = (where: Where): Query<readonly Meter[]> => query("/meters", { ...where });
 export const gatewaysQuery = (zone: string): Query<readonly Gateway[]> => query("/gateways", { zone });
 export const attentionQuery = (zone: string): Query<readonly Attention[]> => query("/attention", { zone });
 

@@ -4,7 +4,7 @@ import { energy_Wh, mass_kg } from "./units.ts";
 /** What the page works out from the API's figures. Unknown stays null all the way; nothing here fills a hole. */
 export type Change =
   | { readonly kind: "change"; readonly pct: number }
-  | { readonly kind: "none"; readonly why: "no-figure" | "incomplete" | "zero" };
+  | { readonly kind: "none"; readonly why: "no-figure" | "not-begun" | "incomplete" | "zero" };
 
 /** Below this measured share a comparison would say more about the holes than about the factory. */
 export const COMPARABLE_COVERAGE_PCT = 95;
@@ -12,10 +12,15 @@ export const COMPARABLE_COVERAGE_PCT = 95;
 const isIncomplete = (figure: Measure): boolean =>
   figure.lower_bound && (figure.coverage_pct ?? 0) < COMPARABLE_COVERAGE_PCT;
 
-export function changeOf(now: Measure | null, before: Measure | null): Change {
+/**
+ * `reachesBack`: whether there is data at all since the earlier period began. The API counts as missing only what was due
+ * after a meter's first interval, so an earlier period that is cut short by the beginning looks whole.
+ */
+export function changeOf(now: Measure | null, before: Measure | null, reachesBack: boolean): Change {
   if (now === null || before === null || now.value === null || before.value === null) {
     return { kind: "none", why: "no-figure" };
   }
+  if (!reachesBack) return { kind: "none", why: "not-begun" };
   if (isIncomplete(now) || isIncomplete(before)) return { kind: "none", why: "incomplete" };
   const current = mass_kg(now.value, now.unit) ?? now.value;
   const earlier = mass_kg(before.value, before.unit) ?? before.value;
@@ -87,7 +92,8 @@ export interface Bar {
   readonly parts: readonly { readonly key: string; readonly t: number | null; readonly estimated_pct: number }[];
   /** t; null when no group has a figure. */
   readonly total_t: number | null;
-  readonly state: "whole" | "part-missing" | "missing" | "to-come";
+  /** `not-begun`: before the first interval, nothing was due. */
+  readonly state: "whole" | "part-missing" | "missing" | "not-begun" | "to-come";
   readonly coverage_pct: number | null;
 }
 
@@ -109,10 +115,15 @@ export function barsOf(groups: readonly EmissionGroup[], now_ms: number): readon
       to_ms: Date.parse(point.to),
       parts,
       total_t: known.length === 0 ? null : known.reduce((sum, part) => sum + (part.t ?? 0), 0),
-      state: from_ms >= now_ms ? "to-come" : known.length === 0 ? "missing" : lacks ? "part-missing" : "whole",
+      state: from_ms >= now_ms ? "to-come" : stateOfBar(known.length, coverages.length, lacks),
       coverage_pct: coverages.length === 0 ? null : Math.min(...coverages),
     };
   });
+}
+
+function stateOfBar(known: number, due: number, lacks: boolean): Bar["state"] {
+  if (known === 0) return due === 0 ? "not-begun" : "missing";
+  return lacks ? "part-missing" : "whole";
 }
 
 /** Greatest first; factories without a figure last, in the order given. */

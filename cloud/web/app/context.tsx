@@ -22,6 +22,8 @@ export interface App {
   readonly elapsed: Range;
   readonly previous: Range;
   readonly span: Span;
+  /** Whether there is data since the beginning of the period compared with. */
+  readonly reachesBack: boolean;
 }
 
 const Context = createContext<App | null>(null);

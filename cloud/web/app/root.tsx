@@ -49,7 +49,8 @@ export function Root() {
       </main>
     );
   }
-  const app: App = { t, lang, theme, route, go, zone, sites, ...span };
+  const reachesBack = zone.data_from !== null && Date.parse(zone.data_from) <= span.previous.from_ms;
+  const app: App = { t, lang, theme, route, go, zone, sites, reachesBack, ...span };
   return (
     <AppProvider app={app}>
       <Shell preferences={preferences} />
@@ -70,18 +71,21 @@ function useRefreshWhenBooksGrow(): void {
     const hasGrown = last.booksTo !== null && booksTo !== last.booksTo;
     const hasHistory = last.historyDays !== null && historyDays !== last.historyDays;
     seen.current = { booksTo, historyDays, wasLost: isLost || (last.wasLost && connection !== "open") };
-    if (hasHealed || hasGrown || hasHistory) refreshSoon();
+    if (hasHealed || hasGrown) refreshSoon(REFRESH_AFTER_MS);
+    else if (hasHistory) refreshSoon(REFRESH_HISTORY_MS);
   }, [booksTo, historyDays, connection]);
 }
 
 const REFRESH_AFTER_MS = 1500;
+/** While the demo computes its past, days arrive faster than anyone reads: leave the machine to it. */
+const REFRESH_HISTORY_MS = 4000;
 let isRefreshDue = false;
 
-/** At most one refresh every 1.5 s however fast the books grow; never put off by the next growth. */
-function refreshSoon(): void {
+/** At most one refresh in that time however fast the books grow; never put off by the next growth. */
+function refreshSoon(after_ms: number): void {
   if (isRefreshDue) return;
   isRefreshDue = true;
-  after(REFRESH_AFTER_MS, () => {
+  after(after_ms, () => {
     isRefreshDue = false;
     refreshAll();
   });

@@ -45,7 +45,7 @@ export function TopBar({ preferences, attentionCount, openAttention }: TopBarPro
         </button>
         <button type="button" className="plain" onClick={openAttention}>
           {attentionCount > 0 && <span className="count">{attentionCount}</span>}
-          {t.overview.attention}
+          <span className={attentionCount > 0 ? "attention-word" : undefined}>{t.overview.attention}</span>
         </button>
       </div>
     </header>
@@ -151,8 +151,13 @@ function LiveDot() {
         </span>
       )}
       <span className={`live live-${isStale ? "stale" : connection}`} role="status">
-        {word}
-        {age_ms !== null && <span aria-hidden="true"> · {agoText(age_ms, lang)}</span>}
+        <span className="live-word">{word}</span>
+        {age_ms !== null && (
+          <span className="live-age" aria-hidden="true">
+            <i> · </i>
+            {agoText(age_ms, lang)}
+          </span>
+        )}
       </span>
     </>
   );

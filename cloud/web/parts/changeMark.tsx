@@ -3,7 +3,7 @@ import type { Change } from "../derive.ts";
 import { changeText, rangeText } from "../format.ts";
 import { Explain } from "./explain.tsx";
 
-const REASONS = { "no-figure": "noFigure", incomplete: "incomplete", zero: "zero" } as const;
+const REASONS = { "no-figure": "noFigure", "not-begun": "notBegun", incomplete: "incomplete", zero: "zero" } as const;
 
 /** Change against the period before; where the two cannot be compared, a dash that says why. */
 export function ChangeMark({ change, isShort = false }: { readonly change: Change; readonly isShort?: boolean }) {

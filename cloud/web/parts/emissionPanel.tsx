@@ -51,7 +51,7 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
   const saveCsv = (): void => {
     const head = ["from", "to", ...groups.map((g) => `${g.name} (t CO2e)`), "coverage_pct", "state"];
     const rows = bars
-      .filter((bar) => bar.state !== "to-come")
+      .filter((bar) => isPast(bar))
       .map((bar) => [
         isoLocal(bar.from_ms, timeZone),
         isoLocal(bar.to_ms, timeZone),
@@ -69,10 +69,6 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
       isOld={answer.isOld}
       tools={
         <>
-          <Legend
-            items={groups}
-            hasMissing={bars.some((bar) => bar.state === "missing" || bar.state === "part-missing")}
-          />
           {toggle}
           <Tools
             isTable={isTable}
@@ -92,11 +88,19 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
       ) : isTable ? (
         <BarTable bars={bars} groups={groups} step={ownStep} caption={title} />
       ) : (
-        <Chart ref={chart} label={`${title}, t CO₂e`} build={build} time={time} height="100%" />
+        <div className="charted">
+          <Legend
+            items={groups}
+            hasMissing={bars.some((bar) => bar.state === "missing" || bar.state === "part-missing")}
+          />
+          <Chart ref={chart} label={`${title}, t CO₂e`} build={build} time={time} height="100%" />
+        </div>
       )}
     </Panel>
   );
 }
+
+const isPast = (bar: Bar): boolean => bar.state !== "to-come" && bar.state !== "not-begun";
 
 const indexOrNull = (index: number): number | null => (index < 0 ? null : index);
 
@@ -133,7 +137,7 @@ function BarTable({ bars, groups, step, caption }: BarTableProps) {
     <VirtualTable
       caption={caption}
       columns={columns}
-      rows={bars.filter((bar) => bar.state !== "to-come")}
+      rows={bars.filter((bar) => isPast(bar))}
       height="100%"
       rowKey={(bar) => bar.from_ms}
     />

@@ -1,5 +1,5 @@
 import type { Attention } from "../../api/schemas.ts";
-import { numberText } from "../format.ts";
+import { durationText, numberText } from "../format.ts";
 import type { Lang } from "../units.ts";
 import type { Texts } from "./vi.ts";
 
@@ -17,17 +17,21 @@ export interface AttentionNames {
 
 export function attentionWords(item: Attention, names: AttentionNames, t: Texts, lang: Lang): AttentionWords {
   const place = names.place ?? item.gateway ?? t.attention.siteless;
-  const meter = names.meter ?? item.meter ?? "";
+  const meter = names.meter ?? item.meter?.split("/").at(-1) ?? "";
   const param = (...keys: string[]): string => {
     const value = keys.map((key) => item.params[key]).find((found) => found !== undefined);
     return typeof value === "number" ? numberText(value, Number.isInteger(value) ? 0 : 1, lang) : (value ?? "");
   };
-  const what = param("name", lang === "vi" ? "name_vi" : "name_en", "carrier", "factor") || place;
+  const hours = (): string =>
+    typeof item.params.hours === "number" ? durationText(item.params.hours * 3_600_000, lang) : "";
+  const what = param(lang === "vi" ? "name_vi" : "name_en", "carrier", "factor") || place;
   switch (item.code) {
     case "gateway-offline":
     case "dead-letters":
-    case "clock":
+    case "batch-quarantined":
       return t.attention[item.code](place);
+    case "gateway-unassigned":
+      return t.attention[item.code](item.gateway ?? place);
     case "meter-silent":
     case "books-disagree":
     case "bad-values":
@@ -36,9 +40,9 @@ export function attentionWords(item: Attention, names: AttentionNames, t: Texts,
     case "no-factor":
       return t.attention[item.code](what);
     case "missing-data":
-      return t.attention["missing-data"](place, meter, param("duration", "intervals", "missing"));
+      return t.attention["missing-data"](place, meter, hours());
     case "backlog":
-      return t.attention.backlog(place, param("pending_batches", "pending", "batches", "count"));
+      return t.attention.backlog(place, param("pending"));
     default:
       return t.attention.other(place, item.code);
   }

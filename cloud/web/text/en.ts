@@ -39,8 +39,7 @@ export const en: Texts = {
     connecting: "connecting",
     open: "live",
     lost: "connection lost",
-    lostHint: (age) =>
-      `The server was last heard ${age}. The page keeps trying to reconnect; the figures below are the last received.`,
+    lostHint: (age) => `Last data received ${age}. The page keeps trying to reconnect; the figures are from then.`,
     lostTitle: "Connection to the server lost",
     stale: "Old data",
     history: (done, total) => `Building history, ${done} of ${total} days`,
@@ -55,8 +54,9 @@ export const en: Texts = {
   state: { ok: "Working", warn: "Worth a look", bad: "Faulty", unknown: "No data yet" },
   stateWhy: {
     silent: "The meter does not answer",
-    offline: "The gateway is offline",
+    offline: "The gateway cannot reach the meter",
     "bad-values": "Returns values that cannot be used",
+    "gateway-offline": "The gateway is offline",
     stale: "The data is old",
   },
   quality: { good: "good", uncertain: "uncertain", bad: "bad", stale: "old" },
@@ -79,6 +79,7 @@ export const en: Texts = {
 
   change: {
     noFigure: "The period before has no data to compare with.",
+    notBegun: "Not compared: the data begins only after the start of the period before.",
     incomplete:
       "Not compared: one of the two periods was measured for less than 95% of its time, so the difference would describe the gap, not the factory.",
     zero: "The period before was zero; there is no ratio.",
@@ -154,7 +155,9 @@ export const en: Texts = {
     water: "Water",
     solar: "Solar electricity",
     solarShare: (pct) => `${pct} of the electricity used here`,
-    now: (power) => `now ${power}`,
+    now: (power) => `drawing ${power} now`,
+    feeding: (power) => `feeding in ${power} now`,
+    making: (power) => `making ${power} now`,
     load: "Load curve",
     loadStep: { "15min": "15-minute means", hour: "hourly means", day: "daily means", month: "", year: "" },
     gridImport: "From the grid",
@@ -301,7 +304,7 @@ export const en: Texts = {
     }),
     "missing-data": (place, meter, amount) => ({
       title: `${place}: data missing${meter === "" ? "" : ` from ${meter}`}`,
-      detail: `${amount === "" ? "Part of the period" : amount} has no data; the figures are lower bounds.`,
+      detail: `${amount === "" ? "Part" : amount} of the last 24 hours is missing; it is not counted as zero, so the true figure is higher.`,
     }),
     backlog: (place, count) => ({
       title: `${place}: data waiting to be sent`,
@@ -323,9 +326,14 @@ export const en: Texts = {
       title: `${place}: ${meter} returns wrong values`,
       detail: "Implausible values are kept but left out of the totals.",
     }),
-    clock: (place) => ({
-      title: `${place}: the gateway's clock is off`,
-      detail: "Check its NTP; the 15-minute boundaries rest on it.",
+    "batch-quarantined": (place) => ({
+      title: `${place}: two batches with one number differ`,
+      detail:
+        "The later one is kept apart and not counted. The gateway's data may have been copied; someone should look.",
+    }),
+    "gateway-unassigned": (gateway) => ({
+      title: `Gateway ${gateway} belongs to no factory`,
+      detail: "Its readings are stored but count nowhere. Add the gateway to a site in collector.yaml.",
     }),
     other: (place, code) => ({ title: `${place}: worth a check`, detail: `Code: ${code}.` }),
   },

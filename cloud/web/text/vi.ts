@@ -35,8 +35,7 @@ export const vi = {
     connecting: "đang kết nối",
     open: "trực tiếp",
     lost: "mất kết nối",
-    lostHint: (age: string) =>
-      `Mất kết nối với máy chủ ${age}. Trang đang tự nối lại; số liệu bên dưới là của lần cuối nhận được.`,
+    lostHint: (age: string) => `Lần cuối nhận được số liệu: ${age}. Trang đang tự nối lại; các con số là của lúc đó.`,
     lostTitle: "Mất kết nối với máy chủ",
     stale: "Số liệu cũ",
     history: (done: number, total: number) => `Đang dựng lịch sử ${done}/${total} ngày`,
@@ -47,8 +46,9 @@ export const vi = {
   state: { ok: "Bình thường", warn: "Cần xem", bad: "Có lỗi", unknown: "Chưa có số liệu" },
   stateWhy: {
     silent: "Đồng hồ không trả lời",
-    offline: "Gateway mất kết nối",
+    offline: "Gateway báo không nối được đồng hồ",
     "bad-values": "Trả về giá trị không dùng được",
+    "gateway-offline": "Gateway mất kết nối",
     stale: "Số liệu đã cũ",
   } as Record<string, string>,
   quality: { good: "tốt", uncertain: "nghi ngờ", bad: "hỏng", stale: "cũ" },
@@ -71,6 +71,7 @@ export const vi = {
 
   change: {
     noFigure: "Kỳ trước chưa có số liệu để so.",
+    notBegun: "Không so: số liệu bắt đầu sau ngày đầu của kỳ trước.",
     incomplete:
       "Không so: một trong hai kỳ đo được dưới 95 % thời gian, chênh lệch khi đó nói về chỗ thiếu chứ không nói về nhà máy.",
     zero: "Kỳ trước bằng 0, không tính được tỷ lệ.",
@@ -146,7 +147,9 @@ export const vi = {
     water: "Nước",
     solar: "Điện mặt trời",
     solarShare: (pct: string) => `${pct} lượng điện nhà máy dùng`,
-    now: (power: string) => `đang ${power}`,
+    now: (power: string) => `đang lấy ${power}`,
+    feeding: (power: string) => `đang phát lên lưới ${power}`,
+    making: (power: string) => `đang phát ${power}`,
     load: "Biểu đồ phụ tải",
     loadStep: { "15min": "trung bình 15 phút", hour: "trung bình giờ", day: "trung bình ngày", month: "", year: "" },
     gridImport: "Lấy từ lưới",
@@ -294,7 +297,7 @@ export const vi = {
     }),
     "missing-data": (place: string, meter: string, amount: string) => ({
       title: `${place}: thiếu số liệu${meter === "" ? "" : ` ${meter}`}`,
-      detail: `${amount === "" ? "Một phần của kỳ" : amount} chưa có số liệu; con số trong kỳ là mức thấp nhất.`,
+      detail: `Trong 24 giờ qua thiếu ${amount === "" ? "một phần" : amount}; phần thiếu không tính là 0, con số thật cao hơn.`,
     }),
     backlog: (place: string, count: string) => ({
       title: `${place}: còn số liệu chờ gửi`,
@@ -316,9 +319,13 @@ export const vi = {
       title: `${place}: ${meter} trả về giá trị sai`,
       detail: "Giá trị không hợp lý được giữ lại nhưng không cộng vào tổng.",
     }),
-    clock: (place: string) => ({
-      title: `${place}: đồng hồ thời gian của gateway lệch`,
-      detail: "Kiểm tra NTP của gateway; mốc 15 phút phụ thuộc vào nó.",
+    "batch-quarantined": (place: string) => ({
+      title: `${place}: hai gói cùng số nhưng khác nội dung`,
+      detail: "Gói đến sau được giữ riêng, không tính. Có thể dữ liệu của gateway đã bị sao chép; cần người xem.",
+    }),
+    "gateway-unassigned": (gateway: string) => ({
+      title: `Gateway ${gateway} chưa thuộc nhà máy nào`,
+      detail: "Số đo được lưu nhưng không cộng vào đâu. Thêm gateway vào một site trong collector.yaml.",
     }),
     other: (place: string, code: string) => ({ title: `${place}: cần kiểm tra`, detail: `Mã: ${code}.` }),
   },

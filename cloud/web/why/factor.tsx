@@ -19,7 +19,11 @@ export function FactorCard({ factor }: { readonly factor: FactorUse }) {
       <p className="quiet small">
         {factor.id} · {factor.version} · {t.why.level[factor.level]} · {t.why.match[factor.match]}
       </p>
-      {factor.why !== null && <p className="small">{factor.why}</p>}
+      {factor.match === "provisional" && (
+        <p className="small" title={factor.why ?? undefined}>
+          {t.coverage.provisional}
+        </p>
+      )}
       <dl>
         <dt>{t.why.document}</dt>
         <dd>{factor.document}</dd>

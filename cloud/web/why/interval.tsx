@@ -2,7 +2,8 @@ import { useState } from "react";
 import type { Trace, TraceInterval } from "../../api/schemas.ts";
 import { useApp } from "../app/context.tsx";
 import { amountShown, coverageText, dayTimeText, numberText, timeText, UNKNOWN } from "../format.ts";
-import { groupedDigits, tickDifference, wordsOf } from "./words.ts";
+import { unitText } from "../units.ts";
+import { groupedDigits, tickDifference, tickText, wordsOf } from "./words.ts";
 
 const PAGE = 50;
 
@@ -126,7 +127,7 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
           <dt>{t.why.difference}</dt>
           <dd>
             <code>{ticks === null ? UNKNOWN : groupedDigits(ticks, lang)}</code>{" "}
-            <span className="quiet">{t.why.tick(interval.tick)}</span>
+            <span className="quiet">{t.why.tick(tickText(interval.tick, (ucum) => unitText(ucum, lang)))}</span>
           </dd>
         </div>
       </dl>

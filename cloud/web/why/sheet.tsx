@@ -11,7 +11,7 @@ import { Bone, Empty, Failed } from "../parts/panel.tsx";
 import { Sheet } from "../parts/sheet.tsx";
 import { FactorCard } from "./factor.tsx";
 import { IntervalList } from "./interval.tsx";
-import { registerParts } from "./words.ts";
+import { formulaText, registerParts } from "./words.ts";
 
 /** Why this number: formula → activity by meter → intervals → register words, and the factors with their papers. */
 export function WhySheet({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
@@ -61,7 +61,7 @@ function TraceBody({ trace, period }: { readonly trace: Trace; readonly period: 
         <ul className="formulas">
           {trace.formulas.map((formula) => (
             <li key={formula.text}>
-              <code>{localFormula(formula.text, lang)}</code>
+              <code>{formulaText(formula.text, lang)}</code>
               <span className="quiet">{t.why.scope(formula.scope)}</span>
             </li>
           ))}
@@ -95,14 +95,6 @@ function TraceBody({ trace, period }: { readonly trace: Trace; readonly period: 
         ))}
       </section>
     </>
-  );
-}
-
-/** The server writes formulas with a decimal point; Vietnamese readers get their own digits. */
-function localFormula(text: string, lang: "vi" | "en"): string {
-  if (lang === "en") return text;
-  return text.replace(/\d[\d,]*(\.\d+)?/g, (number) =>
-    number.replaceAll(",", "\u0000").replace(".", ",").replaceAll("\u0000", "."),
   );
 }
 

@@ -28,3 +28,15 @@ export function tickDifference(opening: string | null, closing: string | null): 
 export function groupedDigits(digits: string, lang: "vi" | "en"): string {
   return digits.replace(/\B(?=(\d{3})+(?!\d))/g, lang === "vi" ? "." : ",");
 }
+
+/** The server writes formulas with a decimal point and plain letters; here they get the reader's digits and proper signs. */
+export function formulaText(text: string, lang: "vi" | "en"): string {
+  const signed = text.replaceAll("CO2", "CO₂").replaceAll("CH4", "CH₄").replaceAll("N2O", "N₂O").replaceAll("m3", "m³");
+  return lang === "en" ? signed : signed.replace(/(\d)\.(\d)/g, "$1,$2");
+}
+
+/** "1 W.h" → "1 Wh": the tick of a counter with its unit as people write it. */
+export function tickText(tick: string, unitText: (ucum: string) => string): string {
+  const [amount = "", unit = ""] = tick.split(" ");
+  return `${amount} ${unitText(unit)}`;
+}

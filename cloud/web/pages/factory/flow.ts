@@ -202,7 +202,7 @@ export interface PlacedBlock {
   readonly links: readonly PlacedLink[];
 }
 
-export const FLOW = { nodeWidth: 9, labelWidth: 128, slot: 38, gap: 10, thicknessMin: 1.5 } as const;
+export const FLOW = { nodeWidth: 9, labelWidth: 136, slot: 38, gap: 10, thicknessMin: 1.5 } as const;
 
 /** Places a block in a drawing `width` wide; `bodyHeight` is what the thickest column may fill, px. */
 export function placeBlock(block: FlowBlock, width: number, bodyHeight: number): PlacedBlock {

@@ -74,7 +74,6 @@ export function LoadPanel({ answer, step, site }: LoadPanelProps) {
       isOld={answer.isOld}
       tools={
         <>
-          <Legend items={series.map((one) => ({ key: one.token, name: one.name, token: one.token }))} />
           {isZoomed && !isTable && (
             <button type="button" className="tool" onClick={() => chart.current?.resetZoom()}>
               {t.chart.resetZoom}
@@ -98,15 +97,21 @@ export function LoadPanel({ answer, step, site }: LoadPanelProps) {
       ) : isTable ? (
         <LoadTable series={series} points={points} />
       ) : (
-        <Chart
-          ref={chart}
-          label={`${t.factory.load}, ${unit}; ${t.chart.dragHint}`}
-          build={build}
-          time={time}
-          height="100%"
-          canZoom
-          onZoom={setZoomed}
-        />
+        <div className="charted">
+          <div className="charted-head">
+            <Legend items={series.map((one) => ({ key: one.token, name: one.name, token: one.token }))} />
+            <span className="quiet small drag-hint">{t.chart.dragHint}</span>
+          </div>
+          <Chart
+            ref={chart}
+            label={`${t.factory.load}, ${unit}; ${t.chart.dragHint}`}
+            build={build}
+            time={time}
+            height="100%"
+            canZoom
+            onZoom={setZoomed}
+          />
+        </div>
       )}
     </Panel>
   );

@@ -28,6 +28,6 @@ export function useFactory(site: string): FactoryAnswers {
     load: useQuery(energyQuery(where, span, load, "carrier")),
     // Only the totals are drawn; the coarsest step keeps the answer small.
     byMeter: useQuery(energyQuery(where, span, "year", "meter")),
-    meters: useQuery(metersQuery(site)),
+    meters: useQuery(metersQuery(where)),
   };
 }

@@ -18,7 +18,7 @@ interface FactoryStripProps {
 
 /** Tonnes, then what was drawn: only the kinds of energy this factory has meters for. */
 export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
-  const { t, lang, route } = useApp();
+  const { t, lang, route, reachesBack } = useApp();
   const { emissions, load, byMeter } = answers;
   const isLost = useLive((state) => state.connection === "lost");
   const problem = emissions.problem ?? load.problem;
@@ -37,11 +37,12 @@ export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
   }
   const total = emissions.data?.total ?? null;
   const now = live?.sites.find((one) => one.id === site.id);
-  const power = (power_W: number | null | undefined): string | null => {
-    if (power_W === null || power_W === undefined) return null;
+  const power = (power_W: number): string => {
     const shown = powerShown(power_W, lang);
-    return t.factory.now(`${shown.number} ${shown.unit}`);
+    return `${shown.number} ${shown.unit}`;
   };
+  const drawn_W = now?.power_W ?? null;
+  const made_W = now?.generation_W ?? null;
   const renewable = renewableOf(load.data);
   const electricity = gridImport(load.data);
   const solar = solarMade(load.data);
@@ -59,7 +60,7 @@ export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
       >
         {total !== null && (
           <div className="sub">
-            <ChangeMark change={changeOf(total, emissions.data?.previous ?? null)} />
+            <ChangeMark change={changeOf(total, emissions.data?.previous ?? null, reachesBack)} />
             <Coverage figure={total} />
             <Chips figure={total} />
           </div>
@@ -72,13 +73,17 @@ export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
           isOld={load.isOld}
           isLoading={load.data === null}
         >
-          {power(now?.power_W) !== null && <span className={isLost ? "old" : ""}>{power(now?.power_W)}</span>}
+          {drawn_W !== null && (
+            <span className={isLost ? "old" : ""}>
+              {drawn_W < 0 ? t.factory.feeding(power(-drawn_W)) : t.factory.now(power(drawn_W))}
+            </span>
+          )}
         </EnergyFigure>
       )}
       {solar !== null && (
         <EnergyFigure label={t.factory.solar} group={solar} isOld={load.isOld}>
           {renewable?.share_pct != null && <span>{t.factory.solarShare(percentText(renewable.share_pct, lang))}</span>}
-          {power(now?.generation_W) !== null && <span className={isLost ? "old" : ""}>{power(now?.generation_W)}</span>}
+          {made_W !== null && <span className={isLost ? "old" : ""}>{t.factory.making(power(made_W))}</span>}
         </EnergyFigure>
       )}
       {fuels.map(

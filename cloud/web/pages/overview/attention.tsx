@@ -1,8 +1,9 @@
 import { useState } from "react";
 import type { Attention } from "../../../api/schemas.ts";
+import { metersQuery } from "../../api.ts";
 import { GoLink, useApp } from "../../app/context.tsx";
 import { useNow } from "../../app/hooks.ts";
-import type { Loaded } from "../../app/queries.ts";
+import { type Loaded, useQuery } from "../../app/queries.ts";
 import { durationText } from "../../format.ts";
 import { Bone, Empty, Failed, Panel } from "../../parts/panel.tsx";
 import { Sheet } from "../../parts/sheet.tsx";
@@ -50,8 +51,9 @@ const SHOWN = 30;
 
 /** Most urgent first, each with the link to where it can be dealt with. */
 function AttentionList({ items, onGo }: AttentionListProps) {
-  const { t, lang, sites } = useApp();
+  const { t, lang, sites, zone } = useApp();
   const now_ms = useNow(30_000);
+  const meters = useQuery(metersQuery({ zone: zone.id })).data;
   const [limit, setLimit] = useState(SHOWN);
   if (items.length === 0) return <Empty title={t.overview.attentionNone} hint={t.overview.attentionNoneHint} />;
   const sorted = [...items].sort((a, b) => WEIGHT[a.severity] - WEIGHT[b.severity]);
@@ -60,7 +62,7 @@ function AttentionList({ items, onGo }: AttentionListProps) {
       <ul className="attention">
         {sorted.slice(0, limit).map((item) => {
           const site = sites.find((one) => one.id === item.site);
-          const meter = item.meter === null ? null : (item.meter.split("/").at(-1) ?? item.meter);
+          const meter = meters?.find((one) => one.id === item.meter)?.name[lang] ?? null;
           const words = attentionWords(item, { place: site?.name[lang] ?? null, meter }, t, lang);
           const body = (
             <>

@@ -53,6 +53,7 @@ export function factoryRows(
   sites: readonly Site[],
   now: Emissions | null,
   before: Emissions | null,
+  reachesBack: boolean,
 ): readonly FactoryRow[] {
   const rows = sites.map((site) => {
     const group = now?.groups.find((one) => one.key === site.id) ?? null;
@@ -62,7 +63,7 @@ export function factoryRows(
       site,
       group,
       t: kg === null ? null : kg / 1000,
-      change: changeOf(group?.total ?? null, earlier?.total ?? null),
+      change: changeOf(group?.total ?? null, earlier?.total ?? null, reachesBack),
     };
   });
   return ranked(rows, (row) => row.t);

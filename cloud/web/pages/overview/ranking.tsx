@@ -1,5 +1,6 @@
 import type { Emissions, LiveEvent } from "../../../api/schemas.ts";
 import { GoLink, useApp } from "../../app/context.tsx";
+import { useLive } from "../../app/liveStore.ts";
 import type { Loaded } from "../../app/queries.ts";
 import { numberText, powerShown } from "../../format.ts";
 import { ChangeMark } from "../../parts/changeMark.tsx";
@@ -17,6 +18,7 @@ interface RankingProps {
 /** Factories by tonnes. The whole row leads to the factory; the name is the link the keyboard finds. */
 export function Ranking({ rows, answer, live }: RankingProps) {
   const { t, lang, go } = useApp();
+  const isLost = useLive((state) => state.connection === "lost");
   const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
   return (
     <Panel title={t.overview.factories} note={t.overview.rankedBy} className="overview-ranking" isOld={answer.isOld}>
@@ -83,7 +85,7 @@ export function Ranking({ rows, answer, live }: RankingProps) {
                       <ChangeMark change={row.change} isShort />
                     </td>
                     <td className="wide">{row.group === null ? "–" : <Coverage figure={row.group.total} isShort />}</td>
-                    <td>
+                    <td className={isLost ? "old" : undefined}>
                       {power.number} <span className="unit">{power.unit}</span>
                     </td>
                   </tr>

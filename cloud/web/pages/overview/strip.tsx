@@ -33,7 +33,7 @@ export function Strip({ answers }: { readonly answers: OverviewAnswers }) {
 }
 
 function Tonnes({ answers: { byCarrier } }: { readonly answers: OverviewAnswers }) {
-  const { t, lang, route } = useApp();
+  const { t, lang, route, reachesBack } = useApp();
   const total = byCarrier.data?.total ?? null;
   return (
     <Figure
@@ -44,7 +44,7 @@ function Tonnes({ answers: { byCarrier } }: { readonly answers: OverviewAnswers 
     >
       {total !== null && (
         <div className="sub">
-          <ChangeMark change={changeOf(total, byCarrier.data?.previous ?? null)} />
+          <ChangeMark change={changeOf(total, byCarrier.data?.previous ?? null, reachesBack)} />
           <Coverage figure={total} />
           <Chips figure={total} />
         </div>

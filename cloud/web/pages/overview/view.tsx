@@ -13,12 +13,12 @@ const TITLES = { hour: "byHour", day: "byDay", month: "byMonth" } as const;
 
 /** One screen: how much, since when, from whom, and what needs a person. */
 export function OverviewPage() {
-  const { t, lang, zone, sites } = useApp();
+  const { t, lang, zone, sites, reachesBack } = useApp();
   const answers = useOverview();
   const live = useLive((state) => state.event);
   const [by, setBy] = useState<"carrier" | "scope">("carrier");
   const shown = by === "carrier" ? answers.byCarrier : answers.byScope;
-  const rows = factoryRows(sites, answers.bySite.data, answers.bySiteBefore.data);
+  const rows = factoryRows(sites, answers.bySite.data, answers.bySiteBefore.data, reachesBack);
   const title = t.overview[TITLES[answers.step as keyof typeof TITLES] ?? "byDay"];
   if (zone.sites.length === 0) {
     return (

@@ -373,7 +373,7 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
     to: iso(from_ms + QUARTER_MS),
     quantity: isGrid ? "active_energy_import_total" : "volume_base_total",
     ticks: known ? String(ticks) : null,
-    tick: isGrid ? "1 Wh" : "0.1 Nm3",
+    tick: isGrid ? "1 W.h" : "0.1 m3{normal}",
     value: known ? value : null,
     unit: carrierOf(meter).unit,
     flag: known ? (isShared ? "S" : "M") : "X",
@@ -564,15 +564,15 @@ export function attention(scenario: Scenario, now_ms: number): Attention[] {
       gateway: "gw-01",
       meter: "gw-01/incomer",
       since: iso(DARK_STEEL.from_ms),
-      params: { intervals: 28 },
+      params: { intervals: 28, hours: 7, duration: "7 h" },
     }),
     item("warn", "backlog", {
       site: "dien-tu-bac-son",
       gateway: "gw-02",
       since: iso(now_ms - 9 * 60_000),
-      params: { pending_batches: 214 },
+      params: { pending: 214 },
     }),
-    item("info", "provisional-factor", { params: { carrier: "electricity" } }),
+    item("info", "provisional-factor", { params: { carrier: "electricity", name_vi: "Điện lưới", name_en: "Grid electricity", factor: "vn-grid", version: "2023.1", value: "0.6592", unit: "tCO2/MWh" } }),
   ];
 }
 
