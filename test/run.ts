@@ -69,7 +69,7 @@ function runStep({ name, args }: Step): Promise<boolean> {
 }
 
 function runTests(filters: readonly string[]): Promise<Totals> {
-  const reporters = ["--reporter=dot", `--reporter=${join(root, "test/totals.ts")}`];
+  const reporters = ["--reporter=minimal", `--reporter=${join(root, "test/totals.ts")}`];
   const child = spawn(process.execPath, [bin("vitest/vitest.mjs"), "run", ...reporters, ...filters], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -59,7 +59,7 @@ const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^(agent|cloud)\/main\.ts$/, why: "puts its process together" },
   { path: /^cloud\/store\/(sqlite|names|sums|[a-z]+Sqlite)\.ts$/, why: "store: SQLite and its files" },
   { path: /^cloud\/broker\/embedded\.ts$/, why: "server: the MQTT broker's socket" },
-  { path: /^cloud\/api\/(app|server)\.ts$/, why: "server: HTTP, static files" },
+  { path: /^cloud\/api\/page\.ts$/, why: "server: the files of the page" },
   { path: /^hw-sim\/bus\/tcpServer\.ts$/, why: "server: Modbus TCP" },
   { path: /^hw-sim\/profiles\/io\.ts$/, why: "reads the measured profiles" },
   { path: /^hw-sim\/profiles\/import\/main\.ts$/, why: "a program: makes a profile from the published file" },
