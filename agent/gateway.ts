@@ -8,7 +8,7 @@ import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
 import { defineDevice } from "../drivers/define.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
-import { planFor } from "../drivers/modbus/planner.ts";
+import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
@@ -48,6 +48,11 @@ const REPLAY_CHUNK = 500;
 const CONTENT_INTERVALS_MAX = 96;
 /** Boot number of samples from accelerated history; a restart does not replay them into the live accounts. */
 const HISTORY_BOOT = 0;
+/** Samples of history in one commit: the disk is synced by the hundred, as a live gateway syncs by the second. */
+const HISTORY_COMMIT_SAMPLES = 100;
+/** History waits while this many batches are unconfirmed: the collector must not fall behind live data. */
+const HISTORY_BACKLOG_MAX = 4000;
+const CATCH_UP_MS = 20;
 
 interface MeterRuntime {
   readonly config: MeterConfig;
@@ -160,8 +165,8 @@ export class Gateway {
   }
 
   /**
-   * Polls history in domain time: every meter once at each boundary of [from, to], through `busOf`, recorded and accounted
-   * by the same code. `at` sets the clock the meters answer by. With `goesOn` the live accounts continue where it ends.
+   * Polls history in domain time: the counters of every meter once at each boundary of [from, to], through `busOf`,
+   * recorded and accounted by the same code. `at` sets the clock the meters answer by. With `goesOn` the live accounts continue where it ends.
    */
   async runHistory(run: {
     readonly from_ms: EpochMs;
@@ -182,20 +187,31 @@ export class Gateway {
     for (const { definition } of this.devices()) {
       accountants.set(definition.device, createAccountant(polledOnce(definition), this.#o.factors));
     }
+    const polled: { readonly meter: Defined; readonly sample: Sample }[] = [];
     let mono_ms = 0;
     const isCancelled = () => this.#isStopped || run.isCancelled?.() === true;
     for (let at_ms = run.from_ms; at_ms <= run.to_ms && !isCancelled(); at_ms += interval_ms) {
       run.at(at_ms);
       mono_ms += 1;
       const now = { now_ms: () => at_ms, mono_ms: () => mono_ms };
-      const samples = await Promise.all(buses.map(({ bus, meters }) => pollAll(bus, meters, now)));
-      this.#record(samples.flat(), (device) => accountants.get(device), false);
+      polled.push(...(await Promise.all(buses.map(({ bus, meters }) => pollAll(bus, meters, now)))).flat());
+      const isLast = at_ms + interval_ms > run.to_ms || isCancelled();
+      if (polled.length < HISTORY_COMMIT_SAMPLES && !isLast) continue;
+      this.#record(polled.splice(0), (device) => accountants.get(device), false);
       run.onProgress(at_ms);
+      await this.#untilCaughtUp();
     }
     const outcome = isCancelled() ? "cancelled" : "done";
     if (run.goesOn && outcome === "done") this.#continueFrom(accountants);
     await Promise.all(buses.map(({ bus }) => bus.close()));
     return outcome;
+  }
+
+  async #untilCaughtUp(): Promise<void> {
+    const { journal, timers } = this.#o;
+    while (!this.#isStopped && journal.unconfirmed() > HISTORY_BACKLOG_MAX) {
+      await new Promise<void>((resolve) => timers.after(CATCH_UP_MS, resolve));
+    }
   }
 
   #continueFrom(accountants: ReadonlyMap<string, Accountant>): void {
@@ -453,6 +469,10 @@ function polledOnce(definition: DeviceDefinition): DeviceDefinition {
   return { ...definition, counters };
 }
 
+function holdsCounter({ registers }: BlockRead): boolean {
+  return registers.some(({ kind }) => kind === "counter" || kind === "scale_exponent");
+}
+
 async function pollAll(
   bus: Bus,
   meters: readonly MeterRuntime[],
@@ -461,7 +481,7 @@ async function pollAll(
   const samples: { meter: Defined; sample: Sample }[] = [];
   for (const { defined } of meters) {
     if (defined === null) continue;
-    const blocks = defined.polled.groups.flatMap((group) => group.blocks);
+    const blocks = defined.polled.groups.flatMap((group) => group.blocks.filter(holdsCounter));
     const once = { ...defined.polled, due_ms: [], silentPolls: 0 };
     samples.push({ meter: defined, sample: await pollMeter(bus, once, blocks, now) });
   }

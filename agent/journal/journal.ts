@@ -29,6 +29,8 @@ export interface Journal {
   /** Takes confirmations in memory; the next commit keeps them. Losing some costs a duplicate, never a batch. */
   confirm(ranges: readonly BatchRange[]): void;
   isConfirmed(number: number): boolean;
+  /** How many batches are not confirmed. */
+  unconfirmed(): number;
   /** Batches with numbers ≥ from, ascending, at most `limit`; confirmed ones included as long as they are held. */
   read(from: number, limit: number): readonly StoredRecord[];
   definition(hash: string): DeviceDefinition | null;
@@ -178,6 +180,10 @@ class SqliteJournal implements Journal {
     return this.#confirmed.has(number);
   }
 
+  unconfirmed(): number {
+    return this.#next - 1 - this.#confirmed.count;
+  }
+
   read(from: number, limit: number): readonly StoredRecord[] {
     const result: StoredRecord[] = [];
     for (let at = this.#segmentIndexOf(from); at < this.#segments.length && result.length < limit; at++) {
@@ -222,7 +228,7 @@ class SqliteJournal implements Journal {
     return {
       epoch: this.epoch,
       nextNumber: this.#next,
-      unconfirmed: this.#next - 1 - this.#confirmed.count,
+      unconfirmed: this.unconfirmed(),
       oldestUnconfirmed_ms: this.#oldestUnconfirmed_ms(),
       bytes,
       segments: this.#segments.length,

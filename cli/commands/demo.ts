@@ -84,7 +84,11 @@ async function startDemo({ port, days, seed, dataDir }: DemoOptions): Promise<{ 
     const agents: RunningAgent[] = [];
     for (const [i, factory] of DEMO_FACTORIES.entries()) {
       const places = { dataDir, modbusPort: sim.lines[i]!.port, brokerUrl: collector.brokerUrl };
-      const agent = await startAgent(demoAgent(factory, places), { ...around, resolveModel, connector: mqttConnector() });
+      const agent = await startAgent(demoAgent(factory, places), {
+        ...around,
+        resolveModel,
+        connector: mqttConnector(),
+      });
       undo.push(() => agent.stop());
       agents.push(agent);
     }
@@ -160,7 +164,11 @@ function computeHistory({
           last_ms = at_ms;
         };
         const goesOn = span.to_ms === record.until_ms;
-        const outcome = await runSpan({ agent, sim, clock }, span, { goesOn, onProgress, isCancelled: () => isStopped });
+        const outcome = await runSpan({ agent, sim, clock }, span, {
+          goesOn,
+          onProgress,
+          isCancelled: () => isStopped,
+        });
         if (outcome === "cancelled") return;
         record = { ...record, done: [...record.done, span] };
         writeHistoryRecord(file, record);

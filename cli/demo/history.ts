@@ -80,7 +80,11 @@ export function writeHistoryRecord(file: string, record: HistoryRecord): void {
 export function runSpan(
   { agent, sim, clock }: HistorySource,
   { from_ms, to_ms }: Span,
-  options: { readonly goesOn: boolean; readonly onProgress: (at_ms: number) => void; readonly isCancelled: () => boolean },
+  options: {
+    readonly goesOn: boolean;
+    readonly onProgress: (at_ms: number) => void;
+    readonly isCancelled: () => boolean;
+  },
 ): Promise<"done" | "cancelled"> {
   return agent.gateway.runHistory({
     ...options,

@@ -30,7 +30,8 @@ export function startSummary(demo: {
 `);
   const line = (): string => {
     const status = agents.map((agent) => agent.status());
-    const sum = (pick: (s: (typeof status)[number]) => number): number => status.reduce((total, s) => total + pick(s), 0);
+    const sum = (pick: (s: (typeof status)[number]) => number): number =>
+      status.reduce((total, s) => total + pick(s), 0);
     const answering = sum(({ meters }) => meters.filter((meter) => meter.answering).length);
     const meters = sum((s) => s.meters.length);
     const history = progress();

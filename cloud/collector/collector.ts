@@ -72,6 +72,8 @@ const VERIFY_MS = 50;
 /** Time given to comparing before other work gets its turn: at most this share of VERIFY_MS of one core. */
 const VERIFY_BUDGET_MS = 12;
 const VERIFY_CHUNK = 60;
+/** More batches than this in VERIFY_MS and comparing steps back: storing and confirming comes first. */
+const VERIFY_IDLE_BATCHES = 20;
 const GATEWAY_ROW_MS = 5_000;
 const NOTIFY_MS = 250;
 /** Decoded batches waiting for a commit that fails (disk full): beyond it new ones are not taken, and so not confirmed. */
@@ -101,6 +103,7 @@ export class Collector implements LiveView {
   #endSession: (why: string) => void = () => {};
   #stateAt_ms = 0;
   #booksTo_ms: EpochMs | null = null;
+  #arrivedSinceVerify = 0;
   #hasChanged = false;
   readonly counts = {
     messages: 0,
@@ -411,6 +414,7 @@ export class Collector implements LiveView {
       emissions: content.emissions,
     });
     this.#queueBytes += canonical.length;
+    this.#arrivedSinceVerify += 1;
     if (this.#queueBytes >= COMMIT_BYTES) this.#commit();
   }
 
@@ -555,7 +559,9 @@ export class Collector implements LiveView {
 
   #verify(): void {
     const { store, clock } = this.#o;
-    const until_ms = clock.mono_ms() + VERIFY_BUDGET_MS;
+    const isIdle = this.#arrivedSinceVerify < VERIFY_IDLE_BATCHES;
+    this.#arrivedSinceVerify = 0;
+    const until_ms = clock.mono_ms() + (isIdle ? VERIFY_BUDGET_MS : 1);
     for (const { row } of this.#nodes.values()) {
       if (row.epoch === null) continue;
       const through = this.#heldOf(row.gateway, row.epoch).contiguousThrough();
