@@ -41,16 +41,22 @@ export function lookupFactor(
 }
 
 function isKnown(factor: EmissionFactor, knownAt_ms: EpochMs): boolean {
-  return factor.known_from_ms === null || factor.known_from_ms <= knownAt_ms;
+  return knownFrom_ms(factor) <= knownAt_ms;
+}
+
+function knownFrom_ms({ known_from_ms }: EmissionFactor): EpochMs {
+  return known_from_ms ?? Number.NEGATIVE_INFINITY;
 }
 
 function preferred(current: EmissionFactor | null, candidate: EmissionFactor): EmissionFactor {
   if (current === null) return candidate;
   const byLevel = LEVEL_ORDER[candidate.level] - LEVEL_ORDER[current.level];
   if (byLevel !== 0) return byLevel < 0 ? candidate : current;
-  return (candidate.known_from_ms ?? 0) > (current.known_from_ms ?? 0) ? candidate : current;
+  return knownFrom_ms(candidate) > knownFrom_ms(current) ? candidate : current;
 }
 
+/** The newer one; of two for the same time, the one that is preferred there too: a restated figure stands in restated. */
 function later(current: EmissionFactor | null, candidate: EmissionFactor): EmissionFactor {
-  return current === null || candidate.valid_from_ms > current.valid_from_ms ? candidate : current;
+  if (current === null || candidate.valid_from_ms > current.valid_from_ms) return candidate;
+  return candidate.valid_from_ms === current.valid_from_ms ? preferred(current, candidate) : current;
 }
