@@ -1,0 +1,43 @@
+/** `npm run -s bench -- NAME [--json]`: one benchmark; without a name it lists them. Exit code 2 for an unknown name. */
+import { parseArgs } from "node:util";
+import { codec } from "./codec.ts";
+import { type Bench, type BenchResult, runBench } from "./contest.ts";
+import { decode } from "./decode.ts";
+import { journal } from "./journal.ts";
+import { modbus } from "./modbus.ts";
+
+const BENCHES: Readonly<Record<string, Bench>> = { codec, decode, journal, modbus };
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { json: { type: "boolean", default: false } },
+    allowPositionals: true,
+    strict: false,
+  });
+  const [name = ""] = positionals;
+  const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  if (bench === undefined) {
+    process.stderr.write(`${name === "" ? "which benchmark?" : `there is no benchmark "${name}"`}\n${list()}`);
+    return 2;
+  }
+  const result = await runBench(name, bench);
+  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : table(result, bench));
+  return 0;
+}
+
+function list(): string {
+  return Object.entries(BENCHES)
+    .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}\n`)
+    .join("");
+}
+
+function table({ ours, limit, ratio }: BenchResult, bench: Bench): string {
+  const rows = Object.keys(ours).map((name) => [name, ours[name], limit[name], ratio[name]].map(String));
+  const lines = [["", "ours", "limit", "ratio"], ...rows].map(
+    ([name, ...figures]) => name!.padEnd(24) + figures.map((figure) => figure.padStart(14)).join(""),
+  );
+  return `${bench.summary}\nlimit: ${bench.limit}\n\n${lines.join("\n")}\n`;
+}
