@@ -4,7 +4,7 @@ import { z } from "zod";
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Bucket } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { EmissionSum, EnergySum } from "../store/store.ts";
+import type { Disagreement, EmissionSum } from "../store/store.ts";
 import { type CatalogMeter, emitting, mainQuantity } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { entriesOf, indexEmissions } from "./emissions.ts";
@@ -120,12 +120,16 @@ export function missingData(
   });
 }
 
-export function booksDisagree(meters: readonly CatalogMeter[], sums: readonly EnergySum[]): readonly Item[] {
+/** However long ago: a disagreement does not grow old. */
+export function booksDisagree(
+  meters: readonly CatalogMeter[],
+  disagreements: readonly Disagreement[],
+): readonly Item[] {
   return meters.flatMap((meter) => {
-    const intervals = sums
-      .filter((sum) => sum.gateway.edge === meter.key.edge && sum.device === meter.key.device)
-      .reduce((count, sum) => count + sum.disagreed, 0);
-    return intervals === 0 ? [] : [ofMeter("bad", "books-disagree", meter, null, { intervals })];
+    const own = disagreements.filter((one) => one.gateway.edge === meter.key.edge && one.device === meter.key.device);
+    if (own.length === 0) return [];
+    const intervals = own.reduce((count, one) => count + one.intervals, 0);
+    return [ofMeter("bad", "books-disagree", meter, Math.min(...own.map((one) => one.oldest_ms)), { intervals })];
   });
 }
 
@@ -184,7 +188,7 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
   const key = (gateway: GatewaySituation) => ({ group: deps.zone.id, edge: gateway.id });
   return bySeverity([
     ...gatewayOffline(gateways),
-    ...booksDisagree(meters, energy),
+    ...booksDisagree(meters, deps.store.disagreements()),
     ...counted("bad", "batch-quarantined", gateways, (gateway) => deps.store.quarantineCount(key(gateway))),
     ...noFactor(meters, index, indexEmissions(emissions)),
     ...meterSilent(situation.meters),

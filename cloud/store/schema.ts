@@ -155,6 +155,7 @@ CREATE TABLE book_interval (
   PRIMARY KEY (series_id, from_ms)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX interval_to_verify ON book_interval (epoch_id, batch) WHERE verification = 0;
+CREATE INDEX interval_disagreed ON book_interval (series_id, from_ms) WHERE verification = 2;
 CREATE INDEX interval_odd
   ON book_interval (series_id, from_ms, flag, ticks, coverage, length_ms, verification) WHERE odd = 1;
 

@@ -18,6 +18,7 @@ import {
   type BucketBounds,
   type DeadLetter,
   type DeviceBirth,
+  type Disagreement,
   type GatewayKey,
   type GatewayRow,
   type MeterRow,
@@ -402,6 +403,18 @@ class SqliteStore implements ZoneStore {
       epochId,
       interval.batch,
     );
+  }
+
+  disagreements(): readonly Disagreement[] {
+    return this.#all(
+      `SELECT series_id, count(*) AS intervals, min(from_ms) AS oldest_ms FROM book_interval
+       WHERE verification = 2 GROUP BY series_id`,
+    ).map((row) => {
+      const { deviceId, quantity } = this.#names.series.value(Number(row.series_id));
+      const { gatewayId, device } = this.#names.devices.value(deviceId);
+      const gateway = this.#names.gateways.value(gatewayId);
+      return { gateway, device, quantity, intervals: Number(row.intervals), oldest_ms: Number(row.oldest_ms) };
+    });
   }
 
   emission(id: number): StoredEmission | null {

@@ -171,6 +171,15 @@ export interface CauseCount {
   readonly intervals: number;
 }
 
+/** Intervals in force of which edge and cloud have different figures. */
+export interface Disagreement {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+  readonly intervals: number;
+  readonly oldest_ms: EpochMs;
+}
+
 export interface BucketBounds {
   readonly from_ms: EpochMs;
   readonly to_ms: EpochMs;
@@ -231,6 +240,8 @@ export interface ZoneStore {
   intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[];
   /** All of them in one transaction. */
   setVerifications(results: readonly (readonly [StoredInterval, Verification])[]): void;
+  /** All of them, however old. */
+  disagreements(): readonly Disagreement[];
   emission(id: number): StoredEmission | null;
   /** Entries in force of one meter with from_ms in [from, to), oldest first unless told, at most `limit`. */
   emissions(

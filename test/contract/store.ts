@@ -380,10 +380,16 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       ]);
       expect(heldIntervals().map((one) => one.verification)).toEqual(["agreed", "disagreed", "pending"]);
       expect(store.sumEnergy(incomer, [hour(0)])).toMatchObject([{ disagreed: 1, rows: 3 }]);
+      const quantity = "active_energy_import_total";
+      const oldest_ms = START_MS + QUARTER_MS;
+      expect(store.disagreements()).toEqual([
+        { gateway: GATEWAY, device: "incomer", quantity, intervals: 1, oldest_ms },
+      ]);
 
       store.commitBatches([batch(4, { intervals: [interval(1)] })]);
       store.setVerifications([[second!, "disagreed"]]);
       expect(pending(9).map((one) => one.batch)).toEqual([3, 4]);
+      expect(store.disagreements()).toEqual([]);
     });
 
     test("batches are found by time, also those that straddle it", () => {
