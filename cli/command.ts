@@ -53,13 +53,16 @@ export function wholeNumber(args: Arguments, name: string, fallback: number, fro
   return value;
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** A terminal signals the whole group and a wrapper (npm, tsx) may pass it on: what comes this soon is the same Ctrl-C. */
+const SAME_SIGNAL_MS = 1000;
+
+/** Resolves at the first SIGINT or SIGTERM; another one, a while later, ends the process at once. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let asked_ms: number | null = null;
     const stop = (): void => {
-      if (asked) process.exit(130);
-      asked = true;
+      if (asked_ms !== null && performance.now() - asked_ms > SAME_SIGNAL_MS) process.exit(130);
+      asked_ms ??= performance.now();
       resolve();
     };
     process.on("SIGINT", stop);
