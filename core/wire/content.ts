@@ -1,7 +1,14 @@
 import { CARRIER_IDS, type CarrierId, METER_ROLES, type MeterRole } from "../emission/carriers.ts";
 import { type Emission, emittingQuantity } from "../emission/emission.ts";
 import { GASES, type GasId } from "../emission/factor.ts";
-import type { Boundary, CounterWords, Interval, IntervalCause, IntervalFlag } from "../interval/interval.ts";
+import { zoneOffset_ms } from "../interval/calendar.ts";
+import {
+  type Boundary,
+  type CounterWords,
+  INTERVAL_CAUSES,
+  type Interval,
+  type IntervalFlag,
+} from "../interval/interval.ts";
 import type { CounterDefinition, DeviceDefinition } from "../model/deviceDefinition.ts";
 import { QUALITY_REASONS, type QualityReason, type Reading } from "../reading/reading.ts";
 import { QUANTITIES, type QuantityId, quantityOfWire } from "../units/quantities.ts";
@@ -19,6 +26,7 @@ import {
   QUALITY_PROPERTY,
   QualityCode,
 } from "./metric.ts";
+import { isBatchNumber } from "./ranges.ts";
 
 /**
  * What our batches carry and how it stands in Sparkplug metrics (reference sparkplug §17.5). Edge and cloud both go
@@ -153,7 +161,7 @@ export function parseTick(text: string): CounterDefinition["tick"] | null {
   const blank = text.indexOf(" ");
   const unit = notationOfUcum(text.slice(blank + 1));
   const amount = text.slice(0, blank);
-  return blank < 1 || unit === undefined || !/^\d+(\.\d+)?$/.test(amount) ? null : { amount, unit };
+  return unit === undefined || !DECIMAL.test(amount) ? null : { amount, unit };
 }
 
 /** The profile of a device as its birth says it; null if it is not one of ours (a plain Sparkplug device). */
@@ -164,7 +172,8 @@ export function profileOfBirth(device: string, metrics: readonly BornMetric[]): 
   const role = METER_ROLES.find((id) => id === constant("Role"));
   const interval_ms = Number(constant("Interval_ms"));
   const time_zone = constant("TimeZone");
-  if (carrier === undefined || role === undefined || time_zone === undefined || !(interval_ms > 0)) return null;
+  const isOurs = carrier !== undefined && role !== undefined && isTimeZone(time_zone) && isIntervalLength(interval_ms);
+  if (!isOurs) return null;
   const [vi, en] = [constant("NameVi"), constant("NameEn")];
   return {
     device,
@@ -176,9 +185,25 @@ export function profileOfBirth(device: string, metrics: readonly BornMetric[]): 
     parent: constant("Parent") || null,
     interval_ms,
     time_zone,
-    ncv_MJ_per_Nm3: constant("Ncv_MJ_per_Nm3") || null,
+    ncv_MJ_per_Nm3: DECIMAL.test(constant("Ncv_MJ_per_Nm3") ?? "") ? (constant("Ncv_MJ_per_Nm3") ?? null) : null,
     counters: metrics.flatMap((m) => counterOfBirth(m) ?? []),
   };
+}
+
+const DECIMAL = /^\d{1,20}(\.\d{1,20})?$/;
+
+/** Whole milliseconds that divide a day. */
+function isIntervalLength(interval_ms: number): boolean {
+  return interval_ms >= 1000 && 86_400_000 % interval_ms === 0;
+}
+
+function isTimeZone(text: string | undefined): text is string {
+  try {
+    if (text !== undefined) zoneOffset_ms(text, 0);
+    return text !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function counterOfBirth({ name, properties }: BornMetric): CounterDefinition | null {
@@ -187,7 +212,7 @@ function counterOfBirth({ name, properties }: BornMetric): CounterDefinition | n
   if (quantity === undefined || tick === null || properties.modulus === undefined) return null;
   const rateMax_ticks_per_s = Number(properties.rateMax_ticks_per_s);
   const poll_ms = Number(properties.poll_ms);
-  if (!(rateMax_ticks_per_s > 0) || !(poll_ms > 0) || !/^\d*$/.test(properties.modulus)) return null;
+  if (!(rateMax_ticks_per_s > 0) || !(poll_ms > 0) || !MODULUS.test(properties.modulus)) return null;
   return {
     quantity,
     tick,
@@ -198,6 +223,9 @@ function counterOfBirth({ name, properties }: BornMetric): CounterDefinition | n
     poll_ms,
   };
 }
+
+/** Empty = never wraps; no register is longer than 64 bits. */
+const MODULUS = /^$|^[1-9]\d{0,19}$/;
 
 /** How a metric is named in this session: alias and head flags. */
 export interface Naming {
@@ -304,7 +332,7 @@ export function metricContent(device: string, metric: Metric, born: BornMetric, 
   const at_ms = metric.timestamp_ms ?? sent_ms;
   const value = metricValue(metric, (metric.datatype ?? born.datatype) as DataTypeCode);
   if (born.name === MetricName.deliveryBatch) {
-    return typeof value === "bigint" && value > 0n
+    return typeof value === "bigint" && isBatchNumber(Number(value))
       ? { kind: "batch", number: Number(value) }
       : malformed("the batch number is no positive integer");
   }
@@ -314,7 +342,16 @@ export function metricContent(device: string, metric: Metric, born: BornMetric, 
   if (quantity === undefined) return { kind: "other" };
   if (value !== null && typeof value !== "number" && typeof value !== "bigint")
     return malformed(`${born.name} is no number`);
-  return { kind: "reading", reading: readingOf(quantity, at_ms, value, metric.properties) };
+  const reading = readingOf(quantity, at_ms, value, metric.properties);
+  if (typeof value === "bigint" && reading.quality === "good" && isOutside(value, born.properties.modulus)) {
+    return { kind: "reading", reading: { ...reading, quality: "uncertain", why: "out-of-range" } };
+  }
+  return { kind: "reading", reading };
+}
+
+/** A count that its register cannot hold; kept, but nothing is computed from it. */
+function isOutside(count: bigint, modulus: string | undefined): boolean {
+  return count < 0n || (modulus !== undefined && modulus !== "" && MODULUS.test(modulus) && count >= BigInt(modulus));
 }
 
 function readingOf(
@@ -367,7 +404,7 @@ function intervalContent(device: string, metric: Metric, born: BornMetric, to_ms
       coverage: p.get("coverage")?.doubleValue ?? 0,
       pollsExpected: p.get("polls_expected")?.intValue ?? 0,
       pollsAnswered: p.get("polls_answered")?.intValue ?? 0,
-      cause: (textOf(p, "cause") ?? null) as IntervalCause | null,
+      cause: INTERVAL_CAUSES.find((known) => known === textOf(p, "cause")) ?? null,
       opening: boundaryOf(p, "opening"),
       closing: boundaryOf(p, "closing"),
     },
@@ -384,7 +421,7 @@ function emissionContent(device: string, metric: Metric, born: BornMetric, to_ms
   const match = textOf(p, "match");
   const factorId = textOf(p, "factorId");
   const factorVersion = textOf(p, "factorVersion");
-  if (gas === undefined || typeof value !== "bigint" || from_ms === null || carrier === undefined) {
+  if (gas === undefined || typeof value !== "bigint" || carrier === undefined || from_ms === null || from_ms >= to_ms) {
     return malformed(`${born.name}: gas, mass, start_ms or carrier is missing or wrong`);
   }
   if (factorId === undefined || factorVersion === undefined || (scope !== 1 && scope !== 2)) {
@@ -421,7 +458,8 @@ function textOf(properties: PropertySet, key: string): string | undefined {
 
 function longOf(properties: PropertySet, key: string): number | null {
   const value = properties.get(key)?.longValue;
-  return value === undefined ? null : Number(BigInt.asIntN(64, value));
+  const number = value === undefined ? Number.NaN : Number(BigInt.asIntN(64, value));
+  return Number.isSafeInteger(number) ? number : null;
 }
 
 function isFlag(text: string | undefined): text is IntervalFlag {
