@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   BOOKS_DISAGREE: "Refused",
   NOT_FOUND: "Refused",
   BAD_REQUEST: "Refused",
+  TOO_MANY_CLIENTS: "Exhausted",
   INTERNAL: "Defect",
 } as const satisfies Record<string, ErrorKind>;
 

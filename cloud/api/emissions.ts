@@ -123,11 +123,10 @@ export function emissionTally(books: EmissionBooks, meter: CatalogMeter, at: num
   const sums = books.emissions.get(meter.id)?.get(at) ?? [];
   const amount = co2e_kg(gasMasses(sums), books.gwp);
   const booked = entriesOf(sums);
-  const activityAmount = toNumber(activity.amount);
   return {
     ...activity,
     amount,
-    estimated: activityAmount === 0 ? 0 : (toNumber(amount) * activity.estimated) / activityAmount,
+    estimated: activity.estimated === 0 ? 0 : (toNumber(amount) * activity.estimated) / toNumber(activity.amount),
     known: booked,
     isLacking: activity.isLacking || booked < activity.known,
     isProvisional: sums.some((sum) => sum.match === "provisional"),

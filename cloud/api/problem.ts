@@ -22,7 +22,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "The server cannot take this on now",
 };
 
-function problem(status: number, code: ErrorCode | "TOO_MANY_CLIENTS", detail: string, hint: string): Problem {
+function problem(status: number, code: ErrorCode, detail: string, hint: string): Problem {
   return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail, code, hint };
 }
 

@@ -35,7 +35,7 @@ export function sumTallies(tallies: Iterable<Tally>): Tally {
   for (const one of tallies) {
     if (one === NOTHING) continue;
     sum = {
-      amount: add(sum.amount, one.amount),
+      amount: plus(sum.amount, one.amount),
       estimated: sum.estimated + one.estimated,
       known: sum.known + one.known,
       rows_ms: sum.rows_ms + one.rows_ms,
@@ -46,6 +46,11 @@ export function sumTallies(tallies: Iterable<Tally>): Tally {
     };
   }
   return sum;
+}
+
+/** Amounts of one kind mostly share their scale, and then a sum is one addition. */
+function plus(a: Decimal, b: Decimal): Decimal {
+  return a.scale === b.scale ? { digits: a.digits + b.digits, scale: a.scale } : add(a, b);
 }
 
 /**

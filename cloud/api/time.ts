@@ -6,12 +6,32 @@ const two = (value: number): string => String(value).padStart(2, "0");
 /** `2026-11-01T00:00:00+07:00`, local time of the zone; with milliseconds when there are any. */
 export function isoIn(timeZone: string, at_ms: EpochMs): string {
   const whole_ms = Math.round(at_ms);
-  const offset_min = Math.round(zoneOffset_ms(timeZone, whole_ms) / 60_000);
+  const offset_min = offsetOf_min(timeZone, whole_ms);
   const local = new Date(whole_ms + offset_min * 60_000).toISOString();
   const sign = offset_min < 0 ? "-" : "+";
   const size = Math.abs(offset_min);
   const text = local.endsWith(".000Z") ? local.slice(0, 19) : local.slice(0, 23);
   return `${text}${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
+/**
+ * Zones change their clocks at quarter hours only, so one look at the zone's data serves a quarter of an hour. An answer
+ * over a year asks for the same few thousand again and again.
+ */
+const OFFSETS_MAX = 50_000;
+const offsets_min = new Map<string, Map<number, number>>();
+
+function offsetOf_min(timeZone: string, at_ms: EpochMs): number {
+  let ofZone = offsets_min.get(timeZone);
+  if (ofZone === undefined) offsets_min.set(timeZone, (ofZone = new Map()));
+  const quarter = Math.floor(at_ms / 900_000);
+  let offset_min = ofZone.get(quarter);
+  if (offset_min === undefined) {
+    if (ofZone.size >= OFFSETS_MAX) ofZone.clear();
+    offset_min = Math.round(zoneOffset_ms(timeZone, at_ms) / 60_000);
+    ofZone.set(quarter, offset_min);
+  }
+  return offset_min;
 }
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
