@@ -21,6 +21,14 @@ export interface Timers {
   every(period_ms: number, run: () => void): Cancel;
 }
 
+/** Settles as `work` does, but after `limit_ms` at the latest; leaves no timer behind. */
+export function atMost(limit_ms: number, work: Promise<unknown>, timers: Timers): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = timers.after(limit_ms, resolve);
+    work.finally(cancel).then(() => resolve(), reject);
+  });
+}
+
 export interface Random {
   /** Uniform in [0, 1). */
   unit(): number;

@@ -27,7 +27,9 @@ export interface JournalRecord {
   readonly body: Uint8Array;
 }
 
+/** @throws {KhuXanhError} INTERNAL for a body beyond {@link BODY_BYTES_MAX}: it could never be read back. */
 export function encodeRecord(record: JournalRecord): Uint8Array {
+  if (record.body.length > BODY_BYTES_MAX) throw tooLong("a journal record", record.body.length, BODY_BYTES_MAX);
   const bytes = new Uint8Array(HEADER_BYTES + record.body.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, BLOB_MAGIC);
@@ -65,6 +67,13 @@ function recordCrc(bytes: Uint8Array): number {
   return crc32c(bytes.subarray(HEADER_BYTES), crc32c(bytes.subarray(0, 28)));
 }
 
+function tooLong(what: string, bytes: number, max: number): KhuXanhError {
+  return new KhuXanhError("INTERNAL", `${what} of ${bytes} bytes is longer than ${max}`, {
+    hint: "Report this as a bug: what is recorded has a written limit, and something passed it.",
+    context: { bytes, max },
+  });
+}
+
 function damaged(why: string): DecodedRecord {
   return { kind: "damaged", why };
 }
@@ -81,8 +90,12 @@ const FAILURE_CODES: readonly ExchangeFailure[] = ["timeout", "exception", "garb
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+const DEVICE_BYTES_MAX = 255;
+
+/** @throws {KhuXanhError} INTERNAL for a device id beyond 255 bytes of UTF-8. */
 export function encodeSample({ sample, definition, boot }: SampleRecord): Uint8Array {
   const device = encoder.encode(sample.device);
+  if (device.length > DEVICE_BYTES_MAX) throw tooLong("a device id", device.length, DEVICE_BYTES_MAX);
   let size = 1 + device.length + 4 + 4 + 8 + 8 + 2 + 2;
   for (const block of sample.blocks) size += 5 + block.words.length * 2;
   size += sample.failures.length * 7;
@@ -153,13 +166,15 @@ function readSample(view: DataView, body: Uint8Array): SampleRecord {
   at += 2;
   const failures: Sample["failures"][number][] = [];
   for (let f = 0; f < failureCount; f++, at += 7) {
+    const detail = view.getUint8(at + 6);
     failures.push({
       fc: view.getUint8(at) === 3 ? 3 : 4,
       address: view.getUint16(at + 1),
       count: view.getUint16(at + 3),
       why: FAILURE_CODES[view.getUint8(at + 5)] ?? "garbled",
-      detail: view.getUint8(at + 6),
+      ...(detail === 0 ? {} : { detail }),
     });
   }
+  if (at !== body.length) throw new RangeError(`${body.length - at} bytes too many`);
   return { sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot };
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { KhuXanhError } from "../../core/errors.ts";
@@ -17,6 +17,8 @@ import { decodeRecord, encodeRecord, type JournalRecord, type RecordKind } from 
  *
  * segment   `<dir>/<first number>.sqlite`, a new one every {@link SEGMENT_BYTES} or a day; each holds the definitions its
  *           samples decode with, and the newest one the state
+ * damage    a record whose checksum fails is logged and passed over; a segment SQLite cannot read is set aside, and its
+ *           batches are given up. If it was the newest, the next number went with it: all are set aside, a new epoch begins
  * bounds    `maxBytes` and `maxAge_ms` drop confirmed segments, oldest first. Unconfirmed batches are not dropped by this
  *           version: beyond the bound the journal grows, says so in its status, and only a full disk stops it
  */
@@ -80,10 +82,14 @@ export interface JournalOptions {
   readonly now_ms: () => EpochMs;
   readonly random: Random;
   readonly log: Log;
+  /** Size at which a new segment begins; {@link SEGMENT_BYTES} unless a test asks for less. */
+  readonly segmentBytes?: number;
 }
 
 export const SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_AGE_MS = 86_400_000;
+/** When the segment was begun, in its own state: what a file system says of a file's birth is another clock, or nothing. */
+const OPENED_KEY = "segment_opened_ms";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS records (
@@ -93,20 +99,28 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 `;
 
-interface Segment {
+interface Segment extends SegmentFile {
+  readonly opened_ms: EpochMs;
+}
+
+interface SegmentFile {
   readonly file: string;
   readonly db: DatabaseSync;
   readonly first: number;
-  readonly opened_ms: EpochMs;
   readonly insert: StatementSync;
   readonly select: StatementSync;
   readonly putState: StatementSync;
   readonly putDefinition: StatementSync;
 }
 
+/** @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE. */
 export function openJournal(options: JournalOptions): Journal {
-  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
-  return new SqliteJournal(options);
+  try {
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    return new SqliteJournal(options);
+  } catch (cause) {
+    throw cause instanceof KhuXanhError ? cause : diskError(options.dir, cause);
+  }
 }
 
 class SqliteJournal implements Journal {
@@ -124,14 +138,14 @@ class SqliteJournal implements Journal {
 
   constructor(options: JournalOptions) {
     this.#options = options;
-    this.#openSegments();
-    for (const [key, value] of this.#readState()) this.#state.set(key, value);
+    const givenUp = this.#openSegments();
     this.epoch = this.#state.get("epoch") ?? options.random.hex(8);
     this.#next = Number(this.#state.get("next") ?? 1);
     this.boot = Number(this.#state.get("boot") ?? 0) + 1;
     this.#confirmed = BatchRanges.of(parseRanges(this.#state.get("confirmed") ?? ""));
+    this.confirm(givenUp);
     if (this.#segments.length === 0) this.#addSegment();
-    this.#loadDefinitions();
+    else this.#bytesCommitted = sizeOf(this.#newest().file);
     this.commit({
       entries: [],
       state: () => [
@@ -187,8 +201,7 @@ class SqliteJournal implements Journal {
   read(from: number, limit: number): readonly StoredRecord[] {
     const result: StoredRecord[] = [];
     for (let at = this.#segmentIndexOf(from); at < this.#segments.length && result.length < limit; at++) {
-      const rows = this.#segments[at]!.select.all(from, limit - result.length);
-      for (const row of rows) {
+      for (const row of this.#rows(this.#segments[at]!, from, limit - result.length)) {
         const record = decodeRecord(row.blob as Uint8Array);
         if (record.kind === "damaged") {
           this.#options.log.error("journal.record-damaged", { number: row.number, why: record.why });
@@ -203,6 +216,15 @@ class SqliteJournal implements Journal {
       }
     }
     return result;
+  }
+
+  #rows({ file, select }: Segment, from: number, limit: number) {
+    try {
+      return select.all(from, limit);
+    } catch (cause) {
+      this.#options.log.error("journal.segment-unreadable", { file, from, why: String(cause) });
+      return [];
+    }
   }
 
   definition(hash: string): DeviceDefinition | null {
@@ -243,46 +265,82 @@ class SqliteJournal implements Journal {
     this.#segments.length = 0;
   }
 
-  #openSegments(): void {
-    const files = readdirSync(this.#options.dir)
+  /** @returns the numbers of segments that had to be set aside. */
+  #openSegments(): BatchRange[] {
+    const names = readdirSync(this.#options.dir)
       .filter((name) => /^\d{12}\.sqlite$/.test(name))
       .sort();
-    for (const name of files) {
+    const lost: number[] = [];
+    let newestIsLost = false;
+    for (const [i, name] of names.entries()) {
       const file = join(this.#options.dir, name);
-      try {
-        this.#segments.push(openSegment(file, Number(name.slice(0, 12)), statSync(file).birthtimeMs));
-      } catch (cause) {
-        this.#setAsideFile(file, cause);
+      const first = Number(name.slice(0, 12));
+      const isNewest = i === names.length - 1;
+      const opened = this.#openExisting(file, first, isNewest);
+      if (opened === "unfinished") {
+        // The one before it is the newest after all, and is tried as such.
+        removeSegment(file);
+        const before = this.#segments.pop();
+        before?.db.close();
+        newestIsLost = before !== undefined && this.#openExisting(before.file, before.first, true) !== "opened";
+      } else if (opened === "damaged") {
+        lost.push(first);
+        newestIsLost = isNewest;
       }
     }
-    // The state of a lost newest segment is lost with it, and with it the next number: a fresh epoch is the only safe start.
-    const newestIsLost = files.length > 0 && this.#segments.at(-1)?.file !== join(this.#options.dir, files.at(-1)!);
-    if (!newestIsLost) return;
-    for (const { db, file } of this.#segments.splice(0)) {
-      db.close();
-      this.#setAsideFile(file, "the newest segment beside it was unreadable");
+    if (newestIsLost) {
+      // Its state is lost with it, and with that the next number: a fresh epoch is the only safe start.
+      for (const { db, file } of this.#segments.splice(0)) {
+        db.close();
+        this.#setAsideFile(file, "the newest segment beside it was unreadable");
+      }
+      this.#state.clear();
+      this.#definitions.clear();
+      return [];
+    }
+    const firsts = names.map((name) => Number(name.slice(0, 12)));
+    return lost.map((first) => ({ first, last: (firsts.find((next) => next > first) ?? first + 1) - 1 }));
+  }
+
+  /** Opens a segment and takes over its definitions and, of the newest, the state. A damaged one is set aside. */
+  #openExisting(file: string, first: number, isNewest: boolean): "opened" | "damaged" | "unfinished" {
+    let segment: SegmentFile | null = null;
+    try {
+      segment = openSegment(file, first);
+      if (isNewest && segment.db.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok") {
+        throw new Error("SQLite's quick_check finds it damaged");
+      }
+      const state = new Map(
+        segment.db
+          .prepare("SELECT key, value FROM state")
+          .all()
+          .map((row) => [row.key as string, row.value as string]),
+      );
+      const definitions = segment.db.prepare("SELECT hash, json FROM definitions").all();
+      // The takeover is its first transaction: without it the process ended while it made this file.
+      if (!state.has(OPENED_KEY)) {
+        segment.db.close();
+        return "unfinished";
+      }
+      for (const row of definitions) this.#definitions.set(row.hash as string, reviveDefinition(row.json as string));
+      if (isNewest) for (const [key, value] of state) this.#state.set(key, value);
+      this.#segments.push({ ...segment, opened_ms: Number(state.get(OPENED_KEY)) });
+      return "opened";
+    } catch (cause) {
+      segment?.db.close();
+      if (!isDamage(cause)) throw cause;
+      this.#setAsideFile(file, cause);
+      return "damaged";
     }
   }
 
   #setAsideFile(file: string, cause: unknown): void {
     const aside = `${file}.aside-${this.#options.now_ms()}`;
     renameSync(file, aside);
+    for (const suffix of SIDE_FILES)
+      if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${aside}${suffix}`);
     this.#setAside.push(aside);
     this.#options.log.error("journal.segment-set-aside", { file: aside, why: String(cause) });
-  }
-
-  #readState(): [string, string][] {
-    const newest = this.#segments.at(-1);
-    const rows = newest?.db.prepare("SELECT key, value FROM state").all() ?? [];
-    return rows.map((row) => [row.key as string, row.value as string]);
-  }
-
-  #loadDefinitions(): void {
-    for (const { db } of this.#segments) {
-      for (const row of db.prepare("SELECT hash, json FROM definitions").all()) {
-        this.#definitions.set(row.hash as string, reviveDefinition(row.json as string));
-      }
-    }
   }
 
   #newest(): Segment {
@@ -290,21 +348,32 @@ class SqliteJournal implements Journal {
   }
 
   #isFull(): boolean {
-    const age_ms = this.#options.now_ms() - this.#newest().opened_ms;
-    return this.#bytesCommitted > SEGMENT_BYTES || (age_ms > SEGMENT_AGE_MS && this.#next > this.#newest().first);
+    const { first, opened_ms } = this.#newest();
+    if (this.#next === first) return false;
+    const limit = this.#options.segmentBytes ?? SEGMENT_BYTES;
+    return this.#bytesCommitted > limit || this.#options.now_ms() - opened_ms > SEGMENT_AGE_MS;
   }
 
   /** The new segment takes over state and definitions in its first transaction; until then the old one is the newest. */
   #addSegment(): void {
     const file = join(this.#options.dir, `${String(this.#next).padStart(12, "0")}.sqlite`);
-    const segment = openSegment(file, this.#next, this.#options.now_ms());
-    segment.db.exec("BEGIN IMMEDIATE");
-    for (const [key, value] of this.#state) segment.putState.run(key, value);
-    for (const [hash, definition] of this.#definitions) {
-      segment.putDefinition.run(hash, JSON.stringify(definition, bigintsAsText));
+    const opened_ms = this.#options.now_ms();
+    let segment: SegmentFile | null = null;
+    try {
+      segment = openSegment(file, this.#next);
+      segment.db.exec("BEGIN IMMEDIATE");
+      for (const [key, value] of this.#state) segment.putState.run(key, value);
+      for (const [hash, definition] of this.#definitions) {
+        segment.putDefinition.run(hash, JSON.stringify(definition, bigintsAsText));
+      }
+      segment.putState.run(OPENED_KEY, String(opened_ms));
+      segment.db.exec("COMMIT");
+    } catch (cause) {
+      segment?.db.close();
+      removeSegment(file);
+      throw diskError(this.#options.dir, cause);
     }
-    segment.db.exec("COMMIT");
-    this.#segments.push(segment);
+    this.#segments.push({ ...segment, opened_ms });
     this.#bytesCommitted = 0;
   }
 
@@ -312,11 +381,11 @@ class SqliteJournal implements Journal {
   #trim(): void {
     while (this.#segments.length > 1) {
       const [oldest, next] = this.#segments as [Segment, Segment];
-      const isConfirmed = this.#confirmed.missingBelow(next.first).length === 0;
       const isOld = this.#options.now_ms() - next.opened_ms > this.#options.maxAge_ms;
-      if (!isConfirmed || !(isOld || this.#bytes() > this.#options.maxBytes)) return;
+      if (!isOld && this.#bytes() <= this.#options.maxBytes) return;
+      if (this.#confirmed.missingBelow(next.first).some(({ last }) => last >= oldest.first)) return;
       oldest.db.close();
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(`${oldest.file}${suffix}`, { force: true });
+      removeSegment(oldest.file);
       this.#segments.shift();
     }
   }
@@ -336,7 +405,7 @@ class SqliteJournal implements Journal {
   }
 }
 
-function openSegment(file: string, first: number, opened_ms: EpochMs): Segment {
+function openSegment(file: string, first: number): SegmentFile {
   const db = new DatabaseSync(file);
   try {
     chmodSync(file, 0o600);
@@ -346,7 +415,6 @@ function openSegment(file: string, first: number, opened_ms: EpochMs): Segment {
       file,
       db,
       first,
-      opened_ms,
       insert: db.prepare("INSERT INTO records (number, device, from_ms, to_ms, blob) VALUES (?, ?, ?, ?, ?)"),
       select: db.prepare(
         "SELECT number, device, from_ms, to_ms, blob FROM records WHERE number >= ? ORDER BY number LIMIT ?",
@@ -360,6 +428,21 @@ function openSegment(file: string, first: number, opened_ms: EpochMs): Segment {
     db.close();
     throw cause;
   }
+}
+
+const SIDE_FILES = ["-wal", "-shm"];
+
+function removeSegment(file: string): void {
+  for (const suffix of ["", ...SIDE_FILES]) rmSync(`${file}${suffix}`, { force: true });
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/** The file itself is broken. A full or read-only disk is not: then nothing may be set aside. */
+function isDamage(cause: unknown): boolean {
+  const code = (cause as { errcode?: number }).errcode;
+  return code === undefined || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff);
 }
 
 /** 8 hex digits of CRC32C: names a definition within one journal, where there are dozens, not billions. */
@@ -387,8 +470,9 @@ function bigintsAsText(_key: string, value: unknown): unknown {
 }
 
 function reviveDefinition(json: string): DeviceDefinition {
-  return JSON.parse(json, (_key, value) =>
-    typeof value === "string" && /^\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value,
+  // By its name: a meter may well be called "12n".
+  return JSON.parse(json, (key, value) =>
+    key === "modulus" && typeof value === "string" ? BigInt(value.slice(0, -1)) : value,
   ) as DeviceDefinition;
 }
 

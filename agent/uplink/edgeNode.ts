@@ -1,6 +1,14 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
-import type { Clock, Log, MqttConnector, MqttLink, Random, Timers } from "../../core/ports.ts";
+import {
+  atMost,
+  type Clock,
+  type Log,
+  type MqttConnector,
+  type MqttLink,
+  type Random,
+  type Timers,
+} from "../../core/ports.ts";
 import type { Reading } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { DELIVERY_VERSION, MetricName, parseAck } from "../../core/wire/ack.ts";
@@ -73,6 +81,9 @@ const RECONNECT_MIN_MS = 500;
 const RECONNECT_MAX_MS = 30_000;
 /** After a host went offline we are back and listening well within the 2 s that hosts expect. */
 const RECONNECT_AFTER_HOST_OFFLINE_MS = 500;
+/** How long a death certificate may wait for its PUBACK, and a DISCONNECT for the socket to close. */
+const DEATH_MS = 2000;
+const DISCONNECT_MS = 1000;
 const PUMP_MS = 100;
 const PENDING_REPORT_MS = 60_000;
 /** Batches handed to the link in one go, before other work gets its turn. */
@@ -216,9 +227,9 @@ export class EdgeNode {
       if (this.#state === "born") {
         this.#state = "connecting";
         const topic = topicOf({ kind: "NDEATH", group, edge });
-        await Promise.race([link.publish(topic, this.#deathPayload(), { qos: 1, retain: false }), this.#sleep(2000)]);
+        await atMost(DEATH_MS, link.publish(topic, this.#deathPayload(), { qos: 1, retain: false }), this.#o.timers);
       }
-      await Promise.race([link.end(), this.#sleep(1000)]);
+      await atMost(DISCONNECT_MS, link.end(), this.#o.timers);
     } catch {
       link.destroy();
     }

@@ -1,6 +1,14 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import type { Clock, Log, MqttConnector, MqttLink, Random, Timers } from "../../core/ports.ts";
+import {
+  atMost,
+  type Clock,
+  type Log,
+  type MqttConnector,
+  type MqttLink,
+  type Random,
+  type Timers,
+} from "../../core/ports.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import { QUANTITIES } from "../../core/units/quantities.ts";
 import {
@@ -68,6 +76,8 @@ const REBIRTH_MS = 5_000;
 const HELLO_MS = 30_000;
 const KEEPALIVE_S = 10;
 const RECONNECT_MS = 1_000;
+/** How long STATE offline may wait for its PUBACK when we stop. */
+const FAREWELL_MS = 1_500;
 const VERIFY_MS = 50;
 /** Time given to comparing before other work gets its turn: at most this share of VERIFY_MS of one core. */
 const VERIFY_BUDGET_MS = 12;
@@ -161,7 +171,7 @@ export class Collector implements LiveView {
     if (link !== null) {
       const state = encodeState({ online: false, timestamp_ms: Math.max(this.#o.clock.now_ms(), this.#stateAt_ms) });
       const said = link.publish(this.#stateTopic(), state, { qos: 1, retain: true }).then(() => link.end());
-      await Promise.race([said.catch(() => link.destroy()), this.#wait(1500)]);
+      await atMost(FAREWELL_MS, said, this.#o.timers).catch(() => link.destroy());
     }
     this.#endSession("stopped");
   }
@@ -644,10 +654,6 @@ export class Collector implements LiveView {
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
     for (const listener of this.#listeners) listener();
-  }
-
-  #wait(delay_ms: number): Promise<void> {
-    return new Promise((resolve) => this.#o.timers.after(delay_ms, resolve));
   }
 }
 
