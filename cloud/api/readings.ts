@@ -9,7 +9,7 @@ import { UNITS, type UnitNotation } from "../../core/units/units.ts";
 import { counterValue, metricContent, parseTick } from "../../core/wire/content.ts";
 import { decodePayload } from "../../core/wire/payload.ts";
 import type { BornMetric, DeviceBirth, StoredBatch } from "../store/store.ts";
-import { catalogue } from "./catalogue.ts";
+import { type CatalogMeter, catalogue } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { badRequest, notFound } from "./problem.ts";
 import { instantOf, periodOf } from "./query.ts";
@@ -18,6 +18,8 @@ import { isoIn } from "./time.ts";
 
 /** Batches decoded for one answer: a day of one-second batches. */
 export const BATCHES_MAX = 86_400;
+/** Decoded at a stretch. */
+const WINDOW_MS = 3_600_000;
 /** Readings given one by one in an answer. */
 export const RAW_MAX = 20_000;
 
@@ -93,6 +95,44 @@ export function stepPoints(
   });
 }
 
+/**
+ * The readings of a period, oldest first. Decoding a day of one-second batches takes a while and the collector lives in the
+ * same process: so it goes hour by hour, and others have their turn in between.
+ */
+async function readingsIn(
+  deps: Pick<ApiDeps, "store" | "timers">,
+  key: CatalogMeter["key"],
+  quantity: QuantityId,
+  period: Bucket,
+): Promise<{ readonly readings: readonly PlainReading[]; readonly isCut: boolean }> {
+  const { store, timers } = deps;
+  const births = new Map<number, DeviceBirth | null>();
+  const readings: PlainReading[] = [];
+  let left = BATCHES_MAX;
+  for (let from_ms = period.from_ms; from_ms < period.to_ms; ) {
+    const next = store.batchAtOrAfter(key, key.device, from_ms);
+    if (next === null) break;
+    // Over a long gap in one leap, but not past a batch that ends later and begins earlier: none lasts a window.
+    const start_ms = Math.max(from_ms, next.from_ms - WINDOW_MS);
+    const end_ms = Math.min(start_ms + WINDOW_MS, period.to_ms);
+    const batches = store.batches(key, key.device, start_ms, end_ms - 1, left + 1);
+    const inWindow: PlainReading[] = [];
+    for (const batch of batches.slice(0, left)) {
+      let birth = births.get(batch.birthId);
+      if (birth === undefined) births.set(batch.birthId, (birth = store.birth(batch.birthId)));
+      if (birth !== null) inWindow.push(...readingsOfBatch(batch, birth, quantity));
+    }
+    // A batch may reach into two windows: each takes its own readings.
+    const own = inWindow.filter(({ at_ms }) => at_ms >= start_ms && at_ms < end_ms);
+    for (const reading of own.sort((a, b) => a.at_ms - b.at_ms)) readings.push(reading);
+    if (batches.length > left) return { readings, isCut: true };
+    left -= batches.length;
+    from_ms = Math.max(end_ms, from_ms + 1);
+    await new Promise<void>((resolve) => void timers.after(0, resolve));
+  }
+  return { readings, isCut: false };
+}
+
 export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
   const { time_zone } = deps.zone;
   app.withTypeProvider<ZodTypeProvider>().get(
@@ -125,21 +165,7 @@ export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
         query.step === "raw" ? [] : periodOf(time_zone, { from: query.from, to: query.to, step: query.step }).buckets;
       if (from_ms >= to_ms) throw badRequest("from is not before to", "Give a period that ends after it begins.");
 
-      const batches = deps.store.batches(meter.key, meter.key.device, from_ms, to_ms, BATCHES_MAX + 1);
-      const births = new Map<number, DeviceBirth | null>();
-      const birthOf = (id: number): DeviceBirth | null => {
-        if (!births.has(id)) births.set(id, deps.store.birth(id));
-        return births.get(id) ?? null;
-      };
-      const readings = batches
-        .slice(0, BATCHES_MAX)
-        .flatMap((batch) => {
-          const birth = birthOf(batch.birthId);
-          return birth === null ? [] : readingsOfBatch(batch, birth, quantity);
-        })
-        .filter(({ at_ms }) => at_ms >= from_ms && at_ms < to_ms)
-        .sort((a, b) => a.at_ms - b.at_ms);
-      const isCut = batches.length > BATCHES_MAX;
+      const { readings, isCut } = await readingsIn(deps, meter.key, quantity, { from_ms, to_ms });
       return {
         meter: meter.id,
         quantity,

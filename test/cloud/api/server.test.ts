@@ -221,6 +221,9 @@ test("readings are decoded through the birth of their batch, one by one or per s
     expect(counter).toMatchObject({ unit: "kW.h", truncated: false });
     expect(counter.points.map((point) => point.value)).toEqual([1.01, 1.1]);
     expect((await ask("quantity=voltage_l1")).points).toEqual([]);
+    poll(20 * 3600, 7, 1n);
+    const day = await ask("quantity=active_power_total");
+    expect(day.points.map((point) => point.value)).toEqual([100, 300, null, 50, 7]);
   });
 });
 

@@ -93,6 +93,11 @@ export class HandTimers implements Timers {
   }
 
   after(delay_ms: number, run: () => void) {
+    // No time passes: it is somebody letting others have their turn.
+    if (delay_ms === 0) {
+      queueMicrotask(run);
+      return () => {};
+    }
     return this.#add(this.#now_ms + delay_ms, null, run);
   }
 
