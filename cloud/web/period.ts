@@ -18,8 +18,11 @@ export const QUARTER_MS = 900_000;
 /** A custom period longer than this is cut: the API answers at most 40 000 steps, and nobody compares ten years by eye. */
 export const CUSTOM_DAYS_MAX = 3660;
 
-export const isLocalDay = (text: string): boolean =>
-  /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
+/** Whether a text like "2026-11-22" names a day that the calendar has. */
+export function isLocalDay(text: string): boolean {
+  const at_ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return Number.isFinite(at_ms) && new Date(at_ms).toISOString().startsWith(text);
+}
 
 function localDay_ms(text: string, timeZone: string, plusDays = 0): number {
   const [year = 1970, month = 1, day = 1] = text.split("-").map(Number);

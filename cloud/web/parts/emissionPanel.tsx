@@ -70,12 +70,14 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
       tools={
         <>
           {toggle}
-          <Tools
-            isTable={isTable}
-            setTable={setTable}
-            saveCsv={saveCsv}
-            savePng={() => chart.current?.savePng(`${fileName}.png`)}
-          />
+          {!isEmpty && (
+            <Tools
+              isTable={isTable}
+              setTable={setTable}
+              saveCsv={saveCsv}
+              savePng={() => chart.current?.savePng(`${fileName}.png`)}
+            />
+          )}
         </>
       }
     >

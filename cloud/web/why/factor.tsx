@@ -1,6 +1,8 @@
 import type { FactorUse } from "../../api/schemas.ts";
 import { useApp } from "../app/context.tsx";
 import { dayText } from "../format.ts";
+import type { Texts } from "../text/vi.ts";
+import { formulaText } from "./words.ts";
 
 /** A factor with its papers. A source that was not checked is said to be so, in the same size as the rest. */
 export function FactorCard({ factor }: { readonly factor: FactorUse }) {
@@ -13,7 +15,7 @@ export function FactorCard({ factor }: { readonly factor: FactorUse }) {
   return (
     <article className="factor">
       <h4>
-        {decimal(factor.stated.value)} <span className="unit">{factor.stated.unit}</span>
+        {decimal(factor.stated.value)} <span className="unit">{formulaText(factor.stated.unit, lang)}</span>
         {factor.match === "provisional" && <span className="chip">{t.coverage.provisionalChip}</span>}
       </h4>
       <p className="quiet small">
@@ -42,13 +44,25 @@ export function FactorCard({ factor }: { readonly factor: FactorUse }) {
           <>
             <dt>{t.why.ncv}</dt>
             <dd>
-              {decimal(factor.ncv.value)} {factor.ncv.unit} <span className="quiet">({factor.ncv.source})</span>
+              {decimal(factor.ncv.value)} {formulaText(factor.ncv.unit, lang)}{" "}
+              <span className="quiet">({factor.ncv.source})</span>
+              {factor.ncv.confidence !== "official" && (
+                <span className="warn-text"> {confidenceText(factor.ncv.confidence, t)}</span>
+              )}
             </dd>
           </>
         )}
         <dt>{t.why.sources}</dt>
-        <dd>{factor.sources.length === 0 ? t.none : factor.sources.join("; ")}</dd>
+        <dd>
+          {factor.sources.length === 0 && t.none}
+          {factor.sources.map((source) => (
+            <p key={source}>{source}</p>
+          ))}
+        </dd>
       </dl>
     </article>
   );
 }
+
+const confidenceText = (confidence: string, t: Texts): string =>
+  confidence === "secondary" || confidence === "recalled" ? t.why.confidence[confidence] : confidence;

@@ -1,19 +1,17 @@
-import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
+import { isRequired, pathOf } from "../../services.ts";
 
-/** Debian's Chromium, driven by playwright-core; nothing is downloaded. */
-export const CHROMIUM_PATH = "/usr/bin/chromium";
-
-/** Why browser tests cannot run here, as the line to print; null when they can. */
-export function skippedWithoutChromium(): string | null {
-  if (existsSync(CHROMIUM_PATH)) return null;
-  if (process.env.KHUXANH_REQUIRE_SERVICES === "1") throw new Error("chromium is required and not installed");
-  return "skipped: needs chromium";
+/** Why browser tests cannot run here, as the line to print; null when they can, and where a missing one must fail. */
+export function whyNoChromium(): string | null {
+  return pathOf("chromium") === null && !isRequired ? "skipped: needs chromium" : null;
 }
 
+/** The system's Chromium, driven by playwright-core; nothing is downloaded, and it talks to nobody by itself. */
 export function launchChromium(): Promise<Browser> {
+  const executablePath = pathOf("chromium");
+  if (executablePath === null) throw new Error("chromium is not installed; .ci/run says how");
   return chromium.launch({
-    executablePath: CHROMIUM_PATH,
+    executablePath,
     headless: true,
     args: [
       "--no-sandbox",

@@ -248,3 +248,18 @@ export function bandPath({ x0, x1, y0, y1, thickness }: PlacedLink): string {
   const bottom1 = y1 + thickness;
   return `M${x0} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}V${bottom1}C${middle} ${bottom1} ${middle} ${bottom0} ${x0} ${bottom0}Z`;
 }
+
+/** Width for a node's label: up to the next column, or to the edge of the drawing, px. */
+export function roomBeside(node: FlowNode, nodes: readonly PlacedNode[], width: number): number {
+  const xOf = (column: number): number | undefined => nodes.find((other) => other.column === column)?.x;
+  const own = xOf(node.column) ?? 0;
+  return (xOf(node.column + 1) ?? width) - own - FLOW.nodeWidth - 10;
+}
+
+/** Mean width of a letter of the label font, px; SVG text cannot cut itself. */
+const LETTER_PX = 6.6;
+
+export function shortened(text: string, room_px: number): string {
+  const letters = Math.max(3, Math.floor(room_px / LETTER_PX));
+  return text.length <= letters ? text : `${text.slice(0, letters - 1).trimEnd()}…`;
+}

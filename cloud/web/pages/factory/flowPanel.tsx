@@ -8,7 +8,16 @@ import { gridExport } from "../../derive.ts";
 import { amountShown, energyShown, percentText } from "../../format.ts";
 import { Bone, Empty, Failed, Panel } from "../../parts/panel.tsx";
 import { energy_Wh } from "../../units.ts";
-import { bandPath, FLOW, type FlowBlock, type FlowNode, flowBlocks, placeBlock } from "./flow.ts";
+import {
+  bandPath,
+  FLOW,
+  type FlowBlock,
+  type FlowNode,
+  flowBlocks,
+  placeBlock,
+  roomBeside,
+  shortened,
+} from "./flow.ts";
 
 interface FlowPanelProps {
   readonly energy: Loaded<Energy>;
@@ -28,7 +37,7 @@ export function FlowPanel({ energy, byCarrier, meters }: FlowPanelProps) {
       ) : blocks === null ? (
         <Bone height={220} />
       ) : blocks.length === 0 ? (
-        <Empty title={t.factory.flow} hint={t.factory.flowEmpty} />
+        <Empty title={t.overview.noDataInPeriod} hint={t.factory.flowEmpty} />
       ) : (
         <Blocks blocks={blocks} meters={meters ?? []} />
       )}
@@ -70,6 +79,7 @@ function Block({
     return `${shown.number} ${shown.unit}`;
   };
   const nameOf = (node: FlowNode): string => flowName(node, meters, t, lang);
+  const room = (node: FlowNode): number => roomBeside(node, placed.nodes, width);
   return (
     <>
       <svg
@@ -99,7 +109,8 @@ function Block({
               style={{ fill: `var(--${node.role === "unmetered" ? "ink-3" : tokenOf(node.carrier, null)})` }}
             />
             <text x={FLOW.nodeWidth + 6} y={Math.max(11, Math.min(node.height / 2, 40) - 2)}>
-              {nameOf(node)}
+              {shortened(nameOf(node), room(node))}
+              <title>{nameOf(node)}</title>
             </text>
             <text
               x={FLOW.nodeWidth + 6}

@@ -79,12 +79,14 @@ export function LoadPanel({ answer, step, site }: LoadPanelProps) {
               {t.chart.resetZoom}
             </button>
           )}
-          <Tools
-            isTable={isTable}
-            setTable={setTable}
-            saveCsv={saveCsv}
-            savePng={() => chart.current?.savePng(`${site.id}-load.png`)}
-          />
+          {!isEmpty && (
+            <Tools
+              isTable={isTable}
+              setTable={setTable}
+              saveCsv={saveCsv}
+              savePng={() => chart.current?.savePng(`${site.id}-load.png`)}
+            />
+          )}
         </>
       }
     >

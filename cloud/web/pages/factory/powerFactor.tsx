@@ -24,7 +24,7 @@ export function PowerFactorPanel({ meters, live }: PowerFactorPanelProps) {
       {meters.data === null ? (
         <Bone height={120} />
       ) : rows.length === 0 ? (
-        <Empty title={t.factory.powerFactor} hint={t.factory.noPowerFactor} />
+        <Empty title={t.overview.noData} hint={t.factory.noPowerFactor} />
       ) : (
         <ul className="pf">
           {rows.map(({ meter, value }) => (

@@ -20,7 +20,7 @@ export function ZonePlan({ rows, live }: ZonePlanProps) {
   return (
     <Panel title={t.overview.plan} note={t.overview.planArea} className="overview-plan">
       {placed.length === 0 ? (
-        <Empty title={t.overview.plan} hint={t.overview.planEmpty} />
+        <Empty title={t.overview.planNone} hint={t.overview.planEmpty} />
       ) : (
         <svg className="plan" viewBox="0 0 360 250">
           <title>{t.overview.plan}</title>
@@ -37,12 +37,14 @@ export function ZonePlan({ rows, live }: ZonePlanProps) {
                   r={at.radius}
                   style={{ stroke: `var(--${EDGES[state]})`, strokeDasharray: row.t === null ? "3 3" : undefined }}
                 />
-                <text x={at.x} y={at.y + at.radius + 13}>
+                <text x={at.x} y={at.y + at.radius + 13} className="plan-name">
                   {row.site.name[lang]}
                 </text>
-                <text x={at.x} y={at.y + at.radius + 26} className="plan-tonnes">
-                  {numberText(row.t, 1, lang)} t
-                </text>
+                {row.t !== null && (
+                  <text x={at.x} y={at.isRoomy ? at.y + 4 : at.y - at.radius - 4} className="plan-tonnes">
+                    {numberText(row.t, 1, lang)}
+                  </text>
+                )}
               </GoLink>
             );
           })}

@@ -117,7 +117,7 @@ function Power({ answers: { energyToday, today } }: { readonly answers: Overview
       <div className="sub">
         {highest === null || shownHighest === null
           ? t.overview.noHighest
-          : t.overview.highest(`${shownHighest.number} ${shownHighest.unit}`, timeText(highest.to_ms, timeZone))}
+          : t.overview.highest(`${shownHighest.number} ${shownHighest.unit}`, timeText(highest.from_ms, timeZone))}
       </div>
     </Figure>
   );

@@ -103,7 +103,10 @@ export function loadCurve(input: LoadInput, palette: Palette): EChartsCoreOption
 
 /** Each mean holds from its start to its end: with `step: "end"` the value stands at the start and runs until the next. */
 function stepped(one: LoadSeries, local: (at_ms: number) => number, scale: number): [number, number | null][] {
-  return one.points.map((p) => [local(p.from_ms), p.power_W === null ? null : (one.sign * p.power_W) / scale]);
+  const shown = (p: PowerPoint): number | null => (p.power_W === null ? null : (one.sign * p.power_W) / scale);
+  const last = one.points.at(-1);
+  const end: [number, number | null][] = last === undefined ? [] : [[local(last.to_ms), shown(last)]];
+  return [...one.points.map((p): [number, number | null] => [local(p.from_ms), shown(p)]), ...end];
 }
 
 function tooltipOf(index: number, { series, timeZone, lang, t }: LoadInput, palette: Palette): HTMLElement | string {

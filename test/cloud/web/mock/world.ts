@@ -32,7 +32,7 @@ const within = (at_ms: number, span: { from_ms: number; to_ms: number }): boolea
   span.from_ms <= at_ms && at_ms < span.to_ms;
 
 const isKnown = (meter: MockMeter, at_ms: number): boolean =>
-  at_ms >= START_MS && !within(at_ms, DARK) && !(meter.site === "thep-gia-minh" && within(at_ms, DARK_STEEL));
+  !within(at_ms, DARK) && !(meter.site === "thep-gia-minh" && within(at_ms, DARK_STEEL));
 
 interface Sum {
   value: number;
@@ -49,7 +49,7 @@ function sumOf(
 ): Sum {
   const sum: Sum = { value: 0, known: 0, elapsed: 0, estimated: 0 };
   const end_ms = Math.min(span.to_ms, Math.floor(now_ms / QUARTER_MS) * QUARTER_MS);
-  for (let at_ms = span.from_ms; at_ms < end_ms; at_ms += QUARTER_MS) {
+  for (let at_ms = Math.max(span.from_ms, START_MS); at_ms < end_ms; at_ms += QUARTER_MS) {
     for (const { meter, rate, scale } of streams) {
       sum.elapsed += 1;
       if (!isKnown(meter, at_ms)) continue;
@@ -572,7 +572,17 @@ export function attention(scenario: Scenario, now_ms: number): Attention[] {
       since: iso(now_ms - 9 * 60_000),
       params: { pending: 214 },
     }),
-    item("info", "provisional-factor", { params: { carrier: "electricity", name_vi: "Điện lưới", name_en: "Grid electricity", factor: "vn-grid", version: "2023.1", value: "0.6592", unit: "tCO2/MWh" } }),
+    item("info", "provisional-factor", {
+      params: {
+        carrier: "electricity",
+        name_vi: "Điện lưới",
+        name_en: "Grid electricity",
+        factor: "vn-grid",
+        version: "2023.1",
+        value: "0.6592",
+        unit: "tCO2/MWh",
+      },
+    }),
   ];
 }
 
