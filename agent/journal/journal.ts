@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { KhuXanhError } from "../../core/errors.ts";
@@ -174,7 +174,7 @@ class SqliteJournal implements Journal {
       segment.db.exec("COMMIT");
     } catch (cause) {
       if (segment.db.isTransaction) segment.db.exec("ROLLBACK");
-      throw diskError(this.#options.dir, cause);
+      throw cause instanceof KhuXanhError ? cause : diskError(this.#options.dir, cause);
     }
     this.#next += entries.length;
     this.#confirmedIsDirty = false;
@@ -318,7 +318,7 @@ class SqliteJournal implements Journal {
       );
       const definitions = segment.db.prepare("SELECT hash, json FROM definitions").all();
       // The takeover is its first transaction: without it the process ended while it made this file.
-      if (!state.has(OPENED_KEY)) {
+      if (state.size === 0) {
         segment.db.close();
         return "unfinished";
       }
@@ -337,8 +337,6 @@ class SqliteJournal implements Journal {
   #setAsideFile(file: string, cause: unknown): void {
     const aside = `${file}.aside-${this.#options.now_ms()}`;
     renameSync(file, aside);
-    for (const suffix of SIDE_FILES)
-      if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${aside}${suffix}`);
     this.#setAside.push(aside);
     this.#options.log.error("journal.segment-set-aside", { file: aside, why: String(cause) });
   }
@@ -430,10 +428,8 @@ function openSegment(file: string, first: number): SegmentFile {
   }
 }
 
-const SIDE_FILES = ["-wal", "-shm"];
-
 function removeSegment(file: string): void {
-  for (const suffix of ["", ...SIDE_FILES]) rmSync(`${file}${suffix}`, { force: true });
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
 }
 
 const SQLITE_CORRUPT = 11;
