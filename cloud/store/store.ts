@@ -58,7 +58,7 @@ export interface NewBatch {
   readonly number: number;
   readonly device: string;
   readonly birthId: number;
-  /** Acquisition time of its oldest and newest content. */
+  /** Timestamps of its oldest and newest metric; an interval's is its end. */
   readonly from_ms: EpochMs;
   readonly to_ms: EpochMs;
   /** CRC32C of `payload`, which is canonical: aliases, no is_historical flags, no batch metric, no seq. */
