@@ -96,9 +96,11 @@ function PeriodBar() {
           checked={route.isCompared}
           onChange={(event) => go({ isCompared: event.target.checked }, "replace")}
         />
-        {route.isCompared
-          ? t.period.comparedWith(rangeText(previous.from_ms, previous.to_ms, timeZone, lang))
-          : t.period.notCompared}
+        <span>
+          {route.isCompared
+            ? t.period.comparedWith(rangeText(previous.from_ms, previous.to_ms, timeZone, lang))
+            : t.period.notCompared}
+        </span>
       </label>
     </div>
   );

@@ -55,6 +55,7 @@ function Bubble({ id, beside, words }: { id: string; beside: HTMLElement | null;
     <div ref={bubble} id={id} role="tooltip" className="bubble">
       {words}
     </div>,
-    document.body,
+    // A modal sheet covers the body; its own words must lie on top of it.
+    beside?.closest("dialog") ?? document.body,
   );
 }

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { useApp } from "../app/context.tsx";
 
 interface SheetProps {
@@ -14,9 +14,12 @@ export function Sheet({ title, lead, tools, onClose, children }: SheetProps) {
   const { t } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the sheet leaves the page it is closed, which gives the focus back to what opened it.
+  useLayoutEffect(() => {
     const own = dialog.current;
-    if (own !== null && !own.open) own.showModal();
+    if (own === null) return;
+    if (!own.open) own.showModal();
+    return () => own.close();
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard closes a modal dialog with Escape, which fires onCancel.

@@ -16,6 +16,8 @@ if (skip !== null) console.info(skip);
 let browser: Browser;
 let mock: MockServer;
 let webDir: string;
+/** The mock server's clock. */
+let now_ms = START;
 
 interface Opened {
   readonly page: Page;
@@ -69,7 +71,7 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
     webDir = mkdtempSync(join(tmpdir(), "khuxanh-web-"));
     const configFile = fileURLToPath(new URL("../../../cloud/web/vite.config.ts", import.meta.url));
     await build({ configFile, logLevel: "error", build: { outDir: webDir } });
-    mock = await startMock({ webDir, now_ms: () => START });
+    mock = await startMock({ webDir, now_ms: () => now_ms });
     browser = await launchChromium();
   }, 60_000);
 
@@ -80,6 +82,7 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
   });
 
   const calm = (): void => {
+    now_ms = START;
     mock.setScenario("normal");
     mock.setFailing(false);
     mock.restoreLive();
@@ -248,6 +251,18 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
     await page.getByRole("dialog").waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await page.evaluate<string>("document.activeElement.className")).toContain("num-why");
+    await page.context().close();
+  });
+
+  test("asks again for the figures when the books grow", async () => {
+    calm();
+    const { page, complaints } = await open({ path: "/?period=today" });
+    await page.locator(".live-open").waitFor();
+    await page.locator(".num-why", { hasText: "7,58" }).waitFor();
+    now_ms = START + 900_000;
+    await page.locator(".num-why", { hasText: /^7,[6-9]/ }).waitFor();
+    expect(complaints).toEqual([]);
     await page.context().close();
   });
 

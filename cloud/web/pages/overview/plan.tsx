@@ -15,39 +15,46 @@ const EDGES = { ok: "c-electricity", warn: "warn", bad: "bad", unknown: "line-st
 /** The zone from above: plots, roads, a circle per factory with an area like its tonnes. */
 export function ZonePlan({ rows, live }: ZonePlanProps) {
   const { t, lang } = useApp();
-  const placed = rows.flatMap((row) => (row.site.plan === null ? [] : [{ row, plan: row.site.plan }]));
   const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
+  const places = rows.flatMap((row) =>
+    row.site.plan === null ? [] : [{ row, at: planPlace(row.site.plan, row.t, most) }],
+  );
   return (
     <Panel title={t.overview.plan} note={t.overview.planArea} className="overview-plan">
-      {placed.length === 0 ? (
+      {places.length === 0 ? (
         <Empty title={t.overview.planNone} hint={t.overview.planEmpty} />
       ) : (
         <svg className="plan" viewBox="0 0 360 250">
           <title>{t.overview.plan}</title>
           <path className="plan-ground" d="M8 18 348 6 356 232 14 244Z" />
           <path className="plan-road" d="M10 128 352 118M124 14 132 240M240 10 248 236" />
-          {placed.map(({ row, plan }) => {
-            const at = planPlace(plan, row.t, most);
+          {places.map(({ row, at }) => {
             const state = live?.sites.find((site) => site.id === row.site.id)?.state ?? row.site.state;
             return (
               <GoLink key={row.site.id} to={{ site: row.site.id }} className="plan-site">
+                <title>{row.site.name[lang]}</title>
                 <circle
                   cx={at.x}
                   cy={at.y}
                   r={at.radius}
                   style={{ stroke: `var(--${EDGES[state]})`, strokeDasharray: row.t === null ? "3 3" : undefined }}
                 />
-                <text x={at.x} y={at.y + at.radius + 13} className="plan-name">
-                  {row.site.name[lang]}
-                </text>
-                {row.t !== null && (
-                  <text x={at.x} y={at.isRoomy ? at.y + 4 : at.y - at.radius - 4} className="plan-tonnes">
-                    {numberText(row.t, 1, lang)}
-                  </text>
-                )}
               </GoLink>
             );
           })}
+          {/* After all circles, so that no name lies under a neighbour. */}
+          {places.map(({ row, at }) => (
+            <g key={row.site.id} className="plan-label">
+              <text x={at.x} y={at.y + at.radius + 13}>
+                {row.site.name[lang]}
+              </text>
+              {row.t !== null && (
+                <text x={at.x} y={at.isRoomy ? at.y + 4 : at.y - at.radius - 4} className="plan-tonnes">
+                  {numberText(row.t, 1, lang)}
+                </text>
+              )}
+            </g>
+          ))}
         </svg>
       )}
     </Panel>

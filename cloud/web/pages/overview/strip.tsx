@@ -1,4 +1,6 @@
 import { useApp } from "../../app/context.tsx";
+import { useNow } from "../../app/hooks.ts";
+import { ageOfNewest_ms, STALE_AFTER_MS } from "../../app/live.ts";
 import { useLive } from "../../app/liveStore.ts";
 import { tokenOf } from "../../colours.ts";
 import { changeOf, gridImport, highestOf, powerPoints, renewableOf } from "../../derive.ts";
@@ -104,6 +106,8 @@ function Power({ answers: { energyToday, today } }: { readonly answers: Overview
   const { t, lang, timeZone } = useApp();
   const event = useLive((live) => live.event);
   const isLost = useLive((live) => live.connection === "lost");
+  const now_ms = useNow(5_000);
+  const isStale = event !== null && ageOfNewest_ms(event, now_ms) > STALE_AFTER_MS;
   const points = powerPoints(gridImport(energyToday.data)?.points ?? []);
   const highest = highestOf(points);
   const shownHighest = highest === null ? null : powerShown(highest.power_W, lang);
@@ -111,7 +115,7 @@ function Power({ answers: { energyToday, today } }: { readonly answers: Overview
     <Figure
       label={t.overview.power}
       shown={event === null && !isLost ? null : powerShown(event?.zone.power_W ?? null, lang)}
-      isOld={isLost}
+      isOld={isLost || isStale}
     >
       <Sparkline points={points} from_ms={today.from_ms} to_ms={today.to_ms} label={t.overview.sparkline} />
       <div className="sub">
