@@ -150,7 +150,12 @@ function bigintsAsText(_key: string, value: unknown): unknown {
   return typeof value === "number" && Number.isNaN(value) ? "NaN" : value;
 }
 
-function textsAsBigint(_key: string, value: unknown): unknown {
-  if (value === "NaN") return Number.NaN;
-  return typeof value === "string" && /^-?\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value;
+const BIGINT_KEYS: readonly string[] = ["ticks", "count", "modulus"];
+const TIME_KEYS: readonly string[] = ["from_ms", "to_ms"];
+
+/** By their names: a meter may well be called "12n". */
+function textsAsBigint(key: string, value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  if (BIGINT_KEYS.includes(key)) return BigInt(value.slice(0, -1));
+  return TIME_KEYS.includes(key) ? Number.NaN : value;
 }

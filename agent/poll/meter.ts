@@ -27,11 +27,15 @@ export function polledMeter(
   return { definition, unit, groups, timeout_ms, due_ms: groups.map(() => Number.NEGATIVE_INFINITY), silentPolls: 0 };
 }
 
-/** Blocks that are due at `at_ms`; and when they fall due next. Polls that were missed are not made up for. */
+/**
+ * Blocks that are due at `at_ms`; and when they fall due next. Polls that were missed are not made up for. A due time
+ * further off than any wait there is was set before the clock went back: it has no meaning any more.
+ */
 export function takeDue(meter: PolledMeter, at_ms: EpochMs): BlockRead[] {
   const blocks: BlockRead[] = [];
   meter.groups.forEach((group, i) => {
-    if ((meter.due_ms[i] ?? 0) > at_ms) return;
+    const wait_ms = (meter.due_ms[i] ?? 0) - at_ms;
+    if (wait_ms > 0 && wait_ms <= Math.max(group.every_ms, BACKOFF_MAX_MS)) return;
     meter.due_ms[i] = Math.floor(at_ms / group.every_ms) * group.every_ms + group.every_ms;
     blocks.push(...group.blocks);
   });

@@ -6,10 +6,11 @@ import type { Journal } from "../journal/journal.ts";
  */
 export class Aliases {
   static readonly STATE_KEY = "aliases";
+  readonly #journal: Pick<Journal, "getState">;
   readonly #numbers: Map<string, number>;
-  #isDirty = false;
 
-  constructor(journal: Journal) {
+  constructor(journal: Pick<Journal, "getState">) {
+    this.#journal = journal;
     this.#numbers = new Map(JSON.parse(journal.getState(Aliases.STATE_KEY) ?? "[]") as [string, number][]);
   }
 
@@ -19,15 +20,16 @@ export class Aliases {
     if (alias === undefined) {
       alias = this.#numbers.size + 1;
       this.#numbers.set(key, alias);
-      this.#isDirty = true;
     }
     return alias;
   }
 
-  /** The state to keep before anything with a new alias is published; null if nothing changed since the last call. */
+  /**
+   * The state to keep before anything with a new alias is published; null if the journal holds it. Asked of the journal and
+   * not remembered, so that a commit that failed is asked for again.
+   */
   takeChange(): readonly [string, string] | null {
-    if (!this.#isDirty) return null;
-    this.#isDirty = false;
-    return [Aliases.STATE_KEY, JSON.stringify([...this.#numbers])];
+    const text = JSON.stringify([...this.#numbers]);
+    return this.#journal.getState(Aliases.STATE_KEY) === text ? null : [Aliases.STATE_KEY, text];
   }
 }

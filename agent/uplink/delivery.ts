@@ -20,6 +20,12 @@ const RTO_MAX_MS = 300_000;
 const RTO_JITTER = 0.2;
 /** Live batches waiting for the window; beyond it the oldest wait as backlog instead, in order, nothing lost. */
 const LIVE_QUEUE_MAX = 10_000;
+/** Timed-out batches remembered one by one; beyond it the backlog is walked again from the oldest of them. */
+const AGAIN_MAX = 10_000;
+/** Batches whose number of attempts is remembered; beyond it the oldest begin again at the first RTO. */
+const ATTEMPTS_MAX = 10_000;
+/** Numbers passed over in one call: years of confirmed batches must not hold up the beat. The next call goes on. */
+const SCAN_MAX = 200_000;
 
 interface Flight {
   readonly bytes: number;
@@ -44,6 +50,8 @@ export class Delivery {
   readonly #again: number[] = [];
   /** Every unconfirmed number below it has been sent in this session, or waits in one of the queues. */
   #backlogAt = 1;
+  /** Every number below it is confirmed. */
+  #openFrom = 1;
   #end = 1;
   #bytes = 0;
   #window = WINDOW_START_BYTES;
@@ -66,6 +74,11 @@ export class Delivery {
     return this.#bytes;
   }
 
+  /** Batches that timed out at least once and are not confirmed yet. */
+  get retrying(): number {
+    return this.#attempts.size;
+  }
+
   /** Numbers that were just committed, ascending. History and restored data are not live. */
   appended(numbers: readonly number[], isLive: boolean): void {
     for (const number of numbers) {
@@ -83,7 +96,7 @@ export class Delivery {
     this.#live.length = 0;
     this.#liveSet.clear();
     this.#again.length = 0;
-    this.#backlogAt = 1;
+    this.#backlogAt = this.#openFrom;
     this.#bytes = 0;
   }
 
@@ -99,8 +112,9 @@ export class Delivery {
       if (!this.#isConfirmed(number)) return { number, isLive: false };
       this.#again.shift();
     }
-    while (this.#backlogAt < this.#end) {
+    for (let passed = 0; this.#backlogAt < this.#end && passed < SCAN_MAX; passed++) {
       if (this.#isWaiting(this.#backlogAt)) return { number: this.#backlogAt, isLive: false };
+      if (this.#backlogAt === this.#openFrom && this.#isConfirmed(this.#openFrom)) this.#openFrom += 1;
       this.#backlogAt += 1;
     }
     return null;
@@ -111,9 +125,7 @@ export class Delivery {
     this.#take(number);
     const attempts = this.#attempts.get(number) ?? 0;
     this.counts[attempts === 0 ? "sent" : "resent"] += 1;
-    const rto_ms = Math.min(this.#rto_ms() * 2 ** attempts, RTO_MAX_MS);
-    const jitter = 1 + RTO_JITTER * (2 * this.#random.unit() - 1);
-    this.#inFlight.set(number, { bytes, sentAt_ms: now_ms, expires_ms: now_ms + rto_ms * jitter });
+    this.#inFlight.set(number, { bytes, sentAt_ms: now_ms, expires_ms: now_ms + this.#wait_ms(attempts) });
     this.#bytes += bytes;
   }
 
@@ -126,11 +138,14 @@ export class Delivery {
     for (const [number, flight] of this.#inFlight) {
       if (!ranges.some(({ first, last }) => first <= number && number <= last)) continue;
       this.#land(number, flight);
-      if ((this.#attempts.get(number) ?? 0) === 0) this.#learnDelay(now_ms - flight.sentAt_ms);
-      this.#attempts.delete(number);
+      if (!this.#attempts.has(number)) this.#learnDelay(now_ms - flight.sentAt_ms);
       if (this.#ackDelay_ms !== null && this.#ackDelay_ms < 2 * this.#ackDelayBest_ms) {
         this.#window = Math.min(this.#window + flight.bytes, WINDOW_MAX_BYTES);
       }
+    }
+    // Not only those in flight: a late confirmation may name one that timed out or was under way in another session.
+    for (const number of this.#attempts.keys()) {
+      if (ranges.some(({ first, last }) => first <= number && number <= last)) this.#attempts.delete(number);
     }
   }
 
@@ -147,6 +162,14 @@ export class Delivery {
     }
     if (!hasExpired) return;
     this.#again.sort((a, b) => a - b);
+    if (this.#again.length > AGAIN_MAX) {
+      this.#backlogAt = Math.min(this.#backlogAt, this.#again[0]!);
+      this.#again.length = 0;
+    }
+    for (const number of this.#attempts.keys()) {
+      if (this.#attempts.size <= ATTEMPTS_MAX) break;
+      this.#attempts.delete(number);
+    }
     this.#window = Math.max(this.#window / 2, WINDOW_MIN_BYTES);
   }
 
@@ -162,7 +185,8 @@ export class Delivery {
   /** After a rebirth in the same session the timers of what is in flight start again. */
   restartTimers(now_ms: number): void {
     for (const [number, flight] of this.#inFlight) {
-      this.#inFlight.set(number, { ...flight, sentAt_ms: now_ms, expires_ms: now_ms + this.#rto_ms() });
+      const wait_ms = this.#wait_ms(this.#attempts.get(number) ?? 0);
+      this.#inFlight.set(number, { ...flight, sentAt_ms: now_ms, expires_ms: now_ms + wait_ms });
     }
   }
 
@@ -194,6 +218,11 @@ export class Delivery {
   #learnDelay(delay_ms: number): void {
     this.#ackDelayBest_ms = Math.min(this.#ackDelayBest_ms, Math.max(delay_ms, 50));
     this.#ackDelay_ms = this.#ackDelay_ms === null ? delay_ms : this.#ackDelay_ms * 0.875 + delay_ms * 0.125;
+  }
+
+  #wait_ms(attempts: number): number {
+    const jitter = 1 + RTO_JITTER * (2 * this.#random.unit() - 1);
+    return Math.min(this.#rto_ms() * 2 ** attempts, RTO_MAX_MS) * jitter;
   }
 
   #rto_ms(): number {

@@ -1,0 +1,253 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Accounted, createAccountant } from "../../../agent/account/accountant.ts";
+import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
+import type { ExchangeFailure, Reading, Sample } from "../../../core/reading/reading.ts";
+import { defineDevice, type MeterSetup } from "../../../drivers/define.ts";
+import { decodeSample } from "../../../drivers/modbus/decode.ts";
+import { factor } from "../../core/emission/fixture.ts";
+import { ACCOUNT, model, register, setup } from "../../drivers/devices.ts";
+
+/** 2023-06-15T10:00+07:00, a boundary. */
+const START_MS = Date.parse("2023-06-15T10:00:00+07:00");
+const FACTORS = [factor()];
+const IMPORT = 100;
+const REACTIVE = 200;
+
+const counter = (
+  name: "active_energy_import_total" | "reactive_energy_import_total",
+  address: number,
+  unit: "kWh" | "kvarh",
+) => register({ name, quantity: name, type: "u32", address, unit, scale: 0.001, kind: "counter" });
+
+function definition(more: Partial<MeterSetup> = {}): DeviceDefinition {
+  return defineDevice(
+    model([
+      counter("active_energy_import_total", IMPORT, "kWh"),
+      counter("reactive_energy_import_total", REACTIVE, "kvarh"),
+      register({ name: "frequency", quantity: "frequency", type: "u16", address: 300, unit: "Hz", scale: 0.01 }),
+    ]),
+    setup("electricity", more),
+    ACCOUNT,
+  );
+}
+
+const METER = definition();
+
+const u32 = (count: number) => Uint16Array.of(Math.floor(count / 65_536) % 65_536, count % 65_536);
+
+function sample(
+  at_s: number,
+  counts: { readonly import?: number; readonly reactive?: number; readonly Hz?: number },
+): Sample {
+  const { import: active, reactive, Hz } = counts;
+  return {
+    device: "meter",
+    at_ms: START_MS + at_s * 1000,
+    mono_ms: at_s * 1000,
+    blocks: [
+      ...(active === undefined ? [] : [{ fc: 3 as const, address: IMPORT, words: u32(active) }]),
+      ...(reactive === undefined ? [] : [{ fc: 3 as const, address: REACTIVE, words: u32(reactive) }]),
+      ...(Hz === undefined ? [] : [{ fc: 3 as const, address: 300, words: Uint16Array.of(Hz * 100) }]),
+    ],
+    failures: [],
+  };
+}
+
+function failed(at_s: number, why: ExchangeFailure, address = IMPORT): Sample {
+  return { ...sample(at_s, {}), failures: [{ fc: 3, address, count: 2, why }] };
+}
+
+function accountantOf(meter: DeviceDefinition = METER, factors = FACTORS) {
+  const accountant = createAccountant(meter, factors);
+  const take = (taken: Sample): Accounted => accountant.take(taken, decodeSample(meter, taken), taken.at_ms);
+  return { ...accountant, take, run: (samples: readonly Sample[]) => samples.map(take) };
+}
+
+const closedBy = (results: readonly Accounted[]) => results.flatMap(({ intervals }) => intervals);
+
+describe("a sample", () => {
+  test("that ends an interval closes it for every counter, with emissions of the one that emits", () => {
+    const [, closing] = accountantOf().run([
+      sample(0, { import: 1000, reactive: 50 }),
+      sample(900, { import: 1900, reactive: 60 }),
+    ]);
+    expect(closing?.intervals).toMatchObject([
+      { quantity: "active_energy_import_total", ticks: 900n, flag: "M", tick: { amount: "1", unit: "Wh" } },
+      { quantity: "reactive_energy_import_total", ticks: 10n, flag: "M", tick: { amount: "1", unit: "varh" } },
+    ]);
+    expect(closing?.emissions).toMatchObject([{ gas: "co2", mg: 593_280n, factorVersion: "1", match: "exact" }]);
+    expect(closing?.withoutFactor).toEqual([]);
+  });
+
+  test("that ends none gives nothing", () => {
+    expect(accountantOf().run([sample(0, { import: 1 }), sample(10, { import: 2, Hz: 50 })])).toEqual(
+      Array(2).fill({ intervals: [], emissions: [], withoutFactor: [] }),
+    );
+  });
+
+  test("leaves the words of its register as evidence, cut out of the block they were read in", () => {
+    const wide: Sample = {
+      ...sample(900, {}),
+      blocks: [{ fc: 3, address: IMPORT - 2, words: Uint16Array.of(1, 2, 0xab, 0xcdef, 5) }],
+    };
+    const [interval] = closedBy(accountantOf().run([sample(0, { import: 0xabcdef - 100 }), wide]));
+    expect(interval?.closing).toEqual({
+      count: 0xabcdefn,
+      words: { fc: 3, address: IMPORT, hex: "00ABCDEF", at_ms: START_MS + 900_000 },
+    });
+    expect(interval?.opening?.words).toMatchObject({ hex: "00ABCD8B", at_ms: START_MS });
+  });
+
+  test("without a factor for its time is shown, not dropped", () => {
+    const [, closing] = accountantOf(METER, []).run([sample(0, { import: 0 }), sample(900, { import: 5 })]);
+    expect(closing).toMatchObject({ emissions: [], withoutFactor: [{ interval: { ticks: 5n }, why: /electricity/ }] });
+  });
+
+  test("of a sub-meter gives intervals and no emissions", () => {
+    const sub = accountantOf(definition({ parent: "main" }));
+    const [, closing] = sub.run([sample(0, { import: 0 }), sample(900, { import: 5 })]);
+    expect(closing?.intervals).toHaveLength(1);
+    expect([closing?.emissions, closing?.withoutFactor]).toEqual([[], []]);
+  });
+});
+
+describe("a poll that brought nothing", () => {
+  const silent = (why: ExchangeFailure, address?: number): readonly Sample[] => [
+    sample(0, { import: 0, reactive: 0 }),
+    failed(600, why, address),
+    sample(1200, { import: 1200, reactive: 12 }),
+  ];
+
+  test.each([
+    ["timeout", "meter-silent"],
+    ["garbled", "meter-silent"],
+    ["exception", "meter-exception"],
+    ["unreachable", "bus-unreachable"],
+  ] as const)("because of %s makes the interval's cause %s", (why, cause) => {
+    const [interval] = closedBy(accountantOf().run(silent(why)));
+    expect(interval).toMatchObject({ quantity: "active_energy_import_total", ticks: 900n, flag: "S", cause });
+  });
+
+  test("of one counter is no failure of the other", () => {
+    const [active, reactive] = closedBy(accountantOf().run(silent("exception", REACTIVE)));
+    expect(active).toMatchObject({ quantity: "active_energy_import_total", cause: "not-polled" });
+    expect(reactive).toMatchObject({ quantity: "reactive_energy_import_total", cause: "meter-exception" });
+  });
+
+  test.each([
+    [{ value: null, quality: "bad", why: "sentinel" }],
+    [{ value: 600n, quality: "uncertain", why: "implausible" }],
+  ] as const)("usable, but %o, is not counted", (unusable) => {
+    const of = createAccountant(METER, FACTORS);
+    const reading = (at_s: number, more: Partial<Reading>): Reading => ({
+      quantity: "active_energy_import_total",
+      at_ms: START_MS + at_s * 1000,
+      value: BigInt(at_s),
+      quality: "good",
+      why: null,
+      ...more,
+    });
+    of.take(sample(0, {}), [reading(0, {})], 0);
+    of.take(sample(600, {}), [reading(600, unusable)], 0);
+    const { intervals } = of.take(sample(1200, {}), [reading(1200, {})], 0);
+    expect(intervals).toMatchObject([{ ticks: 900n, flag: "S", cause: "bad-values", pollsAnswered: 1 }]);
+  });
+});
+
+const course = fc
+  .array(
+    fc.record({
+      elapsed_s: fc.oneof(fc.constant(10), fc.integer({ min: 1, max: 700 })),
+      energy: fc.nat(500),
+      outcome: fc.oneof(
+        { weight: 5, arbitrary: fc.constant("ok" as const) },
+        { weight: 1, arbitrary: fc.constant("timeout" as const) },
+      ),
+    }),
+    { minLength: 2, maxLength: 40 },
+  )
+  .map((rows) => {
+    let at_s = 0;
+    let total = 1000;
+    return rows.map(({ elapsed_s, energy, outcome }) => {
+      at_s += elapsed_s;
+      total += energy;
+      return outcome === "ok" ? sample(at_s, { import: total, reactive: total / 2, Hz: 50 }) : failed(at_s, outcome);
+    });
+  });
+
+describe("after a restart", () => {
+  test("law: accounts that were saved anywhere go on to the same intervals and emissions", () => {
+    fc.assert(
+      fc.property(course, fc.nat(), (samples, at) => {
+        const whole = accountantOf().run(samples);
+        const cut = at % (samples.length + 1);
+        const before = accountantOf();
+        const first = before.run(samples.slice(0, cut));
+        const after = accountantOf();
+        after.restore(before.save());
+        expect([...first, ...after.run(samples.slice(cut))]).toEqual(whole);
+        expect(after.save()).toBe(accountOf(samples));
+      }),
+    );
+  });
+
+  function accountOf(samples: readonly Sample[]): string {
+    const accountant = accountantOf();
+    accountant.run(samples);
+    return accountant.save();
+  }
+
+  test("a meter whose name looks like an integer or like nothing is still that meter", () => {
+    for (const id of ["12n", "NaN"]) {
+      const meter = definition({ id });
+      const before = accountantOf(meter);
+      before.take(sample(0, { import: 1 }));
+      const after = accountantOf(meter);
+      after.restore(before.save());
+      expect(closedBy([after.take(sample(900, { import: 2 }))])[0]?.device).toBe(id);
+    }
+  });
+
+  test("accounts without a reading yet begin as if new", () => {
+    const after = accountantOf();
+    after.restore(accountantOf().save());
+    after.take(sample(0, { import: 1 }));
+    expect(closedBy([after.take(sample(900, { import: 3 }))])).toMatchObject([{ ticks: 2n, flag: "M" }]);
+  });
+
+  test("an account goes on when only how often and how fast has changed", () => {
+    const before = accountantOf();
+    before.take(sample(0, { import: 0 }));
+    const after = accountantOf(definition({ every: { power_ms: 1000, energy_ms: 60_000 }, rated_power_W: 1e6 }));
+    after.restore(before.save());
+    expect(closedBy([after.take(sample(900, { import: 900 }))])).toMatchObject([{ ticks: 900n, pollsExpected: 15 }]);
+  });
+
+  test.each([
+    [
+      "ticks are worth something else",
+      { ...METER, counters: METER.counters.map((c) => ({ ...c, tick: { amount: "10", unit: "Wh" as const } })) },
+    ],
+    ["the register wraps elsewhere", { ...METER, counters: METER.counters.map((c) => ({ ...c, modulus: 10n ** 9n })) }],
+    ["intervals are longer", { ...METER, interval_ms: 3_600_000 }],
+    ["days begin elsewhere", { ...METER, time_zone: "Asia/Kathmandu" }],
+  ])("an account starts again when %s", (_, changed) => {
+    const before = accountantOf();
+    before.take(sample(0, { import: 0 }));
+    const after = createAccountant(changed, FACTORS);
+    const empty = after.save();
+    after.restore(before.save());
+    expect(after.save()).toBe(empty);
+  });
+
+  test("a counter that is no longer accounted is left behind", () => {
+    const before = accountantOf();
+    before.run([sample(0, { import: 0, reactive: 0 })]);
+    const counters = METER.counters.map((c, i) => ({ ...c, accounted: i === 0 }));
+    const after = accountantOf({ ...METER, counters });
+    after.restore(before.save());
+    expect(closedBy([after.take(sample(900, { import: 9, reactive: 9 }))])).toHaveLength(1);
+  });
+});
