@@ -44,7 +44,7 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
   const { clock, timers, random, log } = around;
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
-    for (const step of undo.reverse()) await step();
+    for (const step of undo.splice(0).reverse()) await step();
   };
   try {
     const journal = openJournal({

@@ -49,7 +49,7 @@ export async function startCollector(
   const dataDir = openDataDir(config.data_dir);
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
-    for (const step of undo.reverse()) await step();
+    for (const step of undo.splice(0).reverse()) await step();
   };
   try {
     const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms });

@@ -297,7 +297,8 @@ export class Collector implements LiveView {
     const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64) ?? 0;
     const epochText = textOf(metrics, MetricName.deliveryEpoch);
     const epoch = epochText !== null && isEpoch(epochText) ? epochText : null;
-    const previous = node.session?.devices;
+    // Another epoch is another journal with other aliases: what was born before says nothing about it.
+    const previous = node.session?.epoch === epoch ? node.session?.devices : undefined;
     node.session = {
       gateway,
       bdSeq,
