@@ -62,6 +62,7 @@ function PeriodBar() {
     setCustomOpen(false);
     go({ period, why: null });
   };
+  const comparedWith = rangeText(previous.from_ms, previous.to_ms, timeZone, lang);
   const shownTo_ms = elapsed.to_ms > range.from_ms ? elapsed.to_ms : range.to_ms;
   return (
     <div className="period">
@@ -90,17 +91,13 @@ function PeriodBar() {
       ) : (
         <span className="period-range">{rangeText(range.from_ms, shownTo_ms, timeZone, lang)}</span>
       )}
-      <label className="compare" title={t.period.compare}>
+      <label className="compare" title={`${t.period.compare}: ${comparedWith}`}>
         <input
           type="checkbox"
           checked={route.isCompared}
           onChange={(event) => go({ isCompared: event.target.checked }, "replace")}
         />
-        <span>
-          {route.isCompared
-            ? t.period.comparedWith(rangeText(previous.from_ms, previous.to_ms, timeZone, lang))
-            : t.period.notCompared}
-        </span>
+        <span>{route.isCompared ? t.period.comparedWith(comparedWith) : t.period.notCompared}</span>
       </label>
     </div>
   );

@@ -204,7 +204,7 @@ describe("energy flow", () => {
     for (const link of placed.links) expect(bandPath(link)).not.toContain("NaN");
   });
   test("long names are cut with an ellipsis", () => {
-    expect(shortened("Điều hòa, phòng sạch", 80)).toBe("Điều hòa, p…");
+    expect(shortened("Điều hòa, phòng sạch", 80)).toBe("Điều hòa, ph…");
     expect(shortened("Lưới", 80)).toBe("Lưới");
   });
 });

@@ -257,7 +257,7 @@ export function roomBeside(node: FlowNode, nodes: readonly PlacedNode[], width: 
 }
 
 /** Mean width of a letter of the label font, px; SVG text cannot cut itself. */
-const LETTER_PX = 6.6;
+const LETTER_PX = 6.1;
 
 export function shortened(text: string, room_px: number): string {
   const letters = Math.max(3, Math.floor(room_px / LETTER_PX));
