@@ -381,7 +381,7 @@ class SqliteJournal implements Journal {
       const [oldest, next] = this.#segments as [Segment, Segment];
       const isOld = this.#options.now_ms() - next.opened_ms > this.#options.maxAge_ms;
       if (!isOld && this.#bytes() <= this.#options.maxBytes) return;
-      if (this.#confirmed.missingBelow(next.first).some(({ last }) => last >= oldest.first)) return;
+      if (this.#confirmed.missingBelow(next.first).length > 0) return;
       oldest.db.close();
       removeSegment(oldest.file);
       this.#segments.shift();

@@ -45,7 +45,6 @@ export class Delivery {
   readonly #inFlight = new Map<number, Flight>();
   readonly #attempts = new Map<number, number>();
   readonly #live: number[] = [];
-  readonly #liveSet = new Set<number>();
   /** Timed out, to be sent again before the backlog goes on; ascending. */
   readonly #again: number[] = [];
   /** Every unconfirmed number below it has been sent in this session, or waits in one of the queues. */
@@ -83,18 +82,16 @@ export class Delivery {
   appended(numbers: readonly number[], isLive: boolean): void {
     for (const number of numbers) {
       this.#end = Math.max(this.#end, number + 1);
-      if (!isLive) continue;
-      this.#live.push(number);
-      this.#liveSet.add(number);
+      if (isLive) this.#live.push(number);
     }
-    while (this.#live.length > LIVE_QUEUE_MAX) this.#toBacklog(this.#live.shift()!);
+    // The backlog is walked only while nothing live waits, so it still lies before them and will find them.
+    while (this.#live.length > LIVE_QUEUE_MAX) this.#live.shift();
   }
 
   /** A session ended, or one begins: whatever was under way is stored again, and nothing is live any more. */
   sessionEnded(): void {
     this.#inFlight.clear();
     this.#live.length = 0;
-    this.#liveSet.clear();
     this.#again.length = 0;
     this.#backlogAt = this.#openFrom;
     this.#bytes = 0;
@@ -105,7 +102,7 @@ export class Delivery {
     if (this.#bytes >= this.#window) return null;
     for (let number = this.#live[0]; number !== undefined; number = this.#live[0]) {
       if (!this.#isConfirmed(number)) return { number, isLive: true };
-      this.#dropLive();
+      this.#live.shift();
     }
     if (this.#bytes >= this.#window * BACKLOG_SHARE) return null;
     for (let number = this.#again[0]; number !== undefined; number = this.#again[0]) {
@@ -114,8 +111,8 @@ export class Delivery {
     }
     for (let passed = 0; this.#backlogAt < this.#end && passed < SCAN_MAX; passed++) {
       if (this.#isWaiting(this.#backlogAt)) return { number: this.#backlogAt, isLive: false };
-      if (this.#backlogAt === this.#openFrom && this.#isConfirmed(this.#openFrom)) this.#openFrom += 1;
       this.#backlogAt += 1;
+      this.#passConfirmed(1);
     }
     return null;
   }
@@ -147,6 +144,7 @@ export class Delivery {
     for (const number of this.#attempts.keys()) {
       if (ranges.some(({ first, last }) => first <= number && number <= last)) this.#attempts.delete(number);
     }
+    this.#passConfirmed(SCAN_MAX);
   }
 
   /** Batches whose confirmation did not come in time go back; the window halves once for all of them. */
@@ -191,23 +189,20 @@ export class Delivery {
   }
 
   #isWaiting(number: number): boolean {
-    return !this.#isConfirmed(number) && !this.#inFlight.has(number) && !this.#liveSet.has(number);
+    return !this.#isConfirmed(number) && !this.#inFlight.has(number);
+  }
+
+  #passConfirmed(max: number): void {
+    for (let passed = 0; passed < max && this.#openFrom < this.#backlogAt; passed++) {
+      if (!this.#isConfirmed(this.#openFrom)) return;
+      this.#openFrom += 1;
+    }
   }
 
   #take(number: number): void {
-    if (this.#live[0] === number) this.#dropLive();
+    if (this.#live[0] === number) this.#live.shift();
     else if (this.#again[0] === number) this.#again.shift();
     else if (this.#backlogAt === number) this.#backlogAt += 1;
-  }
-
-  #dropLive(): void {
-    const number = this.#live.shift();
-    if (number !== undefined) this.#liveSet.delete(number);
-  }
-
-  #toBacklog(number: number): void {
-    this.#liveSet.delete(number);
-    if (number < this.#backlogAt) this.#again.push(number);
   }
 
   #land(number: number, flight: Flight): void {

@@ -135,6 +135,17 @@ describe("a poll that brought nothing", () => {
     expect(reactive).toMatchObject({ quantity: "reactive_energy_import_total", cause: "meter-exception" });
   });
 
+  test("of an input register is no failure of the holding register at its address", () => {
+    const [of] = closedBy(
+      accountantOf().run([
+        sample(0, { import: 0 }),
+        { ...sample(600, {}), failures: [{ fc: 4, address: IMPORT, count: 2, why: "timeout" }] },
+        sample(1200, { import: 1200 }),
+      ]),
+    );
+    expect(of).toMatchObject({ flag: "S", cause: "not-polled" });
+  });
+
   test.each([
     [{ value: null, quality: "bad", why: "sentinel" }],
     [{ value: 600n, quality: "uncertain", why: "implausible" }],

@@ -77,6 +77,14 @@ describe("what goes next", () => {
     expect(d.pump(10_000, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => ({ number, isLive: false })));
   });
 
+  test("is the next that timed out, when the first of them was confirmed late", () => {
+    const d = delivery(6);
+    d.pump(0, 10, 3);
+    d.of.expire(10_000);
+    d.ack(1, 1, 10_500);
+    expect(numbers(d.pump(11_000, 10, 2))).toEqual([2, 3]);
+  });
+
   test("after a session ended is all that is not confirmed, none of it live", () => {
     const d = delivery(3);
     d.append(3, 5);
@@ -111,6 +119,25 @@ describe("what goes next", () => {
     expect(calls).toBe(5);
     d.of.sessionEnded();
     expect(d.of.next()?.number, "a new session does not begin at 1 again").toBe(1_000_000);
+  });
+
+  test("in a new session does not begin with what the old one got confirmed", () => {
+    let asked = 0;
+    const confirmed = new Set<number>();
+    const isConfirmed = (number: number) => {
+      asked += 1;
+      return confirmed.has(number);
+    };
+    const of = new Delivery(1001, isConfirmed, { unit: () => 0.5, hex: () => "" });
+    for (let pick = of.next(); pick !== null; pick = of.next()) of.sent(pick, 1, 0);
+    for (let n = 1; n <= 990; n++) {
+      confirmed.add(n);
+      of.confirmed([{ first: n, last: n }], 100);
+    }
+    of.sessionEnded();
+    asked = 0;
+    expect(of.next()?.number).toBe(991);
+    expect(asked).toBeLessThan(5);
   });
 
   test("forgets no live batch when more wait than the queue holds", () => {

@@ -64,6 +64,7 @@ describe("between two readings of one register", () => {
   test("a stretch in which the register could have gone round once is a gap, not a guess", () => {
     const round_s = 100_000;
     expect(counterDelta(at(0, 1n), at(round_s, 2n), SEVEN_DIGITS)).toEqual({ kind: "gap", why: "interval-too-long" });
+    expect(counterDelta(at(0, 1n), at(round_s - 0.01, 2n), SEVEN_DIGITS)).toMatchObject({ why: "interval-too-long" });
     expect(counterDelta(at(0, 1n), at(round_s - 1, 2n), SEVEN_DIGITS)).toMatchObject({ kind: "delta", ticks: 1n });
     expect(counterDelta(at(0, 1n), at(round_s, 2n), ENDLESS)).toMatchObject({ kind: "delta", ticks: 1n });
   });

@@ -80,6 +80,13 @@ describe("a whole interval", () => {
     expect(closed[0]?.flag).toBe("M");
   });
 
+  test("that ends just after a wrap has its closing count behind it", () => {
+    const of = account({ modulus: 1_000_000n });
+    const [closed] = [0, 890, 910].flatMap((at_s) => takeReading(of, reading(at_s, (999_105 + at_s) % 1_000_000)));
+    expect(closed).toMatchObject({ ticks: 900n, closing: { count: 5n } });
+    expect(of.opening?.count).toBe(5n);
+  });
+
   test("begins where the clocks of its zone say, also where they are 5:45 ahead", () => {
     const of = openAccount("meter", COUNTER, 3_600_000, "Asia/Kathmandu");
     takeReading(of, reading(0, 1));
@@ -128,6 +135,14 @@ describe("what is missing is said", () => {
     expect(closed.map(({ flag }) => flag)).toEqual(["M", "M"]);
     // The poll at the boundary was the second interval's; the first had all of its own.
     expect(closed.map(({ cause }) => cause)).toEqual([null, "meter-silent"]);
+  });
+
+  test("a poll that was lost just before a reading at the boundary is not the next interval's", () => {
+    const of = account();
+    poll(of, 0, 880);
+    noteFailure(of, "meter-silent");
+    const closed = [...poll(of, 900, 1000), ...poll(of, 1020, 1800)];
+    expect(closed.map(({ cause }) => cause)).toEqual(["meter-silent", null]);
   });
 
   test("two lost polls at a boundary make shares of both neighbours, whose sum is exact", () => {
@@ -431,8 +446,11 @@ test("law: no interval comes twice, none is left out, and neighbours share the c
 test("law: a flag, a coverage and a figure never contradict each other", () => {
   fc.assert(
     fc.property(course, (c) => {
-      for (const { ticks, flag, coverage, cause, pollsAnswered } of run(c.definition, c.readings).closed) {
+      for (const { ticks, flag, coverage, cause, pollsAnswered, opening, closing } of run(c.definition, c.readings)
+        .closed) {
         expect(ticks === null || ticks >= 0n).toBe(true);
+        const { modulus } = c.definition;
+        for (const boundary of [opening, closing]) expect((boundary?.count ?? 0n) < (modulus ?? 10n ** 30n)).toBe(true);
         expect(coverage >= 0 && coverage <= 1).toBe(true);
         expect(pollsAnswered).toBeGreaterThanOrEqual(0);
         expect(flag === "M").toBe(coverage === 1);
