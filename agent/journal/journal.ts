@@ -200,8 +200,14 @@ class SqliteJournal implements Journal {
 
   read(from: number, limit: number): readonly StoredRecord[] {
     const result: StoredRecord[] = [];
-    for (let at = this.#segmentIndexOf(from); at < this.#segments.length && result.length < limit; at++) {
-      for (const row of this.#rows(this.#segments[at]!, from, limit - result.length)) {
+    let next = from;
+    let at = this.#segmentIndexOf(from);
+    while (at < this.#segments.length && result.length < limit) {
+      const rows = this.#rows(this.#segments[at]!, next, limit - result.length);
+      // Damaged rows are passed over, so a segment is done only when it has no more of them.
+      if (rows.length === 0) at += 1;
+      for (const row of rows) {
+        next = (row.number as number) + 1;
         const record = decodeRecord(row.blob as Uint8Array);
         if (record.kind === "damaged") {
           this.#options.log.error("journal.record-damaged", { number: row.number, why: record.why });

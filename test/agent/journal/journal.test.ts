@@ -313,6 +313,19 @@ describe("damage", () => {
     expect(d.events).toContain("journal.record-damaged");
   });
 
+  test("a damaged batch does not push what follows it out of a read that is limited", () => {
+    const d = disk();
+    const journal = d.open({ segmentBytes: 500 });
+    append(journal, 6, 100);
+    append(journal, 6, 100);
+    const other = new DatabaseSync(join(d.dir, "000000000001.sqlite"));
+    other.exec("UPDATE records SET blob = zeroblob(132) WHERE number IN (2, 3)");
+    other.close();
+    expect(journal.read(1, 3).map(({ number }) => number)).toEqual([1, 4, 5]);
+    expect(journal.read(2, 8).map(({ number }) => number)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(journal.read(2, 100)).toHaveLength(9);
+  });
+
   test.each([
     ["is no database any more", 0],
     ["has a broken page", 4096],
