@@ -33,6 +33,18 @@ export interface ReadCost {
   readonly register: number;
 }
 
+/** What a meter's own answers forbid beyond its model's limits: see `agent/poll/learn.ts`. */
+export interface Avoided {
+  /** No block may go on across these: it may begin there or end before. */
+  readonly cuts: readonly { readonly fc: FunctionCode; readonly address: number }[];
+  /** Registers no block may touch, not even in a gap. */
+  readonly registers: readonly Pick<Register, "fc" | "address" | "words">[];
+  /** Longest read of this meter; null = the model's. */
+  readonly max_registers_per_read: number | null;
+}
+
+export const NOTHING_AVOIDED: Avoided = { cuts: [], registers: [], max_registers_per_read: null };
+
 /** 9600 baud: a register takes 2 ms; 13 bytes of framing, 8 ms of silence and 20…30 ms of turnaround about 20 of them. */
 export const SERIAL_COST: ReadCost = { exchange: 20, register: 1 };
 
@@ -41,6 +53,7 @@ export function planFor(
   definition: Pick<DeviceDefinition, "registers">,
   limits: ModelLimits,
   cost: ReadCost = SERIAL_COST,
+  avoided: Avoided = NOTHING_AVOIDED,
 ): readonly PollGroup[] {
   const periods = [...new Set(definition.registers.map(({ every_ms }) => every_ms))].sort((a, b) => a - b);
   return periods.map((every_ms) => ({
@@ -49,61 +62,103 @@ export function planFor(
       definition.registers.filter((polled) => polled.every_ms === every_ms),
       limits,
       cost,
+      avoided,
     ),
   }));
 }
 
 /**
- * The cheapest set of reads that covers every register once, whole, within the limits.
+ * The cheapest set of reads that covers every register once, whole, within the limits. Registers that are to be avoided are
+ * not covered.
  * @throws {KhuXanhError} MODEL_INVALID for a register longer than the model's longest read.
  */
 export function planReads(
   registers: readonly Pick<PolledRegister, "register">[],
   limits: ModelLimits,
   cost: ReadCost = SERIAL_COST,
+  avoided: Avoided = NOTHING_AVOIDED,
 ): readonly BlockRead[] {
   const byCode = (fc: FunctionCode): Register[] =>
     registers
       .map(({ register }) => register)
-      .filter((register) => register.fc === fc)
+      .filter((register) => register.fc === fc && !avoided.registers.some((one) => isSame(one, register)))
       .sort((a, b) => a.address - b.address || a.words - b.words);
-  return [...partition(byCode(3), limits, cost), ...partition(byCode(4), limits, cost)];
+  const within = { limits, avoided };
+  return [...partition(byCode(3), within, cost), ...partition(byCode(4), within, cost)];
+}
+
+/** One half of a block each, cut between two of its registers; a block for a single register cannot be halved. */
+export function halves(block: BlockRead, limits: ModelLimits): readonly [BlockRead, BlockRead] | null {
+  const { registers } = block;
+  if (registers.length < 2) return null;
+  const middle = Math.ceil(registers.length / 2);
+  return [spanOf(registers.slice(0, middle), limits), spanOf(registers.slice(middle), limits)];
+}
+
+/** What a block has to keep to. */
+interface Within {
+  readonly limits: ModelLimits;
+  readonly avoided: Avoided;
+}
+
+function isSame(
+  one: Pick<Register, "fc" | "address" | "words">,
+  other: Pick<Register, "fc" | "address" | "words">,
+): boolean {
+  return one.fc === other.fc && one.address === other.address && one.words === other.words;
 }
 
 /** Dynamic programme over the sorted registers: best[i] = cheapest cover of the first i. */
-function partition(sorted: readonly Register[], limits: ModelLimits, cost: ReadCost): BlockRead[] {
+function partition(sorted: readonly Register[], within: Within, cost: ReadCost): BlockRead[] {
   const best: { cost: number; from: number }[] = [{ cost: 0, from: 0 }];
   for (let end = 1; end <= sorted.length; end++) {
     let choice = { cost: Number.POSITIVE_INFINITY, from: end - 1 };
     for (let from = end - 1; from >= 0; from--) {
-      const block = blockOf(sorted.slice(from, end), limits);
+      const block = blockOf(sorted.slice(from, end), within);
       if (block === null) break;
       const total = best[from]!.cost + cost.exchange + cost.register * block.count;
       if (total < choice.cost) choice = { cost: total, from };
     }
-    if (choice.cost === Number.POSITIVE_INFINITY) throw tooLong(sorted[end - 1]!, limits);
+    if (choice.cost === Number.POSITIVE_INFINITY) throw tooLong(sorted[end - 1]!, within.limits);
     best.push(choice);
   }
 
   const blocks: BlockRead[] = [];
   for (let end = sorted.length; end > 0; end = best[end]!.from) {
-    blocks.unshift(blockOf(sorted.slice(best[end]!.from, end), limits)!);
+    blocks.unshift(blockOf(sorted.slice(best[end]!.from, end), within)!);
   }
   return blocks;
 }
 
 /** The block that reads these registers, or null if a limit forbids it. */
-function blockOf(registers: readonly Register[], limits: ModelLimits): BlockRead | null {
-  const first = registers[0]!;
-  let end = first.address;
+function blockOf(registers: readonly Register[], { limits, avoided }: Within): BlockRead | null {
+  let end = registers[0]!.address;
   for (const register of registers) {
     if (register.address - end > limits.max_gap) return null;
     end = Math.max(end, register.address + register.words);
   }
-  const exact = end - first.address;
+  const block = spanOf(registers, limits);
+  // A single value is asked for whatever was learned: there is no shorter way to read it.
+  if (block.count > limits.max_registers_per_read) return null;
+  return registers.length > 1 && isAvoided(block, avoided) ? null : block;
+}
+
+/** The read from the first to the last of these registers. */
+function spanOf(registers: readonly Register[], limits: ModelLimits): BlockRead {
+  const { fc, address } = registers[0]!;
+  const exact = Math.max(...registers.map((register) => register.address + register.words)) - address;
   // A device that refuses odd counts is asked for one register more than needed: there is no other way to read the value.
   const count = limits.count_must_be_even ? exact + (exact % 2) : exact;
-  return count > limits.max_registers_per_read ? null : { fc: first.fc, address: first.address, count, registers };
+  return { fc, address, count, registers };
+}
+
+function isAvoided({ fc, address, count }: BlockRead, { cuts, registers, max_registers_per_read }: Avoided): boolean {
+  const end = address + count;
+  return (
+    (max_registers_per_read !== null && count > max_registers_per_read) ||
+    cuts.some((cut) => cut.fc === fc && address < cut.address && cut.address < end) ||
+    registers.some((one) => one.fc === fc && address < one.address + one.words && one.address < end)
+  );
 }
 
 function tooLong(register: Register, limits: ModelLimits): KhuXanhError {
