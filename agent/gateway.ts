@@ -422,12 +422,26 @@ export class Gateway {
       for (const record of chunk) {
         if (record.device !== definition.device || record.kind !== "sample") continue;
         const recorded = decodeSampleRecord(record.body);
-        if (recorded.boot === HISTORY_BOOT || recorded.definition !== hash) continue;
-        accountant.take(recorded.sample, decodeSample(definition, recorded.sample), recorded.sample.at_ms);
+        const then = recorded.definition === hash ? definition : journal.definition(recorded.definition);
+        if (recorded.boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) continue;
+        accountant.take(recorded.sample, decodeSample(then, recorded.sample), recorded.sample.at_ms);
       }
       from = chunk.at(-1)!.number + 1;
     }
   }
+}
+
+/** Samples taken under another definition (another poll period, another name) still count, if a tick is worth the same. */
+function countsAlike(a: DeviceDefinition, b: DeviceDefinition): boolean {
+  return a.counters.every((counter) => {
+    const other = b.counters.find(({ quantity }) => quantity === counter.quantity);
+    return (
+      other !== undefined &&
+      other.modulus === counter.modulus &&
+      other.tick.amount === counter.tick.amount &&
+      other.tick.unit === counter.tick.unit
+    );
+  });
 }
 
 /** Accounts as they stood after the batch numbered `asOf`. */

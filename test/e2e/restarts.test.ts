@@ -133,3 +133,30 @@ test("what is polled twice after a restart is booked once", { timeout: 60_000 },
   expect(before).toHaveLength(6);
   expect(now.zone.store.alarms(10)).toEqual([]);
 });
+
+test("a restart with another name and poll period goes on with the samples recorded before it", {
+  timeout: 60_000,
+}, async () => {
+  const now = await stage();
+  const quiet = (yaml: string): string => yaml.replace("every: 15min", "name: {vi: Tổng, en: Main}, every: 5min");
+  const first = await now.zone.startAgent(agentYaml(now, ["a"]), now.clock);
+  await until("it is born", () => first.status().uplink.state === "born");
+  await poll(now, first, 0, 4);
+  // One live poll in the middle of a quarter, recorded but not yet part of a closed interval.
+  now.clock.set(START_MS + 4.5 * QUARTER_MS);
+  first.gateway.start();
+  await until("the meter was read live", () => first.status().counts.polls > 0);
+  await first.stop();
+
+  const second = await now.zone.startAgent(quiet(agentYaml(now, ["a"])), now.clock);
+  now.clock.set(START_MS + 5.25 * QUARTER_MS);
+  second.gateway.start();
+  await until("the interval is booked", () => books(now, "a").length === 5);
+  const last = books(now, "a").at(-1)!;
+  expect(last.opening?.words?.at_ms).toBe(START_MS + 4 * QUARTER_MS);
+  expect(last.flag).not.toBe("X");
+  await until("the cloud has looked at it", () =>
+    books(now, "a").every(({ verification }) => verification !== "pending"),
+  );
+  expect(books(now, "a").map(({ verification }) => verification)).toEqual(Array(5).fill("agreed"));
+});
