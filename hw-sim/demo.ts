@@ -41,7 +41,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-01",
     sector: "steel",
     name: { vi: "Thép Gia Minh", en: "Gia Minh Steel" },
-    plan: { x: 0.22, y: 0.3 },
+    plan: { x: 0.2, y: 0.28 },
     meters: [
       {
         id: "incomer",
@@ -103,7 +103,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-02",
     sector: "electronics",
     name: { vi: "Điện tử Bắc Sơn", en: "Bac Son Electronics" },
-    plan: { x: 0.62, y: 0.26 },
+    plan: { x: 0.72, y: 0.3 },
     meters: [
       {
         id: "incomer",
@@ -192,7 +192,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
     gateway: "gw-03",
     sector: "food",
     name: { vi: "Thực phẩm An Lão", en: "An Lao Foods" },
-    plan: { x: 0.42, y: 0.74 },
+    plan: { x: 0.44, y: 0.74 },
     meters: [
       {
         id: "incomer",
