@@ -14,14 +14,18 @@ import { type Accountant, type Accounted, createAccountant } from "./account/acc
 import { encodeContent } from "./account/contentRecord.ts";
 import { decodeSampleRecord, encodeSample } from "./journal/blob.ts";
 import type { Journal, JournalEntry } from "./journal/journal.ts";
-import { nextDue_ms, type PolledMeter, polledMeter, pollMeter, takeDue } from "./poll/meter.ts";
+import { BusWorker, type Found, type WorkerMeter } from "./poll/busWorker.ts";
+import { holdsCounter } from "./poll/due.ts";
+import { linesOf } from "./poll/line.ts";
+import { pollMeter } from "./poll/meter.ts";
+import type { BusStatus } from "./poll/status.ts";
 import type { LiveDevice } from "./uplink/edgeNode.ts";
 
 /**
- * One gateway: its buses and meters, the journal they are recorded in, the accounts derived from it.
+ * One gateway: its lines and meters, the journal they are recorded in, the accounts derived from it.
  *
  * One heartbeat (architecture §4.2): what is due in a tick is polled together, decoded, committed once and published in one
- * burst. A bus that is not done by then delivers with the next tick.
+ * burst. A line that is not done by then delivers with the next tick. Each line has one worker, which decides who is asked.
  */
 export interface GatewayOptions {
   readonly config: AgentConfig;
@@ -37,10 +41,10 @@ export interface GatewayOptions {
   readonly onDevice: (device: LiveDevice) => void;
 }
 
-/** A meter is called silent after this many polls without a word: a single lost reply is no news. */
-const SILENT_AFTER_POLLS = 3;
 const TICK_MIN_MS = 100;
 const TICK_MAX_MS = 1000;
+/** A timer that fires earlier than this before its tick is early; more is a clock that went back. */
+const EARLY_MAX_MS = 5;
 /** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
 const UNWRITTEN_MAX = 20_000;
 const REPLAY_CHUNK = 500;
@@ -61,22 +65,20 @@ interface MeterRuntime {
   /** null until its model is resolved: a SunSpec map has to be found on the meter first. */
   defined: Defined | null;
   isAnswering: boolean;
-  unansweredPolls: number;
-  nextDiscovery_ms: EpochMs;
 }
 
 interface Defined {
   readonly definition: DeviceDefinition;
   readonly hash: string;
-  readonly polled: PolledMeter;
+  readonly model: MeterModel;
+  /** What history is polled with. */
+  readonly counterBlocks: readonly BlockRead[];
   readonly accountant: Accountant;
 }
 
 interface BusRuntime {
   readonly config: BusConfig;
-  readonly bus: Bus;
   readonly meters: readonly MeterRuntime[];
-  isBusy: boolean;
 }
 
 export interface GatewayCounts {
@@ -86,13 +88,15 @@ export interface GatewayCounts {
   intervals: number;
   withoutFactor: number;
   droppedSamples: number;
-  /** Ticks at which a bus was still busy with the tick before. */
+  /** Polls left out because their line was still busy when the next one fell due. */
   busOverruns: number;
 }
 
 export class Gateway {
   readonly #o: GatewayOptions;
   readonly #buses: readonly BusRuntime[];
+  readonly #meters: ReadonlyMap<string, MeterRuntime>;
+  readonly #workers: readonly BusWorker[];
   readonly counts: GatewayCounts = {
     polls: 0,
     failedPolls: 0,
@@ -106,6 +110,8 @@ export class Gateway {
   #unwritten: JournalEntry[] = [];
   /** Accounts that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
+  /** What meters taught about their plans since it was last saved. */
+  readonly #unsavedPlans = new Map<string, string>();
   #cancelTick: Cancel = () => {};
   #isStopped = false;
   #running: Promise<unknown> = Promise.resolve();
@@ -114,24 +120,54 @@ export class Gateway {
     this.#o = options;
     this.#buses = options.config.buses.map((config) => ({
       config,
-      bus: options.openBus(config),
       meters: config.meters.map((meter) => ({
         config: meter,
         timeout_ms: config.timeout_ms,
         last: new Map(),
         defined: null,
         isAnswering: false,
-        unansweredPolls: 0,
-        nextDiscovery_ms: Number.NEGATIVE_INFINITY,
       })),
-      isBusy: false,
     }));
-    for (const bus of this.#buses) {
-      for (const meter of bus.meters) {
-        const model = options.resolveModel(meter.config.model);
-        if (model.discovery === undefined) meter.defined = this.#define(meter, model);
-      }
-    }
+    this.#meters = new Map(this.#buses.flatMap(({ meters }) => meters.map((meter) => [meter.config.id, meter])));
+    this.#workers = [...linesOf(options.config.buses)].map(([url, [first, ...others]]) =>
+      this.#startWorker(url, first!, others),
+    );
+  }
+
+  #startWorker(url: string, first: BusConfig, others: readonly BusConfig[]): BusWorker {
+    const { openBus, clock, log } = this.#o;
+    const listed = [first, ...others].flatMap(({ meters }) => meters);
+    return new BusWorker({
+      id: first.id,
+      sharedWith: others.map(({ id }) => id),
+      url,
+      bus: openBus(first),
+      clock,
+      log,
+      meters: listed.map(({ id }) => this.#workerMeter(this.#meters.get(id)!)),
+      onSample: (device, sample) => this.#take(device, sample),
+      onLearned: (device, text) => this.#unsavedPlans.set(learnedKey(device), text),
+      onAnswering: (device, isAnswering, why) => this.#noteAnswering(device, isAnswering, why),
+    });
+  }
+
+  #workerMeter(meter: MeterRuntime): WorkerMeter {
+    const { id: device, unit, every } = meter.config;
+    const model = this.#o.resolveModel(meter.config.model);
+    if (model.discovery === undefined) meter.defined = this.#define(meter, model);
+    return {
+      device,
+      unit,
+      timeout_ms: meter.timeout_ms,
+      model: model.id,
+      every_ms: Math.min(every.power_ms, every.energy_ms),
+      map: meter.defined === null ? (bus) => this.#findMap(bus, meter) : this.#found(meter.defined),
+    };
+  }
+
+  #found({ definition, model }: Defined): Found {
+    const learned = this.#o.journal.getState(learnedKey(definition.device));
+    return { kind: "found", definition, limits: model.limits, learned };
   }
 
   /** Begins the heartbeat, aligned to the wall clock. */
@@ -141,12 +177,22 @@ export class Gateway {
     const schedule = (): void => {
       if (this.#isStopped) return;
       const now_ms = clock.now_ms();
-      const at_ms = Math.floor(now_ms / tick_ms) * tick_ms + tick_ms;
-      this.#cancelTick = timers.after(at_ms - now_ms, () => {
-        this.#running = this.#tick(tick_ms).finally(schedule);
+      beatAt(Math.floor(now_ms / tick_ms) * tick_ms + tick_ms);
+    };
+    const beatAt = (at_ms: EpochMs): void => {
+      this.#cancelTick = timers.after(at_ms - clock.now_ms(), () => {
+        const early_ms = at_ms - clock.now_ms();
+        // A counter read a fraction before the end of an interval would be the wrong side of it.
+        if (early_ms > 0 && early_ms < EARLY_MAX_MS) beatAt(at_ms);
+        else this.#running = this.#tick(tick_ms).finally(schedule);
       });
     };
     schedule();
+  }
+
+  /** The lines as they are now; one a line, however many buses of the configuration share it. */
+  busStatus(): readonly BusStatus[] {
+    return this.#workers.map((worker) => worker.status());
   }
 
   devices(): readonly LiveDevice[] {
@@ -159,9 +205,9 @@ export class Gateway {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTick();
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
     await this.#running;
     this.#commitPending();
-    await Promise.all(this.#buses.map(({ bus }) => bus.close()));
   }
 
   /**
@@ -238,71 +284,44 @@ export class Gateway {
   }
 
   async #tick(tick_ms: number): Promise<void> {
-    const polls = this.#buses.map((bus) => this.#pollBus(bus));
+    const polls = this.#workers.map((worker) => worker.wake());
     let cancel: Cancel = () => {};
     const deadline = new Promise<void>((resolve) => {
       cancel = this.#o.timers.after(tick_ms * 0.9, resolve);
     });
     await Promise.race([Promise.all(polls), deadline]);
     cancel();
+    this.counts.busOverruns = this.#workers.reduce((sum, { overruns }) => sum + overruns, 0);
     this.#commitPending();
   }
 
-  async #pollBus(runtime: BusRuntime): Promise<void> {
-    if (runtime.isBusy) {
-      this.counts.busOverruns += 1;
-      return;
-    }
-    runtime.isBusy = true;
-    try {
-      // Answering meters first: a silent one must not make them late.
-      const inOrder = [...runtime.meters].sort((a, b) => a.unansweredPolls - b.unansweredPolls);
-      for (const meter of inOrder) {
-        if (this.#isStopped) return;
-        if (meter.defined === null) await this.#findMap(runtime.bus, meter);
-        if (meter.defined !== null) await this.#pollDue(runtime.bus, meter, meter.defined);
-      }
-    } finally {
-      runtime.isBusy = false;
-    }
-  }
-
-  async #pollDue(bus: Bus, meter: MeterRuntime, defined: Defined): Promise<void> {
-    const now_ms = this.#o.clock.now_ms();
-    if (nextDue_ms(defined.polled) > now_ms) return;
-    const blocks = takeDue(defined.polled, now_ms);
-    if (blocks.length === 0) return;
-    const sample = await pollMeter(bus, defined.polled, blocks, this.#o.clock);
+  #take(device: string, sample: Sample): void {
+    const meter = this.#meters.get(device)?.defined;
+    if (meter == null) return;
     this.counts.polls += 1;
     if (sample.blocks.length === 0) this.counts.failedPolls += 1;
-    this.#pending.push({ meter: defined, sample });
-    this.#noteAnswer(meter, defined, sample);
+    this.#pending.push({ meter, sample });
   }
 
-  #noteAnswer(meter: MeterRuntime, defined: Defined, sample: Sample): void {
-    meter.unansweredPolls = sample.blocks.length > 0 ? 0 : meter.unansweredPolls + 1;
-    const isAnswering =
-      meter.unansweredPolls === 0 || (meter.isAnswering && meter.unansweredPolls < SILENT_AFTER_POLLS);
-    if (isAnswering === meter.isAnswering) return;
+  #noteAnswering(device: string, isAnswering: boolean, why: string | null): void {
+    const meter = this.#meters.get(device);
+    if (meter === undefined || meter.defined === null) return;
     meter.isAnswering = isAnswering;
-    const { device } = defined.definition;
-    this.#o.log[isAnswering ? "info" : "warn"](isAnswering ? "meter.answers" : "meter.silent", {
-      device,
-      ...(isAnswering ? {} : { why: sample.failures[0]?.why, code: "METER_SILENT" }),
-    });
-    this.#o.onDevice(liveDevice(meter, defined));
+    if (isAnswering) this.#o.log.info("meter.answers", { device });
+    else this.#o.log.warn("meter.silent", { device, why, code: "METER_SILENT" });
+    this.#o.onDevice(liveDevice(meter, meter.defined));
   }
 
-  /** Looks for a SunSpec map; a meter that does not answer is asked again after a minute. */
-  async #findMap(bus: Bus, meter: MeterRuntime): Promise<void> {
-    const now_ms = this.#o.clock.now_ms();
-    if (now_ms < meter.nextDiscovery_ms) return;
-    meter.nextDiscovery_ms = now_ms + 60_000;
+  /** Looks for a SunSpec map on the meter. */
+  async #findMap(bus: Bus, meter: MeterRuntime): Promise<Found | { readonly kind: "unknown"; readonly why: string }> {
+    if (meter.defined !== null) return this.#found(meter.defined);
     const model = this.#o.resolveModel(meter.config.model);
-    if (model.discovery === undefined) return;
+    if (model.discovery === undefined) return { kind: "unknown", why: "the model has none" };
     const result = await discover(bus, meter.config.unit, model.discovery, meter.timeout_ms);
-    if (result.kind === "found") meter.defined = this.#define(meter, resolveDiscovery(model, result.found));
-    else this.#o.log.warn("meter.map-not-found", { device: meter.config.id, why: result.kind });
+    if (result.kind === "absent") return { kind: "unknown", why: result.why };
+    if (result.kind === "silent") return { kind: "unknown", why: result.reply.kind };
+    meter.defined ??= this.#define(meter, resolveDiscovery(model, result.found));
+    return this.#found(meter.defined);
   }
 
   #define(meter: MeterRuntime, model: MeterModel): Defined {
@@ -318,8 +337,8 @@ export class Gateway {
     if (journal.getState(key) !== hash) journal.commit({ entries: [], state: () => [[key, hash]] });
     const accountant = createAccountant(definition, factors);
     this.#replay(definition, hash, accountant);
-    const polled = polledMeter(definition, meter.config.unit, planFor(definition, model.limits), meter.timeout_ms);
-    return { definition, hash, polled, accountant };
+    const blocks = planFor(definition, model.limits).flatMap((group) => group.blocks);
+    return { definition, hash, model, counterBlocks: blocks.filter(holdsCounter), accountant };
   }
 
   #commitPending(): void {
@@ -367,14 +386,17 @@ export class Gateway {
     try {
       const numbers = this.#o.journal.commit({
         entries: all,
-        state: (assigned) =>
-          [...this.#unsaved].map(([device, accountant]) => [
+        state: (assigned) => [
+          ...this.#unsavedPlans,
+          ...[...this.#unsaved].map(([device, accountant]): [string, string] => [
             accountKey(device),
             savedAccount(assigned.at(-1) ?? 0, accountant),
           ]),
+        ],
       });
       this.#unwritten = [];
       this.#unsaved.clear();
+      this.#unsavedPlans.clear();
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
@@ -395,11 +417,8 @@ export class Gateway {
   }
 
   #remember(device: string, readings: readonly Reading[]): void {
-    for (const { meters } of this.#buses) {
-      const meter = meters.find(({ config }) => config.id === device);
-      if (meter === undefined) continue;
-      for (const reading of readings) meter.last.set(reading.quantity, reading);
-    }
+    const meter = this.#meters.get(device);
+    if (meter !== undefined) for (const reading of readings) meter.last.set(reading.quantity, reading);
   }
 
   #noteWithoutFactor(
@@ -465,6 +484,11 @@ function contentEntries(device: string, { intervals, emissions }: Accounted): Jo
   return entries;
 }
 
+/** Of what a meter's answers taught about its plan; see `poll/learn.ts`. */
+function learnedKey(device: string): string {
+  return `learned:${device}`;
+}
+
 function accountKey(device: string): string {
   return `account:${device}`;
 }
@@ -483,21 +507,17 @@ function polledOnce(definition: DeviceDefinition): DeviceDefinition {
   return { ...definition, counters };
 }
 
-function holdsCounter({ registers }: BlockRead): boolean {
-  return registers.some(({ kind }) => kind === "counter" || kind === "scale_exponent");
-}
-
 async function pollAll(
   bus: Bus,
   meters: readonly MeterRuntime[],
   now: { now_ms(): EpochMs; mono_ms(): number },
 ): Promise<{ meter: Defined; sample: Sample }[]> {
   const samples: { meter: Defined; sample: Sample }[] = [];
-  for (const { defined } of meters) {
+  for (const { config, timeout_ms, defined } of meters) {
     if (defined === null) continue;
-    const blocks = defined.polled.groups.flatMap((group) => group.blocks.filter(holdsCounter));
-    const once = { ...defined.polled, due_ms: [], silentPolls: 0 };
-    samples.push({ meter: defined, sample: await pollMeter(bus, once, blocks, now) });
+    const asked = { device: config.id, unit: config.unit, timeout_ms };
+    const sample = await pollMeter(bus, asked, defined.counterBlocks, now);
+    if (sample !== null) samples.push({ meter: defined, sample });
   }
   return samples;
 }

@@ -1,99 +1,123 @@
-import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { Bus, BusReply } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
-import type { BlockRead, PollGroup } from "../../drivers/modbus/planner.ts";
+import type { BlockRead } from "../../drivers/modbus/planner.ts";
 
-/** One meter on a bus: what to read and when it is due. Times are domain time. */
-export interface PolledMeter {
-  readonly definition: DeviceDefinition;
+/** Whom to ask. */
+export interface Asked {
+  readonly device: string;
   readonly unit: number;
-  readonly groups: readonly PollGroup[];
   readonly timeout_ms: number;
-  /** Next due instant of each group, aligned to the wall clock. */
-  readonly due_ms: number[];
-  /** Polls in a row that brought no word; 0 = answering. */
-  silentPolls: number;
 }
 
-/** A meter that does not answer is asked again after 2, 4, 8 … of its periods, at most this long. */
-export const BACKOFF_MAX_MS = 60_000;
+/** One gateway says so for the meter behind it: MODBUS Application Protocol V1.1b3 §7, 0x0A and 0x0B. */
+const GATEWAY_CODES: readonly number[] = [0x0a, 0x0b];
+/** A line that garbles twice in a poll garbles the rest as well. */
+const GARBLED_MAX = 2;
 
-export function polledMeter(
-  definition: DeviceDefinition,
-  unit: number,
-  groups: readonly PollGroup[],
-  timeout_ms: number,
-): PolledMeter {
-  return { definition, unit, groups, timeout_ms, due_ms: groups.map(() => Number.NEGATIVE_INFINITY), silentPolls: 0 };
-}
-
-/**
- * Blocks that are due at `at_ms`; and when they fall due next. Polls that were missed are not made up for. A due time
- * further off than any wait there is was set before the clock went back: it has no meaning any more.
- */
-export function takeDue(meter: PolledMeter, at_ms: EpochMs): BlockRead[] {
-  const blocks: BlockRead[] = [];
-  meter.groups.forEach((group, i) => {
-    const wait_ms = (meter.due_ms[i] ?? 0) - at_ms;
-    if (wait_ms > 0 && wait_ms <= Math.max(group.every_ms, BACKOFF_MAX_MS)) return;
-    meter.due_ms[i] = Math.floor(at_ms / group.every_ms) * group.every_ms + group.every_ms;
-    blocks.push(...group.blocks);
-  });
-  return blocks;
-}
-
-/** The earliest instant any group of the meter is due. */
-export function nextDue_ms(meter: PolledMeter): EpochMs {
-  return Math.min(...meter.due_ms);
+/** The meter itself said nothing. */
+export function isSilence(reply: BusReply): boolean {
+  return (
+    reply.kind === "timeout" ||
+    reply.kind === "unreachable" ||
+    (reply.kind === "exception" && GATEWAY_CODES.includes(reply.code))
+  );
 }
 
 /**
- * Reads blocks one after another. A timeout ends the poll: a silent meter costs its bus one timeout, not one per block;
- * the blocks not asked for count as failed for the same reason.
+ * One poll of one meter: blocks are asked one after another, and what they bring becomes one sample, dated by its first
+ * words. Silence ends it: a silent meter costs its bus one timeout, not one per block; the blocks not asked for count as
+ * failed for the same reason.
  */
+export class PollJob {
+  readonly #device: string;
+  readonly #mono_ms: number;
+  readonly #queue: BlockRead[];
+  readonly #read: Sample["blocks"][number][] = [];
+  readonly #failures: Sample["failures"][number][] = [];
+  #at_ms: EpochMs;
+  #garbled = 0;
+  /** Reads that were made. */
+  exchanges = 0;
+  /** The meter said something that only it can say: words, or an exception of its own. */
+  hasAnswered = false;
+
+  constructor(device: string, blocks: readonly BlockRead[], now: { now_ms(): EpochMs; mono_ms(): number }) {
+    this.#device = device;
+    this.#mono_ms = now.mono_ms();
+    this.#at_ms = now.now_ms();
+    this.#queue = [...blocks];
+  }
+
+  get hasWords(): boolean {
+    return this.#read.length > 0;
+  }
+
+  /** The block to ask for next; null when the poll is over. */
+  next(): BlockRead | null {
+    return this.#queue[0] ?? null;
+  }
+
+  /** Takes the reply to the block asked for. `instead`: what to ask for at once in its place. */
+  take(reply: BusReply, at_ms: EpochMs, instead: readonly BlockRead[] = []): void {
+    const block = this.#queue.shift()!;
+    this.exchanges += 1;
+    if (reply.kind === "words") {
+      if (this.#read.length === 0) this.#at_ms = at_ms;
+      this.#read.push({ fc: block.fc, address: block.address, words: reply.words });
+      this.hasAnswered = true;
+      return;
+    }
+    if (reply.kind === "exception" && !isSilence(reply)) this.hasAnswered = true;
+    if (reply.kind === "garbled") this.#garbled += 1;
+    if (instead.length > 0) {
+      this.#queue.unshift(...instead);
+      return;
+    }
+    this.#failures.push(failureOf(block, reply));
+    if (!isSilence(reply) && this.#garbled < GARBLED_MAX) return;
+    this.fail(reply);
+  }
+
+  /** Gives up the blocks not yet asked for. */
+  fail(reply: Exclude<BusReply, { kind: "words" }>): void {
+    for (const block of this.#queue.splice(0)) this.#failures.push(failureOf(block, reply));
+  }
+
+  /** A register that is not asked for at present counts as failed all the same: its counter has a gap. */
+  noteMissing(failure: Sample["failures"][number]): void {
+    this.#failures.push(failure);
+  }
+
+  /** Null if there is nothing to tell. */
+  sample(): Sample | null {
+    if (this.#read.length === 0 && this.#failures.length === 0) return null;
+    return {
+      device: this.#device,
+      at_ms: this.#at_ms,
+      mono_ms: this.#mono_ms,
+      blocks: this.#read,
+      failures: this.#failures,
+    };
+  }
+}
+
+/** Reads these blocks to the end, whatever else the bus has to do. */
 export async function pollMeter(
   bus: Bus,
-  meter: PolledMeter,
+  { device, unit, timeout_ms }: Asked,
   blocks: readonly BlockRead[],
   now: { now_ms(): EpochMs; mono_ms(): number },
-): Promise<Sample> {
-  const mono_ms = now.mono_ms();
-  const read: Sample["blocks"][number][] = [];
-  const failures: Sample["failures"][number][] = [];
-  let at_ms = now.now_ms();
-  for (const [i, { fc, address, count }] of blocks.entries()) {
-    const reply = await bus.read({ unit: meter.unit, fc, address, count, timeout_ms: meter.timeout_ms });
-    if (reply.kind === "words") {
-      if (read.length === 0) at_ms = now.now_ms();
-      read.push({ fc, address, words: reply.words });
-      continue;
-    }
-    const asked = isSilence(reply) ? blocks.slice(i) : [blocks[i]!];
-    for (const block of asked) failures.push({ ...failureOf(block, reply) });
-    if (isSilence(reply)) break;
+): Promise<Sample | null> {
+  const job = new PollJob(device, blocks, now);
+  for (let block = job.next(); block !== null; block = job.next()) {
+    const { fc, address, count } = block;
+    job.take(await bus.read({ unit, fc, address, count, timeout_ms }), now.now_ms());
   }
-  noteAnswer(meter, read.length > 0 || failures.some((f) => f.why === "exception"), at_ms);
-  return { device: meter.definition.device, at_ms, mono_ms, blocks: read, failures };
-}
-
-function isSilence(reply: BusReply): boolean {
-  return reply.kind === "timeout" || reply.kind === "unreachable";
+  return job.sample();
 }
 
 function failureOf({ fc, address, count }: BlockRead, reply: Exclude<BusReply, { kind: "words" }>) {
   return reply.kind === "exception"
     ? { fc, address, count, why: reply.kind, detail: reply.code }
     : { fc, address, count, why: reply.kind };
-}
-
-function noteAnswer(meter: PolledMeter, hasAnswered: boolean, at_ms: EpochMs): void {
-  if (hasAnswered) {
-    meter.silentPolls = 0;
-    return;
-  }
-  meter.silentPolls += 1;
-  meter.groups.forEach((group, i) => {
-    const wait_ms = Math.min(group.every_ms * 2 ** Math.min(meter.silentPolls, 16), BACKOFF_MAX_MS);
-    meter.due_ms[i] = Math.max(meter.due_ms[i] ?? 0, at_ms + wait_ms);
-  });
 }
