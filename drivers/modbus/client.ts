@@ -3,17 +3,26 @@
  *
  * - One request in flight; callers that come together are served in turn.
  * - Connects when first asked. A read that finds no connection tries to connect once and says `unreachable` if that fails:
- *   when to try again is the caller's decision, and there is never a reconnect without a read.
- * - After a timeout or a garbled reply a TCP connection is closed, so a late reply can never meet another request (the
- *   library's transaction ids wrap at 256); a serial line is drained: it must be silent before the next request.
- * - Replies are checked: CRC or length, unit, function code by the library; unit of an exception here.
+ *   when to try again is the caller's decision, and there is never a reconnect without a read. Only a connection kept from an
+ *   earlier read that turns out to be closed, before one byte of an answer, is opened again and the question asked once more:
+ *   devices that close after each reply, or after a minute of silence, are normal.
+ * - The library gets its bytes through a port of ours (`LinePort`), so that a reply is only ever credited to its own request:
+ *   on TCP transaction numbers use all 16 bits (the library's wrap at 256) and other frames are dropped; RTU frames, which name
+ *   no request, must be of the form asked for (unit, function, byte count, CRC), follow the request, and be followed by silence.
+ * - After a timeout or a garbled reply a TCP connection is closed, so a late reply can never meet another request; a serial
+ *   line is drained: it must be silent before the next request.
  * - `unreachable` also ends the read in flight at once when the far side closes, instead of waiting for the timeout.
  *
- * Limits   requests of 1…125 registers (else `RangeError`); no queue limit: each caller awaits its read
+ * Limits   requests of 1…125 registers (else `RangeError`); no queue limit: each caller awaits its read. An RTU frame
+ *          does not say what it answers. One that repeats the frame before is waited out (`drain_ms`); a stray one that copies an
+ *          older reply to the same unit, of the same length, and comes while a request waits, passes for its answer unless the
+ *          true one follows within `settle_ms`.
  */
+import { EventEmitter } from "node:events";
 import { connect, type Socket } from "node:net";
 import modbusSerial from "modbus-serial";
 import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
+import { crc16, hearRtu, hearTcp, isRepetition } from "./framing.ts";
 
 export type BusAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
@@ -29,11 +38,16 @@ export type BusAddress =
 export interface BusOptions {
   /** Longest wait for a connection, ms; a read's own timeout if that is shorter. */
   readonly connect_timeout_ms: number;
-  /** Silence a serial line must keep after a lost reply before the next request, ms. */
+  /**
+   * Silence, ms, that a serial line must keep after a lost reply before the next request, and that must follow an RTU frame
+   * which copies the one before although it should answer another question: networks repeat frames.
+   */
   readonly drain_ms: number;
+  /** Silence that must follow an RTU frame inside TCP before it is believed, ms. Serial lines: 3.5 characters. */
+  readonly settle_ms: number;
 }
 
-const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200 };
+const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200, settle_ms: 4 };
 
 /**
  * Serial data is only delivered when something else wakes the event loop (Node ≥ 26.4 with bindings-cpp 13: serialport/
@@ -45,16 +59,22 @@ const SERIAL_TICK_MS = 5;
 /** A line that never falls silent is given up on after this many silences. */
 const DRAINS_MAX = 10;
 
+const CLOSED = "the bus was closed";
+const GONE = "the connection was closed";
+
 const ModbusRTU = modbusSerial.default;
 type Client = InstanceType<typeof ModbusRTU>;
 
 /** Opens nothing yet: the first read connects. */
 export function openBus(address: BusAddress, options: Partial<BusOptions> = {}): Bus {
   const settings = { ...DEFAULTS, ...options };
+  // Numbers go on across connections: a gateway may answer on the new one what was asked on the old one.
+  const transactions = { last: 0 };
   return new ModbusBus(
     address.kind === "rtu"
       ? () => openSerial(address, settings.drain_ms)
-      : (timeout_ms, abort) => openSocket(address, Math.min(timeout_ms, settings.connect_timeout_ms), abort),
+      : (timeout_ms, abort) =>
+          openSocket(address, Math.min(timeout_ms, settings.connect_timeout_ms), { ...settings, transactions }, abort),
   );
 }
 
@@ -64,7 +84,8 @@ class ModbusBus implements Bus {
   readonly #open: OpenLine;
   readonly #abort = new AbortController();
   #line: Line | null = null;
-  /** The read in flight; the next one starts when it has settled. */
+  /** Reads asked for and not yet settled; the last one, for those that come after it. */
+  #waiting = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(open: OpenLine) {
@@ -73,7 +94,8 @@ class ModbusBus implements Bus {
 
   read(request: BusRead): Promise<BusReply> {
     assertReadable(request);
-    const reply = this.#turn.then(() => this.#exchange(request));
+    const reply = this.#waiting === 0 ? this.#exchange(request) : this.#turn.then(() => this.#exchange(request));
+    this.#waiting++;
     this.#turn = reply;
     return reply;
   }
@@ -87,71 +109,201 @@ class ModbusBus implements Bus {
   }
 
   async #exchange(request: BusRead): Promise<BusReply> {
-    if (this.#abort.signal.aborted) return { kind: "unreachable", detail: CLOSED };
-    if (this.#line === null || this.#line.ended !== null) {
-      try {
-        this.#line = await this.#open(request.timeout_ms, this.#abort.signal);
-      } catch (error) {
-        return { kind: "unreachable", detail: detailOf(error) };
-      }
-      if (this.#abort.signal.aborted) this.#line.end(CLOSED);
+    try {
+      const kept = this.#line !== null && this.#line.ended === null;
+      const reply = await this.#askOnce(request);
+      const isStale = kept && reply.kind === "unreachable" && this.#line?.hasHeard === false;
+      return isStale ? await this.#askOnce(request) : reply;
+    } finally {
+      this.#waiting--;
     }
-    const reply = await exchange(this.#line, request);
-    if (reply.kind === "timeout" || reply.kind === "garbled") await this.#line.resynchronise();
+  }
+
+  async #askOnce(request: BusRead): Promise<BusReply> {
+    if (this.#line === null || this.#line.ended !== null || this.#line.isDirty) {
+      const refusal = await this.#makeReady(request.timeout_ms);
+      if (refusal !== null) return refusal;
+    }
+    const line = this.#line!;
+    const reply = await line.ask(request);
+    if (line.isDirty || reply.kind === "timeout" || reply.kind === "garbled") await line.resynchronise();
     return reply;
   }
+
+  /** A line that is open and silent, or why there is none. */
+  async #makeReady(timeout_ms: number): Promise<BusReply | null> {
+    if (this.#line?.ended === null) await this.#line.resynchronise();
+    if (this.#abort.signal.aborted) return { kind: "unreachable", detail: CLOSED };
+    if (this.#line?.ended === null) return null;
+    // Devices that take one connection only refuse the second until the first is gone.
+    await this.#line?.released;
+    try {
+      this.#line = await this.#open(timeout_ms, this.#abort.signal);
+    } catch (error) {
+      return { kind: "unreachable", detail: detailOf(error) };
+    }
+    if (this.#abort.signal.aborted) this.#line.end(CLOSED);
+    return null;
+  }
 }
 
-const CLOSED = "the bus was closed";
+/** What differs between a socket and a serial line. */
+interface LineKind {
+  /** Silence that must follow a reply before it is believed, ms; 0 where frames carry a transaction number. */
+  readonly settle_ms: number;
+  /** The same for a frame that copies the one before, which answered another question. */
+  readonly drain_ms: number;
+  /** Keeps the event loop awake while a reply is awaited. */
+  readonly tick_ms: number;
+  /** Lets go of what is below; tells when nothing of it is left open. */
+  release(done: () => void): void;
+  /** After a lost, broken or unexpected reply: makes sure no byte of it can reach a later request. */
+  resynchronise(line: Line): Promise<void>;
+}
 
-/** An open line: the library's client and what ends it. */
-interface Line {
-  readonly client: Client;
-  readonly isSerial: boolean;
+/** The request in flight. */
+interface Pending {
+  readonly resolve: (reply: BusReply) => void;
+  /** A reply that waits for the silence behind it. */
+  held: BusReply | null;
+  quiet: NodeJS.Timeout | undefined;
+}
+
+/** An open line: one request at a time through the library, and an end that is told once. */
+class Line {
+  readonly #client: Client;
+  readonly #port: LinePort;
+  readonly #kind: LineKind;
+  readonly #released = Promise.withResolvers<void>();
+  #pending: Pending | null = null;
+  #ended: string | null = null;
+
+  constructor(port: LinePort, kind: LineKind) {
+    this.#port = port;
+    this.#kind = kind;
+    this.#client = new ModbusRTU(port);
+    // The port is open already; the library begins to listen to it.
+    this.#client.open();
+  }
+
   /** Why the line is no more; null while it is open. */
-  readonly ended: string | null;
+  get ended(): string | null {
+    return this.#ended;
+  }
+
   /** Settles when nothing of the line is left open. */
-  readonly released: Promise<void>;
-  /** Told once when the line ends. */
-  onEnd: ((why: string) => void) | null;
-  end(why: string): void;
-  /** After a lost or broken reply: makes sure no byte of it can reach a later request. */
-  resynchronise(): Promise<void>;
-}
+  get released(): Promise<void> {
+    return this.#released.promise;
+  }
 
-async function exchange(line: Line, request: BusRead): Promise<BusReply> {
-  const tick = line.isSerial ? setInterval(() => {}, SERIAL_TICK_MS) : undefined;
-  try {
-    return await ask(line, request);
-  } finally {
+  /** Bytes came that belong to no request. */
+  get isDirty(): boolean {
+    return this.#port.isDirty;
+  }
+
+  /** A byte came since the last request was sent. */
+  get hasHeard(): boolean {
+    return this.#port.hasHeard;
+  }
+
+  end(why: string): void {
+    if (this.#ended !== null) return;
+    this.#ended = why;
+    this.#client.destroy(() => this.#kind.release(this.#released.resolve));
+    if (this.#pending !== null) this.#finish(this.#pending, this.#believed() ?? { kind: "unreachable", detail: why });
+  }
+
+  resynchronise(): Promise<void> {
+    return this.#kind.resynchronise(this);
+  }
+
+  /** Settles when the line has been silent for `quiet_ms`; bytes that come meanwhile are nobody's. */
+  async silence(quiet_ms: number): Promise<void> {
+    const tick = this.#keepAwake();
+    for (let waits = 0; waits < DRAINS_MAX; waits++) {
+      this.#port.forget();
+      await new Promise((resolve) => setTimeout(resolve, quiet_ms));
+      if (!this.#port.isDirty || this.#ended !== null) break;
+    }
+    this.#port.forget();
     clearInterval(tick);
-    line.onEnd = null;
+  }
+
+  async ask(request: BusRead): Promise<BusReply> {
+    if (this.#kind.tick_ms === 0) return this.#answer(request);
+    const tick = this.#keepAwake();
+    const reply = await this.#answer(request);
+    clearInterval(tick);
+    return reply;
+  }
+
+  #answer(request: BusRead): Promise<BusReply> {
+    return new Promise((resolve) => {
+      if (this.#ended !== null) return resolve({ kind: "unreachable", detail: this.#ended });
+      const pending: Pending = { resolve, held: null, quiet: undefined };
+      this.#pending = pending;
+      this.#port.ask(request);
+      const client = this.#client as unknown as Reader;
+      client.setID(request.unit);
+      client.setTimeout(request.timeout_ms);
+      const next: Next = (error, result) => {
+        // A request that the end of the line has settled may be called back once more.
+        if (this.#pending !== pending) return;
+        if (error !== null) this.#hold(pending, failureReply(error, this.#port.complaint));
+        else this.#hold(pending, wordsReply(result!.data, request.count));
+      };
+      if (request.fc === 3) client.readHoldingRegisters(request.address, request.count, next);
+      else client.readInputRegisters(request.address, request.count, next);
+    });
+  }
+
+  /** What follows an RTU frame at once may be the true answer to the question that this one only seems to answer. */
+  #hold(pending: Pending, reply: BusReply): void {
+    const { settle_ms } = this.#kind;
+    if (settle_ms === 0 || (reply.kind !== "words" && reply.kind !== "exception")) return this.#finish(pending, reply);
+    pending.held = reply;
+    // Refusals look alike; that several follow each other is no wonder.
+    const wait_ms = reply.kind === "words" && this.#port.isCopy ? this.#kind.drain_ms : settle_ms;
+    // The immediate comes after bytes that have arrived meanwhile were read: a stalled process has not heard silence.
+    pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), wait_ms);
+  }
+
+  #believe(pending: Pending): void {
+    if (this.#pending === pending) this.#finish(pending, this.#believed()!);
+  }
+
+  /** The reply that was held, unless other bytes came behind it. */
+  #believed(): BusReply | null {
+    const held = this.#pending?.held ?? null;
+    if (held === null || !this.#port.hasForeignSurplus) return held;
+    return { kind: "garbled", detail: "further bytes behind the reply" };
+  }
+
+  #finish({ resolve, quiet }: Pending, reply: BusReply): void {
+    this.#pending = null;
+    this.#port.question = null;
+    clearTimeout(quiet);
+    resolve(reply);
+  }
+
+  #keepAwake(): NodeJS.Timeout {
+    return setInterval(() => {}, this.#kind.tick_ms);
   }
 }
 
-function ask(line: Line, request: BusRead): Promise<BusReply> {
-  return new Promise((resolve) => {
-    const { client } = line;
-    line.onEnd = (why) => resolve({ kind: "unreachable", detail: why });
-    if (line.ended !== null) return line.onEnd(line.ended);
-    client.setID(request.unit);
-    client.setTimeout(request.timeout_ms);
-    const answered =
-      request.fc === 3
-        ? client.readHoldingRegisters(request.address, request.count)
-        : client.readInputRegisters(request.address, request.count);
-    answered.then(
-      ({ data }) => resolve(wordsReply(data, request)),
-      (error) => resolve(failureReply(error, request)),
-    );
-  });
+/** The library takes a callback instead of giving a promise; its types do not say so. */
+interface Reader {
+  setID(unit: number): void;
+  setTimeout(timeout_ms: number): void;
+  readHoldingRegisters(address: number, count: number, next: Next): void;
+  readInputRegisters(address: number, count: number, next: Next): void;
 }
 
-function wordsReply(data: readonly number[], request: BusRead): BusReply {
-  if (data.length !== request.count) {
-    return { kind: "garbled", detail: `${data.length} registers instead of ${request.count}` };
-  }
-  return { kind: "words", words: Uint16Array.from(data) };
+type Next = (error: LibraryError | null, result?: { readonly data: readonly number[] }) => void;
+
+function wordsReply(data: readonly number[], count: number): BusReply {
+  if (data.length !== count) return { kind: "garbled", detail: `${data.length} registers instead of ${count}` };
+  return { kind: "words", words: new Uint16Array(data) };
 }
 
 /** What the library rejects with, as far as it tells. */
@@ -159,18 +311,11 @@ interface LibraryError {
   readonly message?: string;
   readonly errno?: string;
   readonly modbusCode?: number;
-  readonly modbusResponses?: readonly Uint8Array[];
 }
 
-function failureReply(error: LibraryError, request: BusRead): BusReply {
-  if (error.modbusCode !== undefined) {
-    // The library does not compare the unit of an exception: somebody else's refusal is not ours.
-    const unit = error.modbusResponses?.at(-1)?.[0];
-    if (unit !== undefined && unit !== request.unit) {
-      return { kind: "garbled", detail: `exception of unit ${unit} instead of ${request.unit}` };
-    }
-    return { kind: "exception", code: error.modbusCode };
-  }
+function failureReply(error: LibraryError, complaint: string | null): BusReply {
+  if (complaint !== null) return { kind: "garbled", detail: complaint };
+  if (error.modbusCode !== undefined) return { kind: "exception", code: error.modbusCode };
   if (error.errno === "ETIMEDOUT") return { kind: "timeout" };
   if (error.errno !== undefined) return { kind: "unreachable", detail: detailOf(error) };
   return { kind: "garbled", detail: detailOf(error) };
@@ -191,55 +336,178 @@ function assertReadable({ unit, address, count, timeout_ms }: BusRead): void {
   if (!inside(address, 0, 0x1_0000 - count)) throw new RangeError(`address ${address} + ${count} is beyond 65536`);
 }
 
-/** Common to both lines: the client, and an end that is told once. */
-function newLine(
-  isSerial: boolean,
-  release: (line: Line, done: () => void) => void,
-  resynchronise: (line: Line) => Promise<void>,
-): Line {
-  // "Debug" keeps the reply's bytes beside an error: the only public way to see the unit an exception came from.
-  const client = Object.assign(new ModbusRTU(), { isDebugEnabled: true });
-  const { promise: released, resolve: done } = Promise.withResolvers<void>();
-  let ended: string | null = null;
-  const line: Line = {
-    client,
-    isSerial,
-    get ended() {
-      return ended;
-    },
-    released,
-    onEnd: null,
-    end(why) {
-      if (ended !== null) return;
-      ended = why;
-      release(line, done);
-      line.onEnd?.(why);
-    },
-    resynchronise: () => resynchronise(line),
-  };
-  // The emitter throws an `error` that nobody listens to.
-  client.on("error", (error) => line.end(detailOf(error)));
-  client.on("close", () => line.end("the connection was closed"));
-  return line;
+/** What a port needs of a socket or a serial line. */
+interface ByteStream {
+  on(event: "data", heard: (bytes: Buffer) => void): unknown;
+  write(bytes: Uint8Array): unknown;
+}
+
+/** Numbers of Modbus TCP requests, 16 bits. */
+interface Transactions {
+  last: number;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * A port for the library (`new ModbusRTU(port)`), between its RTU frames and the bytes of the line: puts the MBAP header on and
+ * off, and hands up the one frame that answers the request in flight. The library keeps one transaction, number 1.
+ */
+class LinePort extends EventEmitter {
+  readonly _transactionIdRead = 1;
+  readonly _transactionIdWrite = 1;
+  readonly isOpen = true;
+  readonly #stream: ByteStream;
+  /** Modbus TCP if there are any, else RTU. */
+  readonly #transactions: Transactions | null;
+  /** Set while a reply is awaited. */
+  question: BusRead | null = null;
+  /** What is wrong with the reply, if it was not even handed up; null otherwise. */
+  complaint: string | null = null;
+  hasHeard = false;
+  isDirty = false;
+  hasForeignSurplus = false;
+  #rest: Buffer = NOTHING;
+  /** The RTU frame that was handed up for the question. */
+  #frame: Buffer = NOTHING;
+  #asked: BusRead | null = null;
+  /** The question before it and the RTU frame that answered that one. */
+  #last: { readonly question: BusRead; readonly frame: Buffer } | null = null;
+
+  constructor(stream: ByteStream, transactions: Transactions | null) {
+    super();
+    this.#stream = stream;
+    this.#transactions = transactions;
+    stream.on("data", (bytes) => this.#heard(bytes));
+  }
+
+  open(opened: () => void): void {
+    opened();
+  }
+
+  /** The line below is let go of by its owner. */
+  destroy(): void {}
+
+  /** The RTU frame is, byte for byte, the answer to the question before, and the questions differ. */
+  get isCopy(): boolean {
+    if (this.#last === null || this.question === null || !this.#last.frame.equals(this.#frame)) return false;
+    return this.#last.question.address !== this.question.address;
+  }
+
+  ask(question: BusRead): void {
+    if (this.#asked !== null && this.#frame.length > 0) this.#last = { question: this.#asked, frame: this.#frame };
+    this.#asked = question;
+    this.question = question;
+    this.complaint = null;
+    this.hasHeard = false;
+    this.hasForeignSurplus = false;
+    this.#frame = NOTHING;
+  }
+
+  /** Drops what was heard so far. */
+  forget(): void {
+    this.#rest = NOTHING;
+    this.isDirty = false;
+  }
+
+  write(frame: Buffer): void {
+    const transactions = this.#transactions;
+    if (transactions === null) {
+      this.#stream.write(frame);
+      return;
+    }
+    const size = frame.length - 2;
+    transactions.last = (transactions.last + 1) & 0xffff;
+    const bytes = Buffer.allocUnsafe(6 + size);
+    bytes.writeUInt16BE(transactions.last, 0);
+    bytes.writeUInt16BE(0, 2);
+    bytes.writeUInt16BE(size, 4);
+    frame.copy(bytes, 6, 0, size);
+    this.#stream.write(bytes);
+  }
+
+  #heard(bytes: Buffer): void {
+    this.hasHeard = true;
+    this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    if (this.#transactions === null) this.#takeRtu();
+    else this.#takeTcp(this.#transactions.last);
+  }
+
+  #takeTcp(transaction: number): void {
+    while (this.#rest.length > 0) {
+      const heard = hearTcp(this.#rest, transaction, this.question);
+      if (heard.kind === "more") return;
+      if (heard.kind === "garbled") return this.#complain(heard.detail);
+      const frame = heard.kind === "reply" ? withCrc(this.#rest, heard) : null;
+      this.#rest = heard.end === this.#rest.length ? NOTHING : this.#rest.subarray(heard.end);
+      if (frame !== null) this.#handUp(frame);
+    }
+  }
+
+  #takeRtu(): void {
+    if (this.question === null || this.#frame.length > 0) {
+      this.isDirty = true;
+      if (!isRepetition(this.#rest, this.#frame)) this.hasForeignSurplus = true;
+      return;
+    }
+    const heard = hearRtu(this.#rest, this.question);
+    if (heard.kind === "garbled") return this.#complain(heard.detail);
+    if (heard.kind !== "reply") return;
+    this.#frame = this.#rest.subarray(heard.start, heard.end);
+    this.#rest = this.#rest.subarray(heard.end);
+    this.emit("data", this.#frame);
+    if (this.#rest.length > 0) this.#takeRtu();
+  }
+
+  #handUp(frame: Buffer): void {
+    // Answered: what follows with the same transaction number is a copy.
+    this.question = null;
+    this.emit("data", frame);
+  }
+
+  /** A frame of no bytes makes the library give the request up, timer and all. */
+  #complain(detail: string): void {
+    const isAwaited = this.question !== null;
+    this.#rest = NOTHING;
+    this.question = null;
+    this.isDirty = true;
+    this.complaint = detail;
+    if (isAwaited) this.emit("data", NOTHING);
+  }
+}
+
+/** The library checks a CRC on every frame; Modbus TCP has none. */
+function withCrc(bytes: Buffer, { start, end }: { readonly start: number; readonly end: number }): Buffer {
+  const frame = Buffer.allocUnsafe(end - start + 2);
+  bytes.copy(frame, 0, start, end);
+  frame.writeUInt16LE(crc16(bytes, start, end), end - start);
+  return frame;
 }
 
 type SocketAddress = Extract<BusAddress, { readonly host: string }>;
 
-async function openSocket({ kind, host, port }: SocketAddress, timeout_ms: number, abort: AbortSignal): Promise<Line> {
+async function openSocket(
+  { kind, host, port }: SocketAddress,
+  timeout_ms: number,
+  { settle_ms, drain_ms, transactions }: BusOptions & { readonly transactions: Transactions },
+  abort: AbortSignal,
+): Promise<Line> {
   const socket = await connected(host, port, timeout_ms, abort);
-  const line = newLine(
-    false,
-    ({ client }, done) => {
-      if (socket.closed) done();
-      else socket.once("close", done);
-      client.destroy(() => socket.destroy());
+  const isTcp = kind === "tcp";
+  const line = new Line(new LinePort(socket, isTcp ? transactions : null), {
+    settle_ms: isTcp ? 0 : settle_ms,
+    drain_ms,
+    tick_ms: 0,
+    release: (done) => {
+      if (socket.closed) return done();
+      socket.once("close", done);
+      socket.destroy();
     },
-    async ({ end }) => end("closed after a lost reply"),
-  );
-  // Our own listeners: after a reset the library reports neither an error nor a close, and the read would wait in vain.
+    resynchronise: async (line) => line.end("closed after a lost reply"),
+  });
   socket.on("error", (error) => line.end(detailOf(error)));
-  socket.on("close", () => line.end("the connection was closed"));
-  await (kind === "tcp" ? line.client.linkTCP(socket, { port }) : line.client.linkTelnet(socket, { port }));
+  socket.on("end", () => line.end(GONE));
+  socket.on("close", () => line.end(GONE));
   return line;
 }
 
@@ -265,36 +533,36 @@ function connected(host: string, port: number, timeout_ms: number, abort: AbortS
 
 type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 
+/** The part of `serialport` that is used here. */
+interface SerialStream extends ByteStream {
+  on(event: "data", heard: (bytes: Buffer) => void): unknown;
+  on(event: "error", failed: (error: Error) => void): unknown;
+  on(event: "close", closed: () => void): unknown;
+  removeAllListeners(event: "data"): unknown;
+  close(done: () => void): void;
+  readonly isOpen: boolean;
+}
+
 async function openSerial({ path, baud, parity, stop_bits }: SerialAddress, drain_ms: number): Promise<Line> {
-  const line = newLine(
-    true,
-    ({ client }, done) => client.destroy(() => client.close(done)),
-    ({ client }) => silence(client, drain_ms),
-  );
-  await line.client.connectRTUBuffered(path, { baudRate: baud, parity, stopBits: stop_bits, dataBits: 8 });
+  const opener = new ModbusRTU();
+  opener.on("error", () => {});
+  await opener.connectRTUBuffered(path, { baudRate: baud, parity, stopBits: stop_bits, dataBits: 8 });
+  // No public way leads to the serial port under the client; the library's version is pinned. Its bytes come to our port only.
+  const stream = (opener as unknown as { readonly _port: { readonly _client: SerialStream } })._port._client;
+  stream.removeAllListeners("data");
+  const line = new Line(new LinePort(stream, null), {
+    settle_ms: silenceBetweenFrames_ms(baud),
+    drain_ms,
+    tick_ms: SERIAL_TICK_MS,
+    release: (done) => (stream.isOpen ? stream.close(() => done()) : done()),
+    resynchronise: (that) => that.silence(drain_ms),
+  });
+  stream.on("error", (error) => line.end(detailOf(error)));
+  stream.on("close", () => line.end(GONE));
   return line;
 }
 
-/** The part of `serialport` that draining needs. */
-interface SerialStream {
-  on(event: "data", heard: () => void): void;
-  off(event: "data", heard: () => void): void;
-}
-
-/** Settles when the serial line has been silent for `quiet_ms`; bytes that come meanwhile are nobody's. */
-async function silence(client: Client, quiet_ms: number): Promise<void> {
-  // No public way leads to the serial port under the client; the library's version is pinned.
-  const stream = (client as unknown as { readonly _port: { readonly _client: SerialStream } })._port._client;
-  let heard = true;
-  const hear = () => {
-    heard = true;
-  };
-  const tick = setInterval(() => {}, SERIAL_TICK_MS);
-  stream.on("data", hear);
-  for (let waits = 0; heard && waits < DRAINS_MAX; waits++) {
-    heard = false;
-    await new Promise((resolve) => setTimeout(resolve, quiet_ms));
-  }
-  stream.off("data", hear);
-  clearInterval(tick);
+/** 3.5 characters of 11 bits, 1.75 ms above 19200 baud (MODBUS over Serial Line V1.02 §2.5.1.1), in whole milliseconds. */
+function silenceBetweenFrames_ms(baud: number): number {
+  return Math.ceil(Math.max(1.75, 38_500 / baud));
 }
