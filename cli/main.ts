@@ -11,6 +11,7 @@ const COMMANDS = {
   check: () => import("./commands/check.ts"),
   models: () => import("./commands/models.ts"),
   probe: () => import("./commands/probe.ts"),
+  scan: () => import("./commands/scan.ts"),
 } as const satisfies Record<string, () => Promise<{ default: Command }>>;
 
 /** Runs `khuxanh ARGS`; returns the exit code: 0 done, 1 failed or refused by the machine, 2 wrong usage or configuration. */

@@ -1,7 +1,14 @@
+/**
+ * Reads every register of a model once, settings and identity included, without a configuration: transformer ratios that
+ * no register tells count as 1, so such values are secondary-side.
+ *
+ * A block that raises an exception is read again register by register, so one bad address costs only itself. After two
+ * lost replies in a row, or when the bus is gone, the rest is unread.
+ */
 import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import type { Bus, BusReply } from "../core/ports.ts";
 import type { WordBlock } from "../core/reading/reading.ts";
-import { readRegisters } from "./modbus/decode.ts";
+import { type RegisterReading, readRegisters } from "./modbus/decode.ts";
 import { type BlockRead, planReads } from "./modbus/planner.ts";
 import { discover, resolveDiscovery } from "./sunspec/discover.ts";
 
@@ -28,41 +35,82 @@ export interface ProbeOptions {
   readonly wait?: (ms: number) => Promise<void>;
 }
 
+/** What one pass over a model's registers brought. */
+export interface ModelReadings {
+  readonly exchanges: number;
+  /** In the order of the model file. */
+  readonly readings: readonly RegisterReading[];
+  readonly unread: readonly { readonly register: Register; readonly why: string }[];
+}
+
 /** Lost replies in a row after which the meter is taken for absent. */
 const TIMEOUTS_MAX = 2;
 
-/**
- * Reads every register of a model once, settings and identity included, without a configuration: transformer ratios that
- * no register tells count as 1, so such values are secondary-side.
- *
- * A block that raises an exception is read again register by register, so one bad address costs only itself. After two
- * lost replies in a row, or when the bus is gone, the rest is unread.
- */
+/** @see {@link readModel}; told by register name, as `khuxanh probe --json` prints it. */
 export async function probe(
   bus: Bus,
   unit: number,
   model: MeterModel,
   options: ProbeOptions = {},
 ): Promise<ProbeResult> {
-  const timeout_ms = options.timeout_ms ?? 1000;
-  if (model.discovery === undefined) return readAll(bus, unit, model, { ...options, timeout_ms }, 0);
+  return probeResult(await readModel(bus, unit, model, options));
+}
 
-  const result = await discover(bus, unit, model.discovery, timeout_ms);
+export function probeResult({ exchanges, readings, unread }: ModelReadings): ProbeResult {
+  return {
+    exchanges,
+    readings: readings.map(({ register, value, quality }) => ({
+      name: register.name,
+      value,
+      unit: register.unit,
+      quality,
+    })),
+    unread: unread.map(({ register, why }) => ({ name: register.name, why })),
+  };
+}
+
+/** Reads the registers of a model once. Never throws for what a device does. */
+export async function readModel(
+  bus: Bus,
+  unit: number,
+  model: MeterModel,
+  { timeout_ms = 1000, wait }: ProbeOptions = {},
+): Promise<ModelReadings> {
+  const line = wait === undefined ? bus : paced(bus, model.timing.min_gap_ms, wait);
+  if (model.discovery === undefined) return readAll(line, unit, model, timeout_ms, 0);
+
+  const result = await discover(line, unit, model.discovery, timeout_ms);
   if (result.kind !== "found") {
     const why = result.kind === "absent" ? result.why : whyOf(result.reply);
-    return { exchanges: result.exchanges, readings: [], unread: model.registers.map(({ name }) => ({ name, why })) };
+    return {
+      exchanges: result.exchanges,
+      readings: [],
+      unread: model.registers.map((register) => ({ register, why })),
+    };
   }
-  const resolved = resolveDiscovery(model, result.found);
-  return readAll(bus, unit, resolved, { ...options, timeout_ms }, result.exchanges);
+  return readAll(line, unit, resolveDiscovery(model, result.found), timeout_ms, result.exchanges);
+}
+
+/** A bus that pauses before every read but the first. Source: RS-485 meters restart or fall silent when polled too fast. */
+export function paced(bus: Bus, gap_ms: number, wait: (ms: number) => Promise<void>): Bus {
+  let first = true;
+  return {
+    async read(request) {
+      if (!first) await wait(gap_ms);
+      first = false;
+      return bus.read(request);
+    },
+    close: () => bus.close(),
+  };
 }
 
 async function readAll(
   bus: Bus,
   unit: number,
   model: MeterModel,
-  options: ProbeOptions & { readonly timeout_ms: number },
+  timeout_ms: number,
   exchangesBefore: number,
-): Promise<ProbeResult> {
+): Promise<ModelReadings> {
   const queue: BlockRead[] = [...plan(model, model.registers)];
   const blocks: WordBlock[] = [];
   const unread = new Map<Register, string>();
@@ -70,9 +118,8 @@ async function readAll(
   let lost = 0;
 
   for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
-    if (exchanges > 0) await options.wait?.(model.timing.min_gap_ms);
     const { fc, address, count, registers } = block;
-    const reply = await bus.read({ unit, fc, address, count, timeout_ms: options.timeout_ms });
+    const reply = await bus.read({ unit, fc, address, count, timeout_ms });
     exchanges++;
     lost = reply.kind === "timeout" ? lost + 1 : 0;
 
@@ -95,16 +142,7 @@ async function readAll(
   const readings = readRegisters(source, blocks);
   // A block read for its neighbours may have brought a register whose own read failed.
   for (const { register } of readings) unread.delete(register);
-  return {
-    exchanges,
-    readings: readings.map(({ register, value, quality }) => ({
-      name: register.name,
-      value,
-      unit: register.unit,
-      quality,
-    })),
-    unread: [...unread].map(([{ name }, why]) => ({ name, why })),
-  };
+  return { exchanges, readings, unread: [...unread].map(([register, why]) => ({ register, why })) };
 }
 
 function plan(model: MeterModel, registers: readonly Register[]): readonly BlockRead[] {
@@ -112,6 +150,19 @@ function plan(model: MeterModel, registers: readonly Register[]): readonly Block
     registers.map((register) => ({ register })),
     model.limits,
   );
+}
+
+/** The model with only the registers asked for and those they are scaled with. */
+export function withRegisters(model: MeterModel, isWanted: (register: Register) => boolean): MeterModel {
+  const wanted = model.registers.filter(isWanted);
+  const isScale = (register: Register): boolean =>
+    wanted.some(
+      ({ fc, scale_exp_address, multiply_by = [], divide_by = [] }) =>
+        (register.kind === "scale_exponent" && register.fc === fc && register.address === scale_exp_address) ||
+        multiply_by.includes(register.name) ||
+        divide_by.includes(register.name),
+    );
+  return { ...model, registers: model.registers.filter((register) => wanted.includes(register) || isScale(register)) };
 }
 
 function whyOf(reply: Exclude<BusReply, { readonly kind: "words" }>): string {

@@ -1,12 +1,14 @@
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
 import { resolveModel } from "../../config/models.ts";
+import type { BusUrl } from "../../config/notation/busUrl.ts";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { defineDevice } from "../../drivers/define.ts";
 import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
+import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
 import { type Command, usage } from "../command.ts";
 import { table } from "./models.ts";
 
@@ -15,8 +17,10 @@ const command: Command = {
   help: `
 khuxanh check FILE... [--json]
 
-Says of each file what kind it is and lists all its problems at once. For an agent file it also prints the read plan: blocks,
-registers, bus load, readings a second, and bytes a day over the uplink. Exit code 2 if any file has a problem.`,
+Says of each file what kind it is and lists all its problems at once. For an agent file it also prints the read plan: per meter
+and per bus the exchanges, registers, time on the wire and load of every cycle, readings a second, and bytes a day over the
+uplink. A serial line counts at its own baud rate; behind a TCP gateway at the meter's default. Exit code 2 if any file has a
+problem.`,
   options: { json: { type: "boolean" } },
   async run({ positionals, values: { json } }) {
     if (positionals.length === 0) throw usage("which file is to be checked?", "khuxanh check FILE...");
@@ -57,19 +61,14 @@ interface MeterPlan {
 interface BusPlan {
   readonly bus: string;
   readonly meters: readonly MeterPlan[];
-  /** Share of the time the bus is busy. */
+  /** What the bus does every period: exchanges, registers, time on the wire, time it is busy, and the share of the period. */
+  readonly cycles: readonly BusCycle[];
+  /** Share of the time the bus is busy with all cycles together. */
   readonly load_pct: number;
   readonly readings_per_s: number;
   readonly uplink_bytes_per_day: number;
 }
 
-/** Turnaround of a meter and its gateway when nothing else is known. */
-const TURNAROUND_MS = 25;
-/** Serial characters of a read beside its registers: request 8, reply header and CRC 5, silence 2 × 3.5. */
-const SERIAL_OVERHEAD_CHARS = 20;
-const BITS_PER_CHAR = 11;
-/** MBAP and TCP/IP at 100 Mbit/s cost nothing beside the turnaround. */
-const TCP_EXCHANGE_MS = 1;
 /** A metric by alias is 21 bytes and 9 (reference sparkplug §20); message, topic and batch number about 90. */
 const METRIC_BYTES = 30;
 const MESSAGE_BYTES = 90;
@@ -79,19 +78,13 @@ const CONTENT_BYTES = 1200;
 function planOf(config: AgentConfig): readonly BusPlan[] {
   return config.buses.map(({ id, url, meters }) => {
     const planned = meters.map((meter) => {
+      const model = resolveModel(meter.model);
       const definition = definitionOf(config, meter);
-      return { meter, definition, groups: planFor(definition, resolveModel(meter.model).limits) };
+      return { meter, model, definition, groups: planFor(definition, model.limits) };
     });
-    const perExchange_ms = (count: number): number =>
-      url.kind === "tcp"
-        ? TURNAROUND_MS + TCP_EXCHANGE_MS
-        : TURNAROUND_MS +
-          ((SERIAL_OVERHEAD_CHARS + 2 * count) * BITS_PER_CHAR * 1000) / (url.kind === "rtu" ? url.baud : 9600);
+    const reads = planned.flatMap(({ model, groups }) => groups.map((group) => plannedReads(url, model, group)));
+    const { cycles, load_pct } = busLoad(reads);
     const groups = planned.flatMap(({ groups: all }) => all);
-    const busy = groups.reduce(
-      (sum, group) => sum + group.blocks.reduce((ms, { count }) => ms + perExchange_ms(count), 0) / group.every_ms,
-      0,
-    );
     const readings_per_s = groups.reduce((sum, group) => sum + (readingsOf(group) * 1000) / group.every_ms, 0);
     const messages_per_s = planned.reduce(
       (sum, { groups: all }) => sum + 1000 / Math.min(...all.map((g) => g.every_ms)),
@@ -104,13 +97,36 @@ function planOf(config: AgentConfig): readonly BusPlan[] {
     return {
       bus: id,
       meters: planned.flatMap(({ meter, groups: all }) => all.map((group) => meterPlan(meter.id, group))),
-      load_pct: Math.round(busy * 1000) / 10,
+      cycles: cycles.map(rounded),
+      load_pct: tenths(load_pct),
       readings_per_s: Math.round(readings_per_s * 100) / 100,
       uplink_bytes_per_day: Math.round(
         86_400 * (readings_per_s * METRIC_BYTES + messages_per_s * MESSAGE_BYTES + content_per_s),
       ),
     };
   });
+}
+
+/** What most meters are shipped with; counted with where the line behind a gateway is not in the file. */
+const BAUD_DEFAULT = 9600;
+
+function plannedReads(url: BusUrl, { defaults, transport, timing }: MeterModel, group: PollGroup): PlannedReads {
+  const counts = group.blocks.map(({ count }) => count);
+  // A meter without a port of its own stands on a serial line behind the gateway; that line is the slow part.
+  const isDirect = url.kind === "tcp" && transport.includes("tcp");
+  const baud = url.kind === "rtu" ? url.baud : (defaults.baud ?? BAUD_DEFAULT);
+  const wire: Wire = isDirect ? { kind: "tcp" } : { kind: "serial", baud };
+  // Pauses are for lines we drive ourselves; a TCP gateway paces its own.
+  return { every_ms: group.every_ms, counts, wire, min_gap_ms: url.kind === "tcp" ? 0 : timing.min_gap_ms };
+}
+
+function rounded(cycle: BusCycle): BusCycle {
+  const { wire_ms, busy_ms, load_pct } = cycle;
+  return { ...cycle, wire_ms: tenths(wire_ms), busy_ms: tenths(busy_ms), load_pct: tenths(load_pct) };
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
 function meterPlan(meter: string, group: PollGroup): MeterPlan {
@@ -154,16 +170,35 @@ function textOf(result: Result): string {
   return result.plan === null ? head : `${head}${result.plan.map(planText).join("")}`;
 }
 
-function planText({ bus, meters, load_pct, readings_per_s, uplink_bytes_per_day }: BusPlan): string {
+function planText(plan: BusPlan): string {
+  const { bus, meters, cycles, load_pct, readings_per_s, uplink_bytes_per_day } = plan;
   const rows = meters.map(({ meter, every_ms, blocks, registers, readings }) => [
     `  ${meter}`,
-    `every ${every_ms / 1000} s`,
-    `${blocks} read${blocks === 1 ? "" : "s"}`,
+    every(every_ms),
+    plural(blocks, "exchange"),
     `${registers} registers`,
     `${readings} readings`,
   ]);
+  const cycleRows = cycles.map(({ every_ms, exchanges, registers, wire_ms, busy_ms, load_pct: load }) => [
+    `  bus ${bus}`,
+    every(every_ms),
+    plural(exchanges, "exchange"),
+    `${registers} registers`,
+    `${wire_ms} ms on the wire`,
+    `busy ${busy_ms} ms`,
+    `load ${load} %`,
+  ]);
   const total = `  bus ${bus}: load about ${load_pct} %, ${readings_per_s} readings/s, about ${(uplink_bytes_per_day / 1e6).toFixed(1)} MB a day over the uplink\n`;
-  return `${table(rows)}${load_pct > 100 ? `${total}  OVERLOAD: this bus cannot keep up; poll less often or split the bus\n` : total}`;
+  const overload = `  OVERLOAD: bus ${bus} needs ${tenths(load_pct * 10)} ms of every 1000 ms; poll less often or split the bus\n`;
+  return `${table(rows)}${table(cycleRows)}${total}${load_pct > 100 ? overload : ""}`;
+}
+
+function every(period_ms: number): string {
+  return `every ${period_ms / 1000} s`;
+}
+
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 export default command;

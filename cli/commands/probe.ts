@@ -1,25 +1,42 @@
 import { resolveModel } from "../../config/models.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
+import type { MeterModel } from "../../core/model/meterModel.ts";
+import type { Bus } from "../../core/ports.ts";
+import { type Diagnosis, diagnose } from "../../drivers/diagnose.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
-import { type ProbeResult, probe } from "../../drivers/probe.ts";
-import { type Command, optional, required, usage } from "../command.ts";
+import { type ProbeOptions, type ProbeResult, probeResult, readModel, withRegisters } from "../../drivers/probe.ts";
+import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
+import { type Nameplate, type WiringFinding, type WiringReading, wiring } from "../../drivers/wiring.ts";
+import { type Arguments, type Command, optional, required, usage } from "../command.ts";
 import { systemClock, systemTimers } from "../io/system.ts";
 import { table } from "./models.ts";
 
 const command: Command = {
-  summary: "read one meter once",
+  summary: "read one meter once, and say what looks wrong",
   help: `
 khuxanh probe URL --model ID_OR_FILE [--timeout 1s] [--json]
+khuxanh probe URL --model ID_OR_FILE --wiring [--rated-power 400kW] [--rated-current 600A] [--json]
 
-  URL         tcp://host[:502]?unit=1
-              rtu:///dev/ttyUSB0?baud=9600&parity=none&stop=1&unit=1
-              rtu+tcp://host:port?unit=1
-  --model     id of the library (khuxanh models) or a model file
-  --timeout   how long to wait for each answer
+  URL              tcp://host[:502]?unit=1
+                   rtu:///dev/ttyUSB0?baud=9600&parity=none&stop=1&unit=1
+                   rtu+tcp://host:port?unit=1
+  --model          id of the library (khuxanh models) or a model file
+  --timeout        how long to wait for each answer
+  --wiring         read the meter several times and look for wiring mistakes: reversed or exchanged current transformers, phase
+                   order, CT ratio, a missing phase, neutral exchanged with a phase, a gateway that answers zeros
+  --rated-power    what the connected plant can draw, for the CT ratio; --rated-current likewise
 
-Reads every register of the model, and nothing else; it never writes. Exit code 1 if no register could be read.`,
-  options: { model: { type: "string" }, timeout: { type: "string" }, json: { type: "boolean" } },
+Reads every register of the model, and nothing else; it never writes. Where values look wrong, the usual mistakes are tried:
+addresses one off, word order, function code, a decade. Exit code 1 if no register could be read.`,
+  options: {
+    model: { type: "string" },
+    timeout: { type: "string" },
+    wiring: { type: "boolean" },
+    "rated-power": { type: "string" },
+    "rated-current": { type: "string" },
+    json: { type: "boolean" },
+  },
   async run(args) {
     const written = args.positionals[0];
     if (written === undefined) throw usage("the URL of the meter is missing", "e.g. tcp://192.168.1.5:502?unit=1");
@@ -28,16 +45,24 @@ Reads every register of the model, and nothing else; it never writes. Exit code 
     const model = resolveModel(required(args, "model"));
     const timeout = parseDuration(optional(args, "timeout") ?? "1s");
     if (!timeout.ok) throw usage(`--timeout: ${timeout.problem}`);
+    const plate = nameplate(args);
     const at = new Date(systemClock.now_ms()).toISOString();
+    const unit = url.value.unit ?? model.defaults.unit_id ?? 1;
+    const options = { timeout_ms: timeout.value, wait };
     const bus = openBus(url.value);
     try {
-      const result = await probe(bus, url.value.unit ?? model.defaults.unit_id ?? 1, model, {
-        timeout_ms: timeout.value,
-        wait: (delay_ms) => new Promise((resolve) => systemTimers.after(delay_ms, () => resolve())),
-      });
-      const { exchanges, readings, unread } = result;
-      const document = { model: model.id, url: written, at, exchanges, readings, unread };
-      process.stdout.write(args.values.json === true ? `${JSON.stringify(document, null, 2)}\n` : text(result));
+      const own = await readModel(bus, unit, model, options);
+      const { exchanges, readings, unread } = probeResult(own);
+      const diagnosis = await diagnose(bus, unit, model, own, options);
+      const isAsked = args.values.wiring === true && readings.length > 0;
+      const findings = isAsked ? wiring(await readOften(bus, unit, model, options), plate) : null;
+      const document = {
+        ...{ model: model.id, url: written, at, exchanges, readings, unread, diagnosis },
+        ...(findings === null ? {} : { wiring: findings }),
+      };
+      const text = () =>
+        `${readingsText({ exchanges, readings, unread })}${diagnosisText(diagnosis)}${wiringText(findings)}`;
+      process.stdout.write(args.values.json === true ? `${JSON.stringify(document, null, 2)}\n` : text());
       return readings.length === 0 ? 1 : 0;
     } finally {
       await bus.close();
@@ -45,7 +70,55 @@ Reads every register of the model, and nothing else; it never writes. Exit code 
   },
 };
 
-function text({ readings, unread, exchanges }: ProbeResult): string {
+function wait(delay_ms: number): Promise<void> {
+  return new Promise((resolve) => systemTimers.after(delay_ms, () => resolve()));
+}
+
+/** Live values several times, so that a load just switching is no finding. */
+const READINGS = 4;
+const BETWEEN_MS = 500;
+
+async function readOften(
+  bus: Bus,
+  unit: number,
+  model: MeterModel,
+  options: ProbeOptions,
+): Promise<readonly WiringReading[]> {
+  const live = withRegisters(
+    model,
+    (register) =>
+      isMain(register) &&
+      (register.kind === "gauge" || /^(phase_sequence|active_energy_export_total)/.test(register.name)),
+  );
+  const readings: WiringReading[] = [];
+  for (let i = 0; i < READINGS; i++) {
+    if (i > 0) await wait(BETWEEN_MS);
+    const { readings: values } = await readModel(bus, unit, live, options);
+    if (values.length > 0) readings.push(snapshotOf(live, values).values);
+  }
+  return readings;
+}
+
+function nameplate(args: Arguments): Nameplate {
+  const power_W = rating(args, "rated-power", { W: 1, kW: 1000, MW: 1_000_000 });
+  const current_A = rating(args, "rated-current", { A: 1, kA: 1000 });
+  return {
+    ...(power_W === null ? {} : { rated_power_W: power_W }),
+    ...(current_A === null ? {} : { rated_current_A: current_A }),
+  };
+}
+
+function rating(args: Arguments, name: string, units: Readonly<Record<string, number>>): number | null {
+  const text = optional(args, name);
+  if (text === undefined) return null;
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(text) ?? [];
+  const factor = unit === "" ? 1 : units[unit];
+  const value = Number(digits) * (factor ?? 0);
+  if (!(value > 0)) throw usage(`--${name} is ${text} (allowed: a number with ${Object.keys(units).join(", ")})`);
+  return value;
+}
+
+function readingsText({ readings, unread, exchanges }: ProbeResult): string {
   const rows = readings.map(({ name, value, unit, quality }) => [
     name,
     value === null ? "–" : String(value),
@@ -54,6 +127,23 @@ function text({ readings, unread, exchanges }: ProbeResult): string {
   ]);
   const failed = unread.map(({ name, why }) => [name, "not read", "", why]);
   return `${table([...rows, ...failed])}${readings.length} read, ${unread.length} not read, ${exchanges} exchanges\n`;
+}
+
+function diagnosisText(diagnosis: readonly Diagnosis[]): string {
+  return diagnosis
+    .map(({ why, evidence }) => `\n! ${why.en}\n  ${why.vi}\n${evidence.map((line) => `    ${line}\n`).join("")}`)
+    .join("");
+}
+
+function wiringText(findings: readonly WiringFinding[] | null): string {
+  if (findings === null) return "";
+  if (findings.length === 0) return "\nwiring: nothing found / đấu dây: không thấy lỗi\n";
+  return findings
+    .map(
+      ({ fault, certainty, why }) =>
+        `\n! wiring: ${fault}${certainty === "possible" ? " (possible)" : ""}\n  ${why.en}\n  ${why.vi}\n`,
+    )
+    .join("");
 }
 
 export default command;
