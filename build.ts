@@ -4,13 +4,15 @@
  *
  * dist/<folder>   compiled code, with the data files that the code finds beside itself
  * dist/web        the page
+ * dist/look       tokens, fonts and icon of that page, for the gateway's own
  *
  * `tsx build.ts web` builds only the page.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { lookFiles, readLook } from "./cli/look.ts";
 import { buildWeb } from "./cli/webBuild.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
@@ -22,6 +24,7 @@ const DATA = [
   { folder: "config/factors", kinds: [".yaml"] },
   { folder: "config/examples", kinds: [".yaml"] },
   { folder: "config/schema", kinds: [".json"] },
+  { folder: "agent/local/page", kinds: [".html", ".css", ".js"] },
   // The data's licence asks that its credit goes where the data goes.
   { folder: "hw-sim/profiles", kinds: [".csv", ".md"] },
 ];
@@ -32,6 +35,7 @@ if (process.argv[2] !== "web") {
   const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
   for (const { folder, kinds } of DATA) copyData(folder, kinds);
+  copyLook();
   chmodSync(join(dist, "cli/bin.js"), 0o755);
 }
 await buildWeb();
@@ -40,5 +44,14 @@ function copyData(folder: string, kinds: readonly string[]): void {
   const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
   for (const file of files.filter((name) => kinds.includes(extname(name)))) {
     cpSync(join(root, folder, file), join(dist, folder, file));
+  }
+}
+
+function copyLook(): void {
+  mkdirSync(join(dist, "look"), { recursive: true });
+  for (const name of lookFiles()) {
+    const content = readLook(name);
+    if (content === null) throw new Error(`the look has no ${name}`);
+    writeFileSync(join(dist, "look", name), content);
   }
 }

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   METER_EXCEPTION: "Refused",
   METER_REPLY_GARBLED: "Transient",
   BUS_UNREACHABLE: "Transient",
+  BUS_LOCKED: "Refused",
   BROKER_UNREACHABLE: "Transient",
   WIRE_MALFORMED: "Refused",
   WIRE_UNKNOWN_ALIAS: "Transient",

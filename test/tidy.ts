@@ -56,6 +56,8 @@ const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^config\/dataDir\.ts$/, why: "locks the data directory" },
   { path: /^agent\/journal\/journal\.ts$/, why: "store: SQLite and its files" },
   { path: /^agent\/local\/server\.ts$/, why: "server: the gateway's own HTTP page" },
+  { path: /^agent\/local\/agentBus\.ts$/, why: "client: a running agent's bus" },
+  { path: /^agent\/local\/busOwner\.ts$/, why: "files and locks: who holds a bus" },
   { path: /^(agent|cloud)\/main\.ts$/, why: "puts its process together" },
   { path: /^cloud\/store\/(sqlite|names|sums|[a-z]+Sqlite)\.ts$/, why: "store: SQLite and its files" },
   { path: /^cloud\/broker\/embedded\.ts$/, why: "server: the MQTT broker's socket" },

@@ -1,0 +1,234 @@
+/** States and failures of a gateway in words a person says, Vietnamese and English. Pure. */
+import type { EpochMs, ExchangeFailure } from "../../core/reading/reading.ts";
+import type { JournalStatus } from "../journal/journal.ts";
+import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
+import type { Level } from "./expected.ts";
+import { both, clockText, durationText, sentences, type Text } from "./text.ts";
+import type { BusFacts, MeterFacts } from "./view.ts";
+
+export interface StateWords {
+  /** `idle`: nothing to judge yet. */
+  readonly level: Level | "idle";
+  readonly text: Text;
+}
+
+export interface Now {
+  readonly now_ms: EpochMs;
+  readonly timeZone: string;
+}
+
+export function meterWords(meter: MeterFacts, now: Now): StateWords {
+  const { lastError, lastAnswer_ms, backoffUntil_ms } = meter;
+  if (isNew(meter)) return { level: "idle", text: both("chưa hỏi lần nào", "not asked yet") };
+  if (meter.definition === null && (meter.isAnswering || lastError === null)) {
+    const said = both("chưa tìm thấy bản đồ SunSpec trên thiết bị", "no SunSpec map found on the device yet");
+    return { level: "watch", text: withRetry(said, backoffUntil_ms, now) };
+  }
+  if (meter.isAnswering) {
+    if (!meter.blocks.some(({ state }) => state === "set-aside")) {
+      return { level: "ok", text: both("đang trả lời", "answering") };
+    }
+    return {
+      level: "watch",
+      text: both("đang trả lời, có thanh ghi phải bỏ qua", "answering, some registers are set aside"),
+    };
+  }
+  const what = SILENT[kindOf(lastError?.words ?? "")];
+  if (lastAnswer_ms === null) {
+    const said = both(`${what.vi} từ khi agent chạy`, `${what.en} since the agent started`);
+    return { level: "bad", text: withRetry(said, backoffUntil_ms, now) };
+  }
+  const since = clockText(lastAnswer_ms, now.now_ms, now.timeZone);
+  const said = both(`${what.vi} từ ${since.vi}`, `${what.en} since ${since.en}`);
+  return { level: "bad", text: withRetry(said, backoffUntil_ms, now) };
+}
+
+function isNew({ isAnswering, lastPollDuration_ms, lastError }: MeterFacts): boolean {
+  return !isAnswering && lastPollDuration_ms === null && lastError === null;
+}
+
+const SILENT: Readonly<Record<ExchangeFailure, Text>> = {
+  timeout: both("không trả lời", "not answering"),
+  exception: both("từ chối mọi câu hỏi", "refusing every read"),
+  garbled: both("trả lời hỏng", "answering garbage"),
+  unreachable: both("không nối được", "unreachable"),
+};
+
+function withRetry(text: Text, at_ms: EpochMs | null, { now_ms }: Now): Text {
+  if (at_ms === null || at_ms <= now_ms) return both(`${text.vi}, đang hỏi lại`, `${text.en}, being asked again`);
+  const wait = durationText(at_ms - now_ms);
+  return both(`${text.vi}, hỏi lại sau ${wait.vi}`, `${text.en}, asked again in ${wait.en}`);
+}
+
+/** Which failure the words of `poll/words.ts` tell of: they begin with it. */
+export function kindOf(words: string): ExchangeFailure {
+  if (/^exception \d+/.test(words)) return "exception";
+  if (words.startsWith("garbled")) return "garbled";
+  return words.startsWith("not reachable") ? "unreachable" : "timeout";
+}
+
+/** Modbus Application Protocol V1.1b3 §7: what a refusal means to the one who configured the read. */
+const EXCEPTIONS: Readonly<Record<number, Text>> = {
+  1: both("thiết bị không có mã hàm này", "the device lacks this function code"),
+  2: both("thiết bị không có địa chỉ này", "the device has no such address"),
+  3: both("thiết bị không nhận số lượng thanh ghi này", "the device refuses this number of registers"),
+  4: both("thiết bị báo lỗi bên trong", "the device reports a failure of its own"),
+  5: both("thiết bị cần thêm thời gian", "the device needs more time"),
+  6: both("thiết bị đang bận", "the device is busy"),
+  10: both("bộ chuyển đổi không có đường tới thiết bị", "the gateway in between has no path to the device"),
+  11: both(
+    "thiết bị phía sau bộ chuyển đổi không trả lời: kiểm tra số unit và dây RS-485",
+    "the device behind the gateway does not answer: check unit number and RS-485 wiring",
+  ),
+};
+
+const FAILURES: Readonly<Record<Exclude<ExchangeFailure, "exception">, Text>> = {
+  timeout: both(
+    "hết giờ chờ mà không có trả lời: kiểm tra nguồn, dây, số unit, tốc độ",
+    "no answer in time: check power, wiring, unit number and speed",
+  ),
+  garbled: both(
+    "trả lời sai định dạng: nhiễu, thiếu điện trở đầu cuối, hoặc có master thứ hai",
+    "a broken reply: noise, missing termination, or a second master",
+  ),
+  unreachable: both(
+    "không mở được kết nối: kiểm tra địa chỉ, cáp mạng hoặc cổng nối tiếp",
+    "the connection cannot be opened: check address, network cable or serial port",
+  ),
+};
+
+const SILENT_BLOCK = both(
+  "thiết bị im lặng khi hỏi khối này, các khối khác vẫn trả lời",
+  "the device keeps silent about this block and answers the others",
+);
+
+/** The last failure with what to do about it: "10:42: thiết bị không có địa chỉ này (mã 2)." */
+export function errorText({ words, at_ms }: { readonly words: string; readonly at_ms: EpochMs }, now: Now): Text {
+  const why = failureText(words);
+  const at = clockText(at_ms, now.now_ms, now.timeZone);
+  return both(`${at.vi}: ${why.vi}.`, `${at.en}: ${why.en}.`);
+}
+
+export function setAsideText(
+  { why, retryAt_ms }: { readonly why: string; readonly retryAt_ms: EpochMs },
+  now: Now,
+): Text {
+  const said = failureText(why);
+  const wait = durationText(retryAt_ms - now.now_ms);
+  return both(`${said.vi}; thử lại sau ${wait.vi}.`, `${said.en}; tried again in ${wait.en}.`);
+}
+
+function failureText(words: string): Text {
+  if (words.startsWith("no answer to this block")) return SILENT_BLOCK;
+  const kind = kindOf(words);
+  if (kind !== "exception") return FAILURES[kind];
+  const code = Number(/^exception (\d+)/.exec(words)?.[1]);
+  const said = EXCEPTIONS[code] ?? both("thiết bị từ chối", "the device refuses");
+  return both(`${said.vi} (mã ${code})`, `${said.en} (code ${code})`);
+}
+
+export function busWords(
+  { needed_ms, available_ms, overruns, isOverloaded, meters, backoffUntil_ms }: BusFacts,
+  now: Now,
+): StateWords {
+  if (backoffUntil_ms !== null) {
+    const said = both("không nối được, kiểm tra địa chỉ và cáp", "unreachable, check address and cable");
+    return { level: "bad", text: withRetry(said, backoffUntil_ms, now) };
+  }
+  if (meters.every(isNew)) return { level: "idle", text: both("chưa bắt đầu", "not begun") };
+  const silent = meters.filter((meter) => !meter.isAnswering && !isNew(meter)).length;
+  if (silent === meters.length) {
+    return { level: "bad", text: both("không đồng hồ nào trả lời", "no meter answers") };
+  }
+  if (isOverloaded || needed_ms > available_ms) {
+    return {
+      level: "bad",
+      text: both(
+        "quá tải: hỏi thưa hơn, hoặc chia đồng hồ sang bus khác",
+        "overloaded: poll less often, or move meters to another bus",
+      ),
+    };
+  }
+  if (silent > 0) {
+    return {
+      level: "watch",
+      text: both(`${silent} trong ${meters.length} đồng hồ im lặng`, `${silent} of ${meters.length} meters silent`),
+    };
+  }
+  return overruns > 0
+    ? { level: "ok", text: both("hoạt động, từng có lúc lỡ nhịp", "working, has missed beats before") }
+    : { level: "ok", text: both("hoạt động tốt", "working") };
+}
+
+export function uplinkWords(
+  { state, sent }: Pick<EdgeNodeStatus, "state" | "sent">,
+  { unconfirmed, oldestUnconfirmed_ms }: Pick<JournalStatus, "unconfirmed" | "oldestUnconfirmed_ms">,
+  { now_ms }: Pick<Now, "now_ms">,
+): StateWords {
+  const waiting = waitingText(unconfirmed, oldestUnconfirmed_ms, now_ms);
+  switch (state) {
+    case "born":
+      return isBehind(oldestUnconfirmed_ms, now_ms) && sent > 0
+        ? { level: "watch", text: sentences(both("Đã nối, đang gửi bù.", "Connected, catching up."), waiting) }
+        : { level: "ok", text: sentences(both("Đã nối với trung tâm.", "Connected to the zone."), waiting) };
+    case "waiting-for-host":
+      return {
+        level: "watch",
+        text: sentences(
+          both("Đã nối broker, đang chờ máy chủ của khu.", "Connected to the broker, waiting for the zone's server."),
+          waiting,
+        ),
+      };
+    case "connecting":
+      return {
+        level: "watch",
+        text: sentences(
+          both("Chưa nối được broker; số đọc được giữ tại đây.", "No broker yet; readings are kept here."),
+          waiting,
+        ),
+      };
+    case "stopped":
+      return { level: "bad", text: both("Đã dừng gửi.", "Sending has stopped.") };
+  }
+}
+
+/** A batch is confirmed within seconds while the line is good. */
+const BEHIND_AFTER_MS = 60_000;
+
+function isBehind(oldest_ms: EpochMs | null, now_ms: EpochMs): boolean {
+  return oldest_ms !== null && now_ms - oldest_ms > BEHIND_AFTER_MS;
+}
+
+function waitingText(unconfirmed: number, oldest_ms: EpochMs | null, now_ms: EpochMs): Text {
+  if (unconfirmed === 0 || oldest_ms === null) return both("Mọi gói đã được xác nhận.", "Every batch is confirmed.");
+  const age = durationText(now_ms - oldest_ms);
+  return both(
+    `${unconfirmed} gói chờ xác nhận, gói cũ nhất ${age.vi} trước.`,
+    `${unconfirmed} ${unconfirmed === 1 ? "batch" : "batches"} unconfirmed, the oldest ${age.en} ago.`,
+  );
+}
+
+export function journalWords({
+  isBeyondBound,
+  setAside,
+}: Pick<JournalStatus, "isBeyondBound" | "setAside">): StateWords {
+  if (isBeyondBound) {
+    return {
+      level: "bad",
+      text: both(
+        "Vượt giới hạn: không bỏ gì, nhưng đĩa đang đầy dần. Cần nối lại với trung tâm.",
+        "Beyond its bound: nothing is dropped, but the disk fills up. Get the uplink back.",
+      ),
+    };
+  }
+  if (setAside.length > 0) {
+    return {
+      level: "watch",
+      text: both(
+        `${setAside.length} tệp không đọc được, đã để riêng.`,
+        `${setAside.length} ${setAside.length === 1 ? "file" : "files"} unreadable and set aside.`,
+      ),
+    };
+  }
+  return { level: "ok", text: both("Ghi bình thường.", "Recording.") };
+}
