@@ -44,7 +44,7 @@ const FLOW_MAX_M3_PER_S = 10;
  *
  * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
  * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit (without `rollover_raw`) and float registers and those
- * scaled by another register count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power, or 100 MW / 10 m³/s when not configured.
+ * scaled by another register count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power or flow, or 100 MW / 10 m³/s when not configured.
  *
  * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN for a counter in counts without `m3_per_count`; CONFIG_INVALID for a carrier
  * whose counter the model lacks or a transformer ratio not given; INTERNAL for a SunSpec model that was not resolved first.
@@ -108,6 +108,7 @@ function settingsOf(meter: MeterSetup): DeviceSettings {
     ...(meter.vt_ratio === undefined ? {} : { vt_ratio: meter.vt_ratio }),
     ...(meter.m3_per_count === undefined ? {} : { m3_per_count: meter.m3_per_count }),
     ...(meter.rated_power_W === undefined ? {} : { rated_power_W: meter.rated_power_W }),
+    ...(meter.rated_flow_m3_per_h === undefined ? {} : { rated_flow_m3_per_h: meter.rated_flow_m3_per_h }),
     ...(meter.ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: meter.ncv.value, source: meter.ncv.source } }),
   };
 }
@@ -169,7 +170,10 @@ function defaultTick(unit: UnitNotation): string {
 }
 
 function rateMax_per_s(unit: UnitNotation, settings: DeviceSettings): number {
-  if (unit === "m3" || unit === "Nm3") return FLOW_MAX_M3_PER_S;
+  const { rated_flow_m3_per_h } = settings;
+  if (unit === "m3" || unit === "Nm3") {
+    return rated_flow_m3_per_h === undefined ? FLOW_MAX_M3_PER_S : (rated_flow_m3_per_h * 1.2) / 3600;
+  }
   return (settings.rated_power_W === undefined ? POWER_MAX_W : settings.rated_power_W * 1.2) / 3600;
 }
 

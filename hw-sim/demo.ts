@@ -26,6 +26,8 @@ export interface DemoMeter {
   readonly carrier: CarrierId;
   readonly role: MeterRole;
   readonly parent: string | null;
+  /** Of gas and water meters: what the pipe can carry, for the agent's plausibility limit. */
+  readonly rated_flow_m3_per_h?: number;
   readonly sim: SimMeterSpec;
 }
 
@@ -246,6 +248,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
         carrier: "natural_gas",
         role: "import",
         parent: null,
+        rated_flow_m3_per_h: 400,
         sim: {
           unit: 9,
           model: "sick-flowsic500",
@@ -262,6 +265,7 @@ export const DEMO_FACTORIES: readonly DemoFactory[] = [
         carrier: "water",
         role: "import",
         parent: null,
+        rated_flow_m3_per_h: 80,
         sim: {
           unit: 10,
           model: "siemens-mag6000",

@@ -37,10 +37,10 @@ export function buildSim(
       const place = `lines.${lineNumber}.meters.${meterNumber}`;
       assertUnit(spec, units, place);
       const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
-      // By name where there is one, so that a meter stays itself when its line is simulated alone.
-      const seed = seedOf(config.seed, spec.name ?? place);
-      return simMeter(spec, modelOf(spec, models, place), loadOf(spec.load, `${place}.load`), {
-        seed,
+      // Seeds go by name where there is one, so that a meter stays itself when its line is simulated alone.
+      const identity = spec.name ?? place;
+      return simMeter(spec, modelOf(spec, models, place), loadOf(spec.load, `${identity}.load`), {
+        seed: seedOf(config.seed, identity),
         origin_ms,
         since_ms,
       });

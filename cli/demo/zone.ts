@@ -48,7 +48,7 @@ export function demoAgent(
         id: "main",
         url: { kind: "tcp", host: LOOPBACK, port: places.modbusPort, unit: null },
         timeout_ms: 1000,
-        meters: factory.meters.map(({ id, name, carrier, role, parent, sim }) => ({
+        meters: factory.meters.map(({ id, name, carrier, role, parent, rated_flow_m3_per_h, sim }) => ({
           id,
           name,
           unit: sim.unit,
@@ -58,6 +58,7 @@ export function demoAgent(
           parent,
           every: { power_ms: 1000, energy_ms: 10_000, settings_ms: 3_600_000 },
           ...(sim.rated_power_W === undefined ? {} : { rated_power_W: sim.rated_power_W }),
+          ...(rated_flow_m3_per_h === undefined ? {} : { rated_flow_m3_per_h }),
           ...(sim.m3_per_count === undefined ? {} : { m3_per_count: sim.m3_per_count }),
         })),
       },

@@ -60,11 +60,9 @@ const decimalText = (description: string) =>
   z
     .union([
       z.number().positive(),
-      z
-        .string()
-        .regex(DECIMAL_TEXT, {
-          error: (issue) => `${shown(issue.input)} is not a decimal number (allowed: e.g. 37.68)`,
-        }),
+      z.string().regex(DECIMAL_TEXT, {
+        error: (issue) => `${shown(issue.input)} is not a decimal number (allowed: e.g. 37.68)`,
+      }),
     ])
     .transform(String)
     .describe(description);
@@ -84,6 +82,7 @@ export const meterSchema = section({
   ct_ratio: positive("Current transformer: primary over secondary, e.g. 80 for 400/5 A").exactOptional(),
   vt_ratio: positive("Voltage transformer: primary over secondary").exactOptional(),
   rated_power_W: positive("Greatest power that can flow, W; sets the plausibility limit").exactOptional(),
+  rated_flow_m3_per_h: positive("Greatest flow of gas or water, m³/h; sets the plausibility limit").exactOptional(),
   m3_per_count: positive("Volume of one count of a gas or water counter, m³").exactOptional(),
   ncv: section({
     value: decimalText("Net calorific value"),
