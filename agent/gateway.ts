@@ -1,6 +1,7 @@
 import type { AgentConfig, BusConfig, MeterConfig } from "../config/files/agent.ts";
 import type { EmissionFactor } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
+import type { Interval } from "../core/interval/interval.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
@@ -62,6 +63,8 @@ interface MeterRuntime {
   readonly config: MeterConfig;
   readonly timeout_ms: number;
   readonly last: Map<QuantityId, Reading>;
+  /** The last interval of each counter, closed since the start. */
+  readonly intervals: Map<QuantityId, Interval>;
   /** null until its model is resolved: a SunSpec map has to be found on the meter first. */
   defined: Defined | null;
   isAnswering: boolean;
@@ -124,6 +127,7 @@ export class Gateway {
         config: meter,
         timeout_ms: config.timeout_ms,
         last: new Map(),
+        intervals: new Map(),
         defined: null,
         isAnswering: false,
       })),
@@ -199,6 +203,11 @@ export class Gateway {
     return this.#buses.flatMap(({ meters }) =>
       meters.flatMap((meter) => (meter.defined === null ? [] : [liveDevice(meter, meter.defined)])),
     );
+  }
+
+  /** The last interval of each counter of a meter that was closed since the start. */
+  lastIntervals(device: string): ReadonlyMap<QuantityId, Interval> {
+    return this.#meters.get(device)?.intervals ?? new Map();
   }
 
   /** Ends polling; what was polled is committed. The journal stays open: it is not ours. */
@@ -376,7 +385,9 @@ export class Gateway {
       this.counts.intervals += accounted.intervals.length;
       this.#noteWithoutFactor(accounted.withoutFactor);
       entries.push(...contentEntries(device, accounted));
-      if (isLive) this.#unsaved.set(device, accountant);
+      if (!isLive) continue;
+      this.#unsaved.set(device, accountant);
+      for (const interval of accounted.intervals) this.#meters.get(device)?.intervals.set(interval.quantity, interval);
     }
     this.#write(entries, isLive);
   }

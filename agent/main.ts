@@ -8,8 +8,12 @@ import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/por
 import { openBus } from "../drivers/modbus/client.ts";
 import { Gateway } from "./gateway.ts";
 import { openJournal } from "./journal/journal.ts";
+import { claimBus } from "./local/busOwner.ts";
+import { busFacts } from "./local/facts.ts";
+import { recordedBus } from "./local/frames.ts";
 import { type GatewayStatus, prometheusText } from "./local/metrics.ts";
-import { startLocalServer } from "./local/server.ts";
+import { type LocalBus, startLocalServer } from "./local/server.ts";
+import { gatewayView } from "./local/view.ts";
 import { EdgeNode } from "./uplink/edgeNode.ts";
 
 /** What an agent takes from its surroundings; `cli/` wires the real ones. */
@@ -26,6 +30,8 @@ export interface AgentSurroundings {
   readonly version: string;
   /** Modbus through sockets and serial lines, unless a test brings its own. */
   readonly openBus?: (bus: BusConfig) => Bus;
+  /** Files of the look that the gateway's page shares with the zone's, by name; without it the browser's own look does. */
+  readonly look?: (name: string) => Uint8Array | null;
 }
 
 export interface RunningAgent {
@@ -79,11 +85,17 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
       log,
       devices: () => gateway.devices(),
     });
+    const open = around.openBus ?? ((bus: BusConfig) => openBus(bus.url));
+    const localBuses = new Map<string, LocalBus>();
     const gateway = new Gateway({
       config,
       resolveModel: around.resolveModel,
       factors: around.factors,
-      openBus: around.openBus ?? ((bus) => openBus(bus.url)),
+      openBus(bus) {
+        const recorded = recordedBus(open(bus), clock);
+        localBuses.set(bus.id, { bus: recorded, timeout_ms: bus.timeout_ms });
+        return recorded;
+      },
       journal,
       clock,
       timers,
@@ -105,8 +117,28 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
       journal: journal.status(),
       uplink: edge.status(),
     });
-    const server = await startLocalServer(config.listen, { health: status, metrics: () => prometheusText(status()) });
+    const server = await startLocalServer(config.listen, {
+      health: status,
+      metrics: () => prometheusText(status()),
+      status: () =>
+        gatewayView({
+          ...status(),
+          pid: process.pid,
+          now_ms: clock.now_ms(),
+          timeZone: config.time_zone,
+          uplink: { ...edge.status(), url: config.uplink.url.url },
+          journal: { ...journal.status(), bound_bytes: config.journal.max_bytes },
+          buses: busFacts(config, gateway.busStatus(), gateway.devices(), (device) => gateway.lastIntervals(device)),
+        }),
+      buses: localBuses,
+      mono_ms: clock.mono_ms,
+      look: around.look ?? (() => null),
+    });
     undo.push(() => server.close());
+    const http = `http://${config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host}:${server.port}`;
+    for (const bus of config.buses.filter(({ id }) => localBuses.has(id))) {
+      undo.push(claimBus(bus.url, { gateway: config.gateway, bus: bus.id, http }).release);
+    }
     undo.push(() => edge.stop());
     undo.push(() => gateway.stop());
     void edge.run();

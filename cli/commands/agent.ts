@@ -7,6 +7,7 @@ import { mqttConnector } from "../io/mqtt.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { readTlsFiles } from "../io/tls.ts";
 import { createLog } from "../log.ts";
+import { readLook } from "../look.ts";
 import { version } from "../version.ts";
 
 const command: Command = {
@@ -17,7 +18,9 @@ khuxanh agent --config FILE
   --config FILE   agent.yaml (see config/examples/agent.yaml; khuxanh check FILE says what is wrong with it)
 
 Polls the meters of the file over Modbus, journals every reading in data_dir, computes intervals and emissions and forwards
-them by MQTT until the collector has confirmed them. Unreachable meters and brokers are retried for ever. Ctrl-C stops.`,
+them by MQTT until the collector has confirmed them. Unreachable meters and brokers are retried for ever. Ctrl-C stops.
+
+Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none is given: meters, buses, journal and uplink live.`,
   options: { config: { type: "string" } },
   async run(args) {
     const config = loadAgentConfig(required(args, "config"));
@@ -31,6 +34,7 @@ them by MQTT until the collector has confirmed them. Unreachable meters and brok
       connector: mqttConnector(readTlsFiles(config.uplink)),
       log: createLog("info"),
       version: version(),
+      look: readLook,
     });
     agent.gateway.start();
     await stopped;
