@@ -205,6 +205,7 @@ export const TraceInterval = z.object({
 export const TraceActivity = z.object({
   meter: z.string(),
   name: Text,
+  site: Text.nullable().describe("name of the factory it belongs to"),
   model: z.string(),
   register: z.string().nullable().describe("fc:address:type of the counter"),
   carrier: z.string(),

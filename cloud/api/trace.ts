@@ -119,6 +119,7 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
     return {
       meter: meter.id,
       name: meter.name,
+      site: deps.sites.find(({ id }) => id === meter.site)?.name ?? null,
       model: meter.row.model,
       register: registerOf(deps, meter, quantity, period.to_ms),
       carrier: meter.row.carrier,

@@ -114,7 +114,10 @@ function ActivityItem({ activity, timeZone, isOnly }: ActivityItemProps) {
     <div className="activity">
       <div className="activity-head">
         <i className="kind" style={{ background: `var(--${tokenOf(activity.carrier, null)})` }} aria-hidden="true" />
-        <b>{activity.name[lang]}</b>
+        <b>
+          {activity.name[lang]}
+          {activity.site !== null && <span className="quiet"> · {activity.site[lang]}</span>}
+        </b>
         <span className="activity-sum">
           {amount.number} <span className="unit">{amount.unit}</span> <span className="quiet">→</span> {co2e.number}{" "}
           <span className="unit">{co2e.unit}</span>

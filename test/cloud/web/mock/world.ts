@@ -338,6 +338,7 @@ function activity(stream: Stream, asked: PeriodAsked, now_ms: number): Trace["ac
   return {
     meter: meter.id,
     name: meter.name,
+    site: SITES.find((site) => site.id === meter.site)?.name ?? null,
     model: meter.model,
     register: isGrid ? "3:3203:i64" : "3:1216:u32",
     carrier: meter.carrier,
