@@ -172,10 +172,11 @@ test.each<[Framing, number, number]>([
       fc.asyncProperty(fc.integer(), async (seed) => {
         const random = mulberry(seed);
         const pick = (): string => (random() < HONEST_SHARE ? "honest" : names[Math.floor(random() * names.length)]!);
-        const way = "honest";
+        let way = "honest";
         let before: Buffer | null = null;
         const overdue: (() => void)[] = [];
-  XX
+        const server = await rawServer((bytes, socket) => {
+          const asked = parse(framing, bytes);
           for (const late of overdue.splice(0)) late();
           WAYS[way]![1]({ framing, asked, socket, before, overdue, random });
           before = words(framing, asked);
