@@ -6,7 +6,7 @@
  *
  * Units    those of the quantity (V, Hz, W, power factor without unit)
  * Source   low voltage: 198 V = 220 V − 10 % (networks of 220/380 V) to 253 V = 230 V + 10 % (IEC 60038); frequency 50 Hz
- *          ± 1 % (EN 50160 §4.2.1); power factor 0.9: below it reactive energy is charged (Circular 15/2014/TT-BCT)
+ *          ± 1 % (EN 50160 §4.2.1); power factor from 0.5: a CT on another phase turns the angle by 120°, which shows as less
  */
 import type { MeterRole } from "../../core/emission/carriers.ts";
 import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
@@ -38,7 +38,7 @@ export interface Installed {
 const PHASE_V: Expected = { low: 198, high: 253 };
 const LINE_V: Expected = { low: 342, high: 440 };
 const FREQUENCY_HZ: Expected = { low: 49.5, high: 50.5 };
-const POWER_FACTOR_MIN = 0.9;
+const POWER_FACTOR_MIN = 0.5;
 
 /** null where nothing can be said: current, or voltage behind a transformer whose nominal voltage nobody stated. */
 export function expectedRange(quantity: QuantityId, { role, settings }: Installed): Expected | null {
@@ -117,8 +117,8 @@ function outside(quantity: QuantityId, value: number, { low, high }: Expected): 
       : {
           level: "watch",
           why: both(
-            `Dưới ${numberText(POWER_FACTOR_MIN).vi}: tải nhẹ thì bình thường; kéo dài sẽ bị tính tiền phản kháng.`,
-            `Below ${numberText(POWER_FACTOR_MIN).en}: normal at light load; if it lasts, reactive energy is charged.`,
+            "Thấp bất thường: CT có thể nằm ở pha khác với dây áp. Khi gần như không tải thì bình thường.",
+            "Unusually low: a CT may be on another phase than its voltage wire. Normal with almost no load.",
           ),
         };
   }

@@ -16,16 +16,21 @@ export function sentences(...parts: readonly Text[]): Text {
   return both(parts.map(({ vi }) => vi).join(" "), parts.map(({ en }) => en).join(" "));
 }
 
+/** Keeps a number and its unit on one line. */
+const FIXED = "\u00a0";
+
 /** "32 s", "4 phút", "3 giờ 5 phút", "2 ngày". Never negative; a part of a second counts as a whole one. */
 export function durationText(duration_ms: number): Text {
   const seconds = Math.max(0, Math.ceil(duration_ms / 1000));
-  if (seconds < 120) return both(`${seconds} s`, `${seconds} s`);
+  if (seconds < 120) return both(`${seconds}${FIXED}s`, `${seconds}${FIXED}s`);
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return both(`${minutes} phút`, `${minutes} min`);
+  if (minutes < 120) return both(`${minutes}${FIXED}phút`, `${minutes}${FIXED}min`);
   const hours = Math.floor(minutes / 60);
-  if (hours >= 48) return both(`${Math.floor(hours / 24)} ngày`, `${Math.floor(hours / 24)} days`);
+  if (hours >= 48) return both(`${Math.floor(hours / 24)}${FIXED}ngày`, `${Math.floor(hours / 24)}${FIXED}days`);
   const rest = minutes % 60;
-  return rest === 0 ? both(`${hours} giờ`, `${hours} h`) : both(`${hours} giờ ${rest} phút`, `${hours} h ${rest} min`);
+  return rest === 0
+    ? both(`${hours}${FIXED}giờ`, `${hours}${FIXED}h`)
+    : both(`${hours}${FIXED}giờ ${rest}${FIXED}phút`, `${hours}${FIXED}h ${rest}${FIXED}min`);
 }
 
 /** "10:42" on the zone's clock; with the day when that is not the day of `now_ms`. */

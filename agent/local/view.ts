@@ -19,6 +19,7 @@ import {
   journalWords,
   meterWords,
   type Now,
+  pastErrorText,
   type StateWords,
   setAsideText,
   uplinkWords,
@@ -199,7 +200,13 @@ export function meterView(meter: MeterFacts, now: Now): MeterView {
     isAnswering: meter.isAnswering,
     worst: worstOf(values),
     lastError:
-      lastError === null ? null : { text: errorText(lastError, now), detail: lastError.words, at_ms: lastError.at_ms },
+      lastError === null
+        ? null
+        : {
+            text: meter.isAnswering ? pastErrorText(lastError, now) : errorText(lastError, now),
+            detail: lastError.words,
+            at_ms: lastError.at_ms,
+          },
     lastPoll_ms: meter.lastPollDuration_ms,
     values,
     counters: definition === null ? [] : counterViews(meter, definition, now.now_ms),

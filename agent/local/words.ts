@@ -109,6 +109,14 @@ export function errorText({ words, at_ms }: { readonly words: string; readonly a
   return both(`${at.vi}: ${why.vi}.`, `${at.en}: ${why.en}.`);
 }
 
+/** The last failure of a meter that answers again: what it was, without advice. */
+export function pastErrorText({ words, at_ms }: { readonly words: string; readonly at_ms: EpochMs }, now: Now): Text {
+  const kind = kindOf(words);
+  const what = kind === "exception" ? failureText(words) : SILENT[kind];
+  const at = clockText(at_ms, now.now_ms, now.timeZone);
+  return both(`${at.vi}: ${what.vi}; nay đã trả lời.`, `${at.en}: ${what.en}; it answers now.`);
+}
+
 export function setAsideText(
   { why, retryAt_ms }: { readonly why: string; readonly retryAt_ms: EpochMs },
   now: Now,

@@ -400,13 +400,13 @@ function meterRow(one) {
     one.lastError === null
       ? null
       : h(
-          "p.error",
+          `p.error${one.isAnswering ? ".quiet" : ""}`,
           { title: one.lastError.detail },
           h("span.quiet", {}, `${text.lastError} `),
           say(one.lastError.text),
         ),
     one.values.length === 0 ? null : h("ul.values", {}, main.map(valueCell)),
-    complaints.length === 0 ? null : h("ul.complaints", {}, complaints.map(complaint)),
+    complaints.length === 0 ? null : h("ul.complaints", {}, complaintLines(complaints)),
     one.counters.length === 0 ? null : h("ul.counters", { "aria-label": text.counters }, one.counters.map(counterLine)),
     others.length === 0 && one.setAside.length === 0 ? null : h("div.folds", {}, setAsideFold(one), othersFold(others)),
   );
@@ -420,16 +420,22 @@ function valueCell({ name, value, unit, expected, level, isOld }) {
     { "data-level": level },
     h("span.value-name", {}, say(name)),
     h("span.value-number", {}, h("b", {}, figureShown.number), h("span.unit", {}, ` ${figureShown.unit}`)),
-    h(
-      "span.value-range",
-      {},
-      expected === null ? "\u00a0" : `${text.expected} ${rangeText(value, say(unit), expected)}`,
-    ),
+    h("span.value-range", {}, expected === null ? "" : `${text.expected} ${rangeText(value, say(unit), expected)}`),
   );
 }
 
-function complaint({ name, level, why }) {
-  return h(`li${TONES[level]}`, {}, h("b", {}, `${say(name)}:`), ` ${why === null ? words().outOfRange : say(why)}`);
+/** One line a reason, with all values it holds for; what is wrong before what is unusual. */
+function complaintLines(values) {
+  const lines = new Map();
+  for (const { name, level, why } of values) {
+    const reason = why === null ? words().outOfRange : say(why);
+    const line = lines.get(reason) ?? { reason, level, names: [] };
+    line.names.push(say(name));
+    lines.set(reason, line);
+  }
+  return [...lines.values()]
+    .sort((a, b) => (a.level === "bad" ? 0 : 1) - (b.level === "bad" ? 0 : 1))
+    .map(({ reason, level, names }) => h(`li${TONES[level]}`, {}, h("b", {}, `${names.join(", ")}:`), ` ${reason}`));
 }
 
 function counterLine({ name, total, unit, interval }) {
@@ -443,7 +449,15 @@ function counterLine({ name, total, unit, interval }) {
     {},
     h("span.value-name", {}, say(name)),
     h("span.total", {}, h("b", {}, total === null ? "–" : amount(total)), h("span.unit", {}, ` ${say(unit)}`)),
-    h("span.quiet", {}, interval === null ? text.noInterval : `${text.interval} ${span()}: ${counted()}, ${share()}`),
+    h(
+      "span.quiet",
+      {},
+      interval === null
+        ? total === null
+          ? ""
+          : text.noInterval
+        : `${text.interval} ${span()}: ${counted()}, ${share()}`,
+    ),
   );
 }
 

@@ -32,8 +32,8 @@ describe("a meter in words", () => {
     expect(meterWords(meter(silent), now)).toEqual({
       level: "bad",
       text: {
-        vi: "không trả lời từ 10:35, hỏi lại sau 32 s",
-        en: "not answering since 10:35, asked again in 32 s",
+        vi: "không trả lời từ 10:35, hỏi lại sau 32\u00a0s",
+        en: "not answering since 10:35, asked again in 32\u00a0s",
       },
     });
   });
@@ -52,7 +52,7 @@ describe("a meter in words", () => {
       now,
     );
     expect(level).toBe("watch");
-    expect(text.vi).toBe("chưa tìm thấy bản đồ SunSpec trên thiết bị, hỏi lại sau 44 s");
+    expect(text.vi).toBe("chưa tìm thấy bản đồ SunSpec trên thiết bị, hỏi lại sau 44\u00a0s");
   });
 
   test("that was not asked yet", () => {
@@ -84,8 +84,8 @@ describe("a meter in words", () => {
         count: 2,
         registers: ["volume_base_error_total"],
         why: {
-          vi: "thiết bị không có địa chỉ này (mã 2); thử lại sau 9 phút.",
-          en: "the device has no such address (code 2); tried again in 9 min.",
+          vi: "thiết bị không có địa chỉ này (mã 2); thử lại sau 9\u00a0phút.",
+          en: "the device has no such address (code 2); tried again in 9\u00a0min.",
         },
         retryAt_ms: NOW + 540_000,
       },
@@ -108,6 +108,15 @@ test("a refusal is explained by its code, and an unknown code is not hidden", ()
   const said = (code: number) => errorText({ words: `exception ${code} (unknown) at …`, at_ms: NOW - 28_000 }, now).en;
   expect(said(2)).toBe("10:41: the device has no such address (code 2).");
   expect(said(77)).toBe("10:41: the device refuses (code 77).");
+});
+
+test("the error of a meter that answers again is told as past, without advice", () => {
+  const lastError = { words: "no answer within 500 ms (function 4, address 0, 60 registers)", at_ms: NOW - 28_000 };
+  expect(meterView(meter({ lastError }), now).lastError?.text).toEqual({
+    vi: "10:41: không trả lời; nay đã trả lời.",
+    en: "10:41: not answering; it answers now.",
+  });
+  expect(meterView(meter({ ...silent, lastError }), now).lastError?.text.en).toContain("check power, wiring");
 });
 
 test("a block that alone is not answered is told apart from a silent meter", () => {
@@ -142,12 +151,12 @@ describe("the uplink in words", () => {
     });
   });
   test.each([
-    ["born", "Connected, catching up. 1200 batches unconfirmed, the oldest 65 min ago."],
+    ["born", "Connected, catching up. 1200 batches unconfirmed, the oldest 65\u00a0min ago."],
     [
       "waiting-for-host",
-      "Connected to the broker, waiting for the zone's server. 1200 batches unconfirmed, the oldest 65 min ago.",
+      "Connected to the broker, waiting for the zone's server. 1200 batches unconfirmed, the oldest 65\u00a0min ago.",
     ],
-    ["connecting", "No broker yet; readings are kept here. 1200 batches unconfirmed, the oldest 65 min ago."],
+    ["connecting", "No broker yet; readings are kept here. 1200 batches unconfirmed, the oldest 65\u00a0min ago."],
   ] as const)("that is %s with a backlog", (state, said) => {
     expect(uplinkWords({ state, sent: 5 }, some, now)).toMatchObject({ level: "watch", text: { en: said } });
   });
@@ -205,12 +214,9 @@ test("ticks become decimal text without losing a digit", () => {
 test("times are the zone's, with the day when it is not today, and durations are short", () => {
   expect(clockText(NOW - 60_000, NOW, now.timeZone).vi).toBe("10:41");
   expect(clockText(NOW - 86_400_000, NOW, now.timeZone)).toEqual({ vi: "10:42 ngày 21/11", en: "10:42 on 21/11" });
-  expect([500, 32_000, 240_000, 11_100_000, 7_200_000, 200_000_000].map((ms) => durationText(ms).vi)).toEqual([
-    "1 s",
-    "32 s",
-    "4 phút",
-    "3 giờ 5 phút",
-    "2 giờ",
-    "2 ngày",
-  ]);
+  expect(
+    [500, 32_000, 240_000, 11_100_000, 7_200_000, 200_000_000].map((ms) =>
+      durationText(ms).vi.replaceAll("\u00a0", " "),
+    ),
+  ).toEqual(["1 s", "32 s", "4 phút", "3 giờ 5 phút", "2 giờ", "2 ngày"]);
 });
