@@ -76,6 +76,8 @@ const SLOW_SHARE = 0.25;
 const SLOW_MS = 250;
 /** Share of the time by which slow and silent meters may delay the others. */
 const LATENESS_SHARE = 0.05;
+/** Share of the shortest period by which one exchange may make the quick meters late. */
+const LATE_SHARE = 0.1;
 /** Slow and silent meters of a line that is never idle come to their turn after this long. */
 const STARVED_MS = 10_000;
 /** Looks who else has become due after this long. */
@@ -121,12 +123,15 @@ export class BusWorker {
   readonly #meters: readonly Runtime[];
   readonly #units = new Map<number, Backoff & { readonly isUnreachable: boolean }>();
   readonly #load = new BusLoad();
+  /** The shortest period of the line. */
+  readonly #cycle_ms: number;
   /** Set from the moment the line cannot be reached until it answers again. */
   #line: Backoff | undefined;
   #unreachable = 0;
   /** Monotonic time since which lateness is the line's own: it could be reached, and the clock did not jump. */
   #usableFrom_ms = 0;
   #clockOffset_ms = Number.NaN;
+  #quickWasLast = false;
   #lateness_ms = 0;
   #latenessAt_ms = 0;
   #overruns = 0;
@@ -139,6 +144,7 @@ export class BusWorker {
 
   constructor(options: BusWorkerOptions) {
     this.#o = options;
+    this.#cycle_ms = Math.min(...options.meters.map(({ every_ms }) => every_ms));
     this.#meters = options.meters.map((of) => {
       const meter: Runtime = {
         of,
@@ -276,11 +282,17 @@ export class BusWorker {
     return i < 0 ? null : i;
   }
 
-  /** An exchange that may take long is begun if it fits in before the quick meters are due again, or may make them late. */
+  /**
+   * An exchange that may take long is begun if it fits in before the quick meters are due again. Else it may make them late,
+   * just after they were read, for then it costs them least: by a little, or by all it takes if it waited long for that.
+   */
   #mayBegin({ meter }: Turn, quickIsDue: boolean): boolean {
     const now_ms = this.#o.clock.now_ms();
-    const fits = !quickIsDue && now_ms + this.#expected_ms(meter) <= this.#nextQuick_ms(now_ms);
-    return fits || this.#latenessLeft_ms() <= 0;
+    const excess_ms = now_ms + this.#expected_ms(meter) - (quickIsDue ? now_ms : this.#nextQuick_ms(now_ms));
+    if (excess_ms <= 0) return true;
+    if (!this.#quickWasLast || this.#latenessLeft_ms() > 0) return false;
+    const isStarved = this.#o.clock.mono_ms() - meter.turn_ms > STARVED_MS;
+    return isStarved || excess_ms <= LATE_SHARE * this.#cycle_ms;
   }
 
   #expected_ms(meter: Runtime): number {
@@ -313,6 +325,7 @@ export class BusWorker {
     const { clock } = this.#o;
     const next_ms = rank === "troubled" ? this.#nextQuick_ms(clock.now_ms()) : Number.POSITIVE_INFINITY;
     meter.turn_ms = clock.mono_ms();
+    this.#quickWasLast = rank !== "troubled";
     if (meter.plan === null) await this.#find(meter);
     else await this.#poll(meter, meter.plan, rank);
     // A clock that jumps is no lateness: never more than the turn took.
@@ -532,7 +545,7 @@ export class BusWorker {
 
   /** Line time the periods ask for, from what exchanges have taken so far. */
   #need(now_ms: EpochMs): Pick<BusStatus, "cycle_ms" | "needed_ms" | "available_ms"> {
-    const cycle_ms = Math.min(...this.#meters.map(({ of }) => of.every_ms));
+    const cycle_ms = this.#cycle_ms;
     const share = this.#meters.reduce((sum, meter) => sum + this.#share(meter, now_ms), 0);
     return { cycle_ms, needed_ms: Math.round(10 * cycle_ms * share) / 10, available_ms: cycle_ms };
   }

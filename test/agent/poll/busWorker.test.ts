@@ -1,0 +1,323 @@
+import { describe, expect, test } from "vitest";
+import { register } from "../../drivers/devices.ts";
+import {
+  ENERGY,
+  gaps,
+  garbling,
+  POWER,
+  quick,
+  silent,
+  slow,
+  T,
+  throwing,
+  type Unit,
+  VirtualLine,
+  type VirtualMeter,
+  words,
+} from "./virtualLine.ts";
+
+const quickUnits = (count: number, more: Partial<VirtualMeter> = {}): VirtualMeter[] =>
+  Array.from({ length: count }, (_, i) => ({ unit: i + 1, behaves: quick, ...more }));
+const MINUTE_MS = 60_000;
+
+describe("sixteen good meters beside a silent, a slow, an exception-throwing and a garbling one", () => {
+  test.each([
+    [1000, 2],
+    [1000, 4],
+    [2000, 2],
+    [5000, 2],
+  ])("keep their period of %i ms to within a tenth (exception %i)", async (power_ms, code) => {
+    const line = new VirtualLine([
+      { unit: 17, behaves: silent, power_ms },
+      { unit: 18, behaves: slow, power_ms },
+      ...quickUnits(16, { power_ms }),
+      { unit: 19, behaves: throwing(code), power_ms },
+      { unit: 20, behaves: garbling, power_ms },
+    ]);
+    await line.run(21 * MINUTE_MS);
+    // What is silent and what slow is known after the first minute.
+    line.forgetAsked(T + MINUTE_MS);
+    const between = Array.from({ length: 16 }, (_, i) => gaps(line.beganAt(i + 1)));
+    for (const own of between) {
+      const mean_ms = own.reduce((sum, one) => sum + one, 0) / own.length;
+      expect(Math.abs(mean_ms / power_ms - 1)).toBeLessThan(0.005);
+    }
+    const errors = between.flat().map((one) => Math.abs(one / power_ms - 1));
+    // Every tenth round is twice as long, for the energy registers are read in it, and that adds to a late start.
+    expect(Math.max(...errors)).toBeLessThanOrEqual(0.2);
+    expect(errors.filter((one) => one > 0.1).length / errors.length).toBeLessThanOrEqual(0.01);
+    expect(line.asked.filter(({ unit }) => unit === 17).length).toBeLessThanOrEqual(21);
+    expect(line.asked.filter(({ unit }) => unit === 18).length).toBeGreaterThan(100);
+  });
+});
+
+describe("a meter that does not answer", () => {
+  test("is asked once a step, after 1, 2, 4 … of its periods, a minute at most", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: silent, timeout_ms: 300 }]);
+    await line.run(6 * MINUTE_MS);
+    const waits = gaps(line.asked.map(({ at_ms }) => at_ms)).map((one) => one / 1000);
+    // Each wait ends with the next whole second.
+    expect(waits).toEqual([2, 3, 5, 9, 17, 33, 61, 61, 61, 61]);
+    expect(line.status().meters[0]).toMatchObject({
+      isAnswering: false,
+      lastError: { words: "no answer within 300 ms (function 3, address 100, 2 registers)" },
+    });
+    expect(line.status().meters[0]?.backoffUntil_ms).toBeGreaterThan(line.at_ms);
+  });
+
+  test("is the same to its neighbours when a gateway answers for it", async () => {
+    const line = new VirtualLine([
+      { unit: 1, behaves: () => ({ reply: { kind: "exception", code: 11 }, took_ms: 700 }) },
+    ]);
+    await line.run(MINUTE_MS);
+    expect(line.asked.length).toBeLessThanOrEqual(6);
+    expect(line.samples.every(({ failures }) => failures.every(({ detail }) => detail === 11))).toBe(true);
+  });
+
+  test("is polled at its period again from its first answer on, and each change is told once", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: quick }]);
+    await line.run(5000);
+    line.behave(1, silent);
+    await line.run(20_000);
+    line.behave(1, quick);
+    await line.run(MINUTE_MS);
+    expect(line.answering).toEqual(["m1 answers", "m1 silent", "m1 answers"]);
+    expect(
+      line
+        .beganAt(1)
+        .slice(-20)
+        .map((one) => Math.round(one / 1000)),
+    ).toEqual(Array.from({ length: 20 }, (_, i) => Math.round(line.at_ms / 1000) - 19 + i));
+    expect(line.status().meters[0]?.backoffUntil_ms).toBeNull();
+  });
+
+  test("is not told silent for a single lost reply", async () => {
+    let reads = 0;
+    const line = new VirtualLine([
+      { unit: 1, behaves: (request, at_ms) => (++reads === 10 ? silent : quick)(request, at_ms) },
+    ]);
+    await line.run(MINUTE_MS);
+    expect(line.answering).toEqual(["m1 answers"]);
+  });
+});
+
+describe("at the end of an interval", () => {
+  const END = T + 900_000;
+
+  test.each([10_000, 7000, 1000])(
+    "counters read every %i ms are read within a second, before all gauges",
+    async (energy_ms) => {
+      const line = new VirtualLine(
+        quickUnits(30, { energy_ms }).map((meter) => ({
+          ...meter,
+          behaves: (request) => ({ reply: words(request), took_ms: 12 }),
+        })),
+        END - 20_000,
+      );
+      await line.run(25_000);
+      const after = line.asked.filter(({ at_ms }) => at_ms >= END);
+      const counters = after.filter(({ address }) => address === ENERGY.address).slice(0, 30);
+      expect(new Set(counters.map(({ unit }) => unit)).size).toBe(30);
+      expect(Math.max(...counters.map(({ at_ms }) => at_ms))).toBeLessThan(END + 1000);
+      if (energy_ms > 1000) expect(after.slice(0, 30).every(({ address }) => address === ENERGY.address)).toBe(true);
+    },
+  );
+
+  test("a silent neighbour does not make them late", async () => {
+    const line = new VirtualLine(
+      [{ unit: 99, behaves: silent }, ...quickUnits(10, { energy_ms: 30_000 })],
+      END - 300_000,
+    );
+    await line.run(310_000);
+    for (let unit = 1; unit <= 10; unit++) {
+      const first = line.asked.find((one) => one.unit === unit && one.address === ENERGY.address && one.at_ms >= END);
+      expect(first?.at_ms).toBeLessThan(END + 1000);
+    }
+  });
+});
+
+describe("a line that cannot keep up", () => {
+  const busy = quickUnits(40).map((meter) => ({
+    ...meter,
+    behaves: ((request) => ({ reply: words(request), took_ms: 40 })) satisfies Unit,
+  }));
+
+  test("counts the polls it leaves out, says so once a minute with the numbers, and treats everybody alike", async () => {
+    const line = new VirtualLine(busy);
+    await line.run(5 * MINUTE_MS);
+    const said = line.log.events.filter(({ event }) => event === "bus.overload");
+    expect(said.length).toBeGreaterThanOrEqual(4);
+    expect(said.length).toBeLessThanOrEqual(5);
+    const status = line.status();
+    // 40 × 40 ms of power each second, and a tenth of that for energy.
+    expect(status).toMatchObject({ cycle_ms: 1000, needed_ms: 1760, available_ms: 1000, isOverloaded: true });
+    expect(status.load_pct).toBeGreaterThan(95);
+    expect(said.at(-1)?.fields).toMatchObject({ bus: "line", cycle_ms: 1000, needed_ms: 1760, available_ms: 1000 });
+    const polls = Array.from({ length: 40 }, (_, i) => line.beganAt(i + 1).length);
+    expect(Math.max(...polls) - Math.min(...polls)).toBeLessThanOrEqual(2);
+    const energy = line.asked.filter(({ address }) => address === ENERGY.address).length;
+    const due = 40 * (300 + 30);
+    expect(polls.reduce((sum, one) => sum + one, 0) + energy + status.overruns).toBeGreaterThan(due * 0.95);
+  });
+
+  test("still finds out that a silent meter came back", async () => {
+    const line = new VirtualLine([...busy, { unit: 99, behaves: silent }]);
+    await line.run(2 * MINUTE_MS);
+    line.behave(99, quick);
+    await line.run(3 * MINUTE_MS);
+    expect(line.answering).toContain("m99 answers");
+  });
+
+  test("is not what a clock that is set makes of a line", async () => {
+    const line = new VirtualLine(quickUnits(3));
+    await line.run(5000);
+    const mono = line.at_ms;
+    line.jump(3_600_000);
+    await line.run(5000);
+    line.jump(-7_200_000);
+    await line.run(5000);
+    expect(line.status()).toMatchObject({ overruns: 0, isOverloaded: false });
+    expect(line.samples.filter(({ device }) => device === "m1").length).toBeGreaterThanOrEqual(14);
+    expect(mono).toBeGreaterThan(T);
+  });
+});
+
+describe("a line that cannot be reached", () => {
+  const down: Unit = () => ({ reply: { kind: "unreachable", detail: "refused" }, took_ms: 1000 });
+
+  test("is tried once a step, fails all that is due, and is back for everybody at the first answer", async () => {
+    const line = new VirtualLine(quickUnits(10));
+    await line.run(5000);
+    for (let unit = 1; unit <= 10; unit++) line.behave(unit, down);
+    line.asked.length = 0;
+    line.samples.length = 0;
+    await line.run(MINUTE_MS);
+    expect(line.asked.length).toBeLessThanOrEqual(8);
+    expect(new Set(line.samples.map(({ device }) => device)).size).toBe(10);
+    expect(line.samples.every(({ failures }) => failures.every(({ why }) => why === "unreachable"))).toBe(true);
+    expect(line.status().backoffUntil_ms).toBeGreaterThan(line.at_ms);
+    for (let unit = 1; unit <= 10; unit++) line.behave(unit, quick);
+    await line.run(MINUTE_MS);
+    line.samples.length = 0;
+    await line.run(2000);
+    expect(line.samples.filter(({ blocks }) => blocks.length > 0)).toHaveLength(20);
+    expect(line.status().backoffUntil_ms).toBeNull();
+    // The second attempt to connect waited for the first.
+    expect(line.status().overruns).toBeLessThanOrEqual(1);
+  });
+
+  test("is not what one device that hangs up makes of it", async () => {
+    const hangsUp: Unit = () => ({ reply: { kind: "unreachable", detail: "closed" }, took_ms: 3 });
+    const line = new VirtualLine([{ unit: 99, behaves: hangsUp }, ...quickUnits(3)]);
+    await line.run(MINUTE_MS);
+    expect(line.beganAt(1)).toHaveLength(60);
+    expect(line.status().backoffUntil_ms).toBeNull();
+  });
+});
+
+describe("a register that the meter refuses", () => {
+  const REGISTERS = [
+    POWER,
+    register({ name: "v", type: "f32", address: 2, quantity: "voltage_l1" }),
+    register({ name: "i", type: "f32", address: 4, quantity: "current_l1" }),
+    ENERGY,
+  ];
+  const refuses =
+    (...bad: readonly number[]): Unit =>
+    (request) =>
+      bad.some((one) => request.address <= one && one < request.address + request.count)
+        ? { reply: { kind: "exception", code: 2 }, took_ms: 5 }
+        : { reply: words(request), took_ms: 5 };
+
+  test("is set aside with its reason while the others are read, and shown so", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: refuses(2), registers: REGISTERS }]);
+    await line.run(10_000);
+    const { blocks } = line.status().meters[0]!;
+    expect(blocks.map(({ state, registers }) => [state, ...registers])).toEqual([
+      ["ok", "p"],
+      ["ok", "i"],
+      ["ok", "e"],
+      ["set-aside", "v"],
+    ]);
+    expect(blocks[3]).toMatchObject({ why: "exception 2 (illegal data address)", since_ms: expect.any(Number) });
+    expect(line.log.events.map(({ event }) => event)).toEqual(["meter.register-set-aside"]);
+    const { blocks: read, failures } = line.samples.at(-1)!;
+    expect(read.map(({ address }) => address)).toEqual([100, 0, 4]);
+    expect(failures).toEqual([]);
+  });
+
+  test("that is a counter counts as failed by exception at every poll", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: refuses(100), registers: REGISTERS }]);
+    await line.run(50_000);
+    const failed = line.samples.flatMap(({ failures }) => failures);
+    expect(failed).toHaveLength(6);
+    expect(new Set(failed.map((one) => JSON.stringify(one)))).toEqual(
+      new Set([JSON.stringify({ fc: 3, address: 100, count: 2, why: "exception", detail: 2 })]),
+    );
+    expect(line.asked.filter(({ address }) => address === 100)).toHaveLength(1);
+  });
+
+  test("is read again when the meter gives it, and a restart knows what was learned", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: refuses(2), registers: REGISTERS }]);
+    await line.run(10_000);
+    const learned = line.learned.get("m1")!;
+    const again = new VirtualLine([{ unit: 1, behaves: refuses(2), registers: REGISTERS, learned }], line.at_ms);
+    await again.run(10_000);
+    expect(again.asked.some(({ address, count }) => address === 0 && count > 2)).toBe(false);
+    again.behave(1, quick);
+    await again.run(2 * MINUTE_MS);
+    expect(again.status().meters[0]?.blocks.map(({ registers }) => registers)).toEqual([["p", "v", "i"], ["e"]]);
+    expect(again.log.events.map(({ event }) => event)).toEqual(["meter.register-back"]);
+  });
+
+  test("by keeping silent at it, is found as well, and does not silence the meter", async () => {
+    const mute =
+      (bad: number): Unit =>
+      (request, at_ms) =>
+        (request.address <= bad && bad < request.address + request.count ? silent : quick)(request, at_ms);
+    for (const bad of [2, 100]) {
+      const line = new VirtualLine([{ unit: 1, behaves: mute(bad), registers: REGISTERS, energy_ms: 1000 }]);
+      await line.run(MINUTE_MS);
+      const { blocks, isAnswering } = line.status().meters[0]!;
+      expect(isAnswering).toBe(true);
+      expect(blocks.filter(({ state }) => state === "set-aside").map(({ registers }) => registers[0])).toEqual([
+        bad === 2 ? "v" : "e",
+      ]);
+      expect(line.samples.at(-1)?.blocks.length).toBe(bad === 2 ? 3 : 1);
+    }
+  });
+
+  test("with exceptions 4 and 6 is not: those speak of the meter's state", async () => {
+    for (const code of [4, 6]) {
+      const line = new VirtualLine([{ unit: 1, behaves: throwing(code), registers: REGISTERS }]);
+      await line.run(10_000);
+      expect(line.status().meters[0]?.blocks.every(({ state }) => state === "ok")).toBe(true);
+      expect(line.learned.size).toBe(0);
+    }
+  });
+});
+
+describe("a meter whose map must be found", () => {
+  test("is looked for once a minute until it is found, and then polled", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: silent, mustBeFound: true }]);
+    await line.run(140_000);
+    expect(line.asked).toHaveLength(3);
+    expect(line.status().meters[0]).toMatchObject({
+      blocks: [],
+      lastError: { words: "its register map was not found: timeout" },
+    });
+    line.behave(1, quick);
+    await line.run(MINUTE_MS);
+    expect(line.answering).toEqual(["m1 answers"]);
+  });
+});
+
+test("a worker that is stopped asks nobody any more and closes its bus", async () => {
+  const line = new VirtualLine(quickUnits(3));
+  await line.run(3000);
+  const asked = line.asked.length;
+  await line.worker.stop();
+  await line.run(3000);
+  expect(line.asked).toHaveLength(asked);
+  expect(line.isClosed).toBe(true);
+});
