@@ -10,7 +10,7 @@ import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import type { Bus } from "../core/ports.ts";
 import { type ModelReadings, type ProbeOptions, readModel, withRegisters } from "./probe.ts";
 import { judge, near, phasePowers, type Verdict } from "./scan/plausibility.ts";
-import { isMain, type Snapshot, snapshotOf } from "./scan/snapshot.ts";
+import { isMain, keyOf, type Snapshot, snapshotOf } from "./scan/snapshot.ts";
 
 export interface Diagnosis {
   readonly mistake:
@@ -45,20 +45,23 @@ export async function diagnose(
   if (own.readings.length === 0 && !own.unread.some(({ why }) => why.startsWith("exception"))) return [];
 
   const told = withRegisters(model, (register) => isMain(register) && isTold(register));
+  const isAsked = (key: string) => told.registers.some((register) => keyOf(register) === key);
+  const against = judge(snapshot).filter(({ fits, what }) => !fits && isAsked(what)).length;
   const attempt = async (changes: readonly Change[]): Promise<readonly Diagnosis[]> => {
     const undone = (register: Register) =>
       changes.reduce<readonly Register[]>((registers, { change }) => registers.flatMap(change), [register]);
     const altered = { ...told, registers: told.registers.flatMap(undone) };
     const { readings } = await readModel(bus, unit, altered, options);
     const verdicts = judge(snapshotOf(altered, readings));
-    return isConvincing(verdicts) ? [diagnosisOf(changes, verdicts)] : [];
+    const isBetter = against === 0 || verdicts.filter(({ fits }) => !fits).length < against;
+    return isBetter && isConvincing(verdicts, told) ? [diagnosisOf(changes, verdicts)] : [];
   };
 
   const single = await inTurn(
     CHANGES.map((change) => [change]),
     attempt,
   );
-  return single.length > 0 ? single : inTurn(PAIRS, attempt);
+  return single.length > 0 || !isNonsense(model, snapshot) ? single : inTurn(PAIRS, attempt);
 }
 
 async function inTurn(
@@ -79,17 +82,21 @@ function isTold({ kind, quantity }: Register): boolean {
   );
 }
 
-/** Whether a model's own values cannot be a meter's. */
-export function looksWrong(model: MeterModel, snapshot: Snapshot): boolean {
+/** Whether a model's own values cannot be a meter's: nonsense, powers beyond reason, or no frequency where the model has one. */
+function looksWrong(model: MeterModel, snapshot: Snapshot): boolean {
+  const against = judge(snapshot).filter(({ fits }) => !fits);
+  const isTelltale = ({ what }: Verdict) => what === "frequency" || /^(active_power|current)_(l\d|total)$/.test(what);
+  return isNonsense(model, snapshot) || against.some(isTelltale) || snapshot.missing.has("frequency");
+}
+
+function isNonsense(model: MeterModel, snapshot: Snapshot): boolean {
   const verdicts = judge(snapshot).filter((verdict) => verdict.strong && !isMediumVoltage(verdict, snapshot));
-  const expects = model.registers.some(
-    (register) => isMain(register) && /^(voltage_l|frequency$)/.test(register.quantity ?? ""),
-  );
-  const refused = [...snapshot.missing].some((key) => /^(voltage_l|frequency$)/.test(key)) && verdicts.length === 0;
+  const isKey = (key: string) => /^(voltage_l|frequency$)/.test(key);
+  const expects = model.registers.some((register) => isMain(register) && isKey(register.quantity ?? ""));
+  const refused = [...snapshot.missing].some(isKey) && verdicts.length === 0;
   const against = verdicts.filter(({ fits }) => !fits).length;
   // One odd relation among many sound values is the wiring's or the load's, not the map's.
-  const sound = verdicts.filter(({ fits }) => fits).length;
-  return expects && (refused || (against > 0 && against * 2 > sound));
+  return expects && (refused || against * 2 > verdicts.length - against);
 }
 
 /** Phase voltages of 1…40 kV that agree with each other: primary values behind voltage transformers. */
@@ -98,12 +105,15 @@ function isMediumVoltage({ what, fits }: Verdict, { values }: Snapshot): boolean
   return !fits && what.startsWith("voltage_") && volts.every((v) => v > 1000 && v < 40_000 && near(v, volts[0]!, 0.2));
 }
 
-function isConvincing(verdicts: readonly Verdict[]): boolean {
+function isConvincing(verdicts: readonly Verdict[], { registers }: MeterModel): boolean {
   const strong = verdicts.filter((verdict) => verdict.strong);
   const quantities = verdicts.filter(
     ({ fits, what }) => fits && /^(voltage_|frequency$|power_factor_|cos_phi_|power )/.test(what),
   );
-  return strong.every(({ fits }) => fits) && quantities.length >= FITS_MIN && strong.length >= 2;
+  // Two registers on, every value is its neighbour's and voltages still look right; the frequency has no such neighbour.
+  const needsFrequency = registers.some(({ quantity }) => quantity === "frequency");
+  const isComplete = !needsFrequency || strong.some(({ what }) => what === "frequency");
+  return isComplete && strong.every(({ fits }) => fits) && quantities.length >= FITS_MIN && strong.length >= 2;
 }
 
 /** A mistake undone: every register of the map as it would be without it. */
@@ -183,21 +193,21 @@ const NOMINAL_V = { low: 85, high: 290 } as const;
 /** Scale mistakes, told from the values alone: voltage, frequency or power off by a power of ten, or power by a constant ratio. */
 function decadeMistakes({ values }: Snapshot): readonly Diagnosis[] {
   const phases = phasePowers(values).filter(
-    ({ expected_W, apparent_VA }) => expected_W !== null && Math.abs(expected_W) > 0.05 * apparent_VA,
+    ({ roughly_W, apparent_VA }) => roughly_W !== null && Math.abs(roughly_W) > 0.05 * apparent_VA,
   );
   const voltage = decadeOfVoltage(values);
   if (voltage !== null) return [voltage];
-  const ratios = phases.map(({ power_W, expected_W }) => Math.abs(power_W / expected_W!));
+  const ratios = phases.map(({ power_W, roughly_W }) => Math.abs(power_W / roughly_W!));
   const ratio = ratios[0];
-  if (ratio === undefined || ratios.length < 3 || near(ratio, 1, 0.2) || ratios.some((one) => !near(one, ratio, 0.05)))
+  if (ratio === undefined || ratios.length < 3 || near(ratio, 1, 0.4) || ratios.some((one) => !near(one, ratio, 0.15)))
     return [];
   const volts = ["l1", "l2", "l3"].map((phase) => values.get(`voltage_${phase}`) ?? 0);
   if (volts.some((v) => v < 50 || v > 40_000)) return [];
-  const decade = DECADES.find((power) => near(ratio, power, 0.1));
+  const decade = DECADES.find((power) => near(ratio, power, 0.2));
   const factor = decade ?? Number(ratio.toPrecision(3));
   const evidence = phases.map(
-    ({ phase, power_W, expected_W }) =>
-      `power ${phase} ${power_W.toPrecision(4)} W where U·I·PF gives ${expected_W!.toPrecision(4)} W`,
+    ({ phase, power_W, roughly_W }) =>
+      `power ${phase} ${power_W.toPrecision(4)} W where U·I·PF gives ${roughly_W!.toPrecision(4)} W`,
   );
   const [vi, en] =
     decade === undefined

@@ -239,6 +239,9 @@ function reversedCt(readings: readonly WiringReading[]): WiringFinding[] {
 /** Below this share of U·I, the sign of Q is noise. */
 const Q_TELLS = 0.1;
 
+/** Plants are compensated to 0.9 or so (in Viet Nam below 0.9 costs money); unbalanced load near generation stays below 0.7. */
+const FACTOR_OF_LOAD = 0.75;
+
 /** What one reading says of negative phases: turned round with their Q, feeding in, or undecided. */
 function reversal(reading: WiringReading, negative: readonly number[]): "certain" | "possible" | "no" {
   const powers = three(reading, "active_power")!;
@@ -255,7 +258,9 @@ function reversal(reading: WiringReading, negative: readonly number[]): "certain
   // Near balance between load and generation power factors are small; a reversed transformer leaves them as they are.
   const factors = [0, 1, 2].map((i) => Math.abs(powers[i]!) / size(i));
   if (sizes === null && reactive === null) return isLike(powers, negative, positive, size) ? "possible" : "no";
-  return factors.every((factor) => factor >= 0.8) && isLike(powers, negative, positive, size) ? "possible" : "no";
+  return factors.every((factor) => factor >= FACTOR_OF_LOAD) && isLike(powers, negative, positive, size)
+    ? "possible"
+    : "no";
 }
 
 /** The negative phases carry about as much as the positive ones and at about their power factor. */

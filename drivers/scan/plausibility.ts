@@ -137,20 +137,26 @@ export interface PhasePower {
   readonly power_W: number;
   /** U·I. */
   readonly apparent_VA: number;
-  /** U·I·PF; null without a power factor. */
+  /** U·I·PF; null without a power factor of the phase. */
   readonly expected_W: number | null;
+  /** The same with the total power factor where the phase has none: exact only for a balanced load. */
+  readonly roughly_W: number | null;
 }
 
 /** Phases (or the only one of a single-phase meter) whose voltage, current and power are told and not zero. */
 export function phasePowers(values: ReadonlyMap<string, number>): readonly PhasePower[] {
   const single = !values.has("voltage_l2") && !values.has("active_power_l1");
+  const total = values.get("power_factor_total") ?? values.get("power_factor_avg") ?? values.get("cos_phi_total") ?? 0;
   return PHASES.flatMap((phase) => {
     const suffix = single ? "total" : phase;
     const power_W = values.get(`active_power_${suffix}`) ?? 0;
     const apparent_VA = (values.get(`voltage_${phase}`) ?? 0) * (values.get(`current_${phase}`) ?? 0);
     const factor = values.get(`power_factor_${suffix}`) ?? values.get(`cos_phi_${suffix}`) ?? 0;
     if (!(Math.abs(power_W) > TINY) || !(apparent_VA > TINY)) return [];
-    return [{ phase, power_W, apparent_VA, expected_W: factor === 0 ? null : apparent_VA * factor }];
+    const expected_W = factor === 0 ? null : apparent_VA * factor;
+    return [
+      { phase, power_W, apparent_VA, expected_W, roughly_W: expected_W ?? (total === 0 ? null : apparent_VA * total) },
+    ];
   });
 }
 
