@@ -74,7 +74,7 @@ export function lockLine(address: BusAddress, folder: string = runtimeFolder()):
   } catch (cause) {
     if (!(cause instanceof KhuXanhError) || cause.code !== "DATA_DIR_LOCKED") throw cause;
     throw new KhuXanhError("BUS_LOCKED", `the serial line ${address.path} is in use by another khuxanh`, {
-      hint: "Two masters on one line garble each other: stop the other one, or ask through a running agent.",
+      hint: "Two masters on one line garble each other: stop the other one. In a configuration, name each line once.",
       context: { path: address.path },
       cause,
     });

@@ -4,7 +4,7 @@ import type { BusRead } from "../../core/ports.ts";
  * One read that another program asks the agent for, through the agent's own bus between its polls.
  *
  * Limits   function codes 3 and 4, 1…125 registers, a timeout of 50…5000 ms; every parameter once and no other one; 20 reads
- *          a second and one waiting read a bus, so that metering keeps its pace
+ *          a second, one waiting read a bus and after it a rest as long as it took, so that metering keeps its pace
  */
 export interface AskedRead {
   readonly bus: string;

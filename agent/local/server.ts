@@ -93,19 +93,31 @@ type Answerer = (request: IncomingMessage, response: ServerResponse) => Promise<
 function answerer(host: string, pages: LocalPages): Answerer {
   const pace = new Pace(READS_PER_SECOND, pages.mono_ms);
   const reading = new Set<string>();
+  const restUntil_ms = new Map<string, number>();
+  const GAP_MS = 1000 / READS_PER_SECOND;
+  /** 0 = the bus may be read now. After a read it rests as long as that took: half of its time is always the agent's own. */
+  const waitFor_ms = (bus: string): number => {
+    if (reading.has(bus)) return GAP_MS;
+    const rest_ms = (restUntil_ms.get(bus) ?? 0) - pages.mono_ms();
+    return rest_ms > 0 ? rest_ms : pace.take();
+  };
 
   const read = async (query: URLSearchParams, response: ServerResponse): Promise<void> => {
     const found = pages.buses.get(query.get("bus") ?? "");
     const asked = parseRead(query, found?.timeout_ms ?? 1000);
     if (!asked.ok) return sendJson(response, 400, { code: "BAD_REQUEST", detail: asked.problem });
     if (found === undefined) return sendUnknownBus(response, asked.value.bus, pages);
-    const wait_ms = reading.has(asked.value.bus) ? 1000 / READS_PER_SECOND : pace.take();
+    const id = asked.value.bus;
+    const wait_ms = waitFor_ms(id);
     if (wait_ms > 0) return sendTooMany(response, wait_ms);
-    reading.add(asked.value.bus);
+    const began_ms = pages.mono_ms();
+    reading.add(id);
     try {
       sendJson(response, 200, replyDocument(await found.bus.read(asked.value.read)));
     } finally {
-      reading.delete(asked.value.bus);
+      reading.delete(id);
+      const ended_ms = pages.mono_ms();
+      restUntil_ms.set(id, ended_ms + (ended_ms - began_ms));
     }
   };
 

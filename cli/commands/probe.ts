@@ -1,10 +1,10 @@
+import { openOwnedBus } from "../../agent/local/agentBus.ts";
 import { resolveModel } from "../../config/models.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import type { Bus } from "../../core/ports.ts";
 import { type Diagnosis, diagnose } from "../../drivers/diagnose.ts";
-import { openBus } from "../../drivers/modbus/client.ts";
 import { type ProbeOptions, type ProbeResult, probeResult, readModel, withRegisters } from "../../drivers/probe.ts";
 import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
 import { type Nameplate, type WiringFinding, type WiringReading, wiring } from "../../drivers/wiring.ts";
@@ -28,7 +28,8 @@ khuxanh probe URL --model ID_OR_FILE --wiring [--rated-power 400kW] [--rated-cur
   --rated-power    what the connected plant can draw, for the CT ratio; --rated-current likewise
 
 Reads every register of the model, and nothing else; it never writes. Where values look wrong, the usual mistakes are tried:
-addresses one off, word order, function code, a decade. Exit code 1 if no register could be read.`,
+addresses one off, word order, function code, a decade. A bus that a running agent polls is read through that agent, between
+its polls. Exit code 1 if no register could be read.`,
   options: {
     model: { type: "string" },
     timeout: { type: "string" },
@@ -49,7 +50,7 @@ addresses one off, word order, function code, a decade. Exit code 1 if no regist
     const at = new Date(systemClock.now_ms()).toISOString();
     const unit = url.value.unit ?? model.defaults.unit_id ?? 1;
     const options = { timeout_ms: timeout.value, wait };
-    const bus = openBus(url.value);
+    const bus = await openOwnedBus(url.value);
     try {
       const own = await readModel(bus, unit, model, options);
       const { exchanges, readings, unread } = probeResult(own);

@@ -1,7 +1,7 @@
+import { openOwnedBus } from "../../agent/local/agentBus.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { type BusUrl, parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
-import { openBus } from "../../drivers/modbus/client.ts";
 import { type FoundUnit, type ScanResult, scan } from "../../drivers/scan/scan.ts";
 import { serialCombinations } from "../../drivers/scan/serial.ts";
 import { parseUnits, unitRanges } from "../../drivers/scan/units.ts";
@@ -21,7 +21,8 @@ khuxanh scan URL [--units 1-247] [--timeout 500ms] [--json]
   --timeout   how long to wait for the first answer of a unit: what a silent one costs
 
 Reads only (function codes 3 and 4). A meter is known by its identity registers, else by how plausible its values are when read
-through each model of the library; models that fit equally well are listed as candidates. Exit code 1 if nothing was found.`,
+through each model of the library; models that fit equally well are listed as candidates. A bus that a running agent polls is
+read through that agent, between its polls, with the agent's settings of the line. Exit code 1 if nothing was found.`,
   options: { units: { type: "string" }, timeout: { type: "string" }, json: { type: "boolean" } },
   async run(args) {
     const written = args.positionals[0];
@@ -71,7 +72,7 @@ async function scanLines(lines: readonly Line[], units: readonly number[], timeo
   const models = [...loadModelLibrary().values()];
   let last: Scanned = { found: [], silent: [], errors: [] };
   for (const { address, told } of lines) {
-    const bus = openBus(address);
+    const bus = await openOwnedBus(address);
     const bar = progressBar(told);
     try {
       const result = await scan(bus, models, {
@@ -82,6 +83,8 @@ async function scanLines(lines: readonly Line[], units: readonly number[], timeo
         wait: (delay_ms) => new Promise((resolve) => systemTimers.after(delay_ms, () => resolve())),
         onProgress: bar.show,
       });
+      // The agent's line has the agent's settings: there is nothing else to try.
+      if (bus.through !== null) return result;
       last = told === null ? result : { ...result, serial: told };
       if (result.found.length > 0) return last;
     } finally {

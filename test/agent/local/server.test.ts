@@ -20,7 +20,7 @@ interface Heard {
 
 /** The server with one bus that answers with `reply`; `clock` paces its reads. */
 async function start(reply: (read: BusRead) => Promise<BusReply> = async ({ count }) => words(count)) {
-  const clock = { at_ms: 0, now_ms: () => clock.at_ms, mono_ms: () => clock.at_ms };
+  const clock = { at_ms: 0, step_ms: 0, now_ms: () => clock.at_ms, mono_ms: () => (clock.at_ms += clock.step_ms) };
   const asked: BusRead[] = [];
   const inner: Bus = {
     async read(read) {
@@ -183,6 +183,18 @@ test("reads come at twenty a second at most; the next one is told how long to wa
   expect(asked).toHaveLength(2);
 });
 
+test("after a slow read the bus is the agent's own for as long as that took", async () => {
+  const { ask, clock } = await start(async () => {
+    clock.at_ms += 400;
+    return { kind: "timeout" };
+  });
+  await ask(READ);
+  clock.at_ms += 300;
+  expect(JSON.parse((await ask(READ)).text).retry_after_ms).toBe(100);
+  clock.at_ms += 100;
+  expect((await ask(READ)).status).toBe(200);
+});
+
 test("one read at a time waits on a bus", async () => {
   const { promise, resolve } = Promise.withResolvers<BusReply>();
   const { ask, clock } = await start(() => promise);
@@ -213,10 +225,8 @@ test("a bus reached through the agent answers as the agent's own", async () => {
     { kind: "garbled", detail: "CRC error" },
     { kind: "unreachable", detail: "refused" },
   ];
-  const { clock, http, asked } = await start(async () => {
-    clock.at_ms += 1000;
-    return replies[asked.length - 1]!;
-  });
+  const { clock, http, asked } = await start(async () => replies[asked.length - 1]!);
+  clock.step_ms = 50;
   const through = agentBus({ http, bus: "main" });
   const read = { unit: 1, fc: 4, address: 0, count: 3, timeout_ms: 300 } as const;
   for (const reply of replies) expect(await through.read(read)).toEqual(reply);
