@@ -2,10 +2,17 @@ import { openOwnedBus } from "../../agent/local/agentBus.ts";
 import { resolveModel } from "../../config/models.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
-import type { MeterModel } from "../../core/model/meterModel.ts";
+import type { MeterModel, Register } from "../../core/model/meterModel.ts";
 import type { Bus } from "../../core/ports.ts";
 import { type Diagnosis, diagnose } from "../../drivers/diagnose.ts";
-import { type ProbeOptions, type ProbeResult, probeResult, readModel, withRegisters } from "../../drivers/probe.ts";
+import {
+  type ModelReadings,
+  type ProbeOptions,
+  type ProbeResult,
+  probeResult,
+  readModel,
+  withRegisters,
+} from "../../drivers/probe.ts";
 import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
 import { type Nameplate, type WiringFinding, type WiringReading, wiring } from "../../drivers/wiring.ts";
 import { type Arguments, type Command, optional, required, usage } from "../command.ts";
@@ -56,7 +63,7 @@ its polls. Exit code 1 if no register could be read.`,
       const { exchanges, readings, unread } = probeResult(own);
       const diagnosis = await diagnose(bus, unit, model, own, options);
       const isAsked = args.values.wiring === true && readings.length > 0;
-      const findings = isAsked ? wiring(await readOften(bus, unit, model, options), plate) : null;
+      const findings = isAsked ? wiring(await readOften(bus, unit, model, own, options), plate) : null;
       const document = {
         ...{ model: model.id, url: written, at, exchanges, readings, unread, diagnosis },
         ...(findings === null ? {} : { wiring: findings }),
@@ -83,13 +90,13 @@ async function readOften(
   bus: Bus,
   unit: number,
   model: MeterModel,
+  { unread }: ModelReadings,
   options: ProbeOptions,
 ): Promise<readonly WiringReading[]> {
+  const refused = new Set(unread.map(({ register }) => register.name));
   const live = withRegisters(
     model,
-    (register) =>
-      isMain(register) &&
-      (register.kind === "gauge" || /^(phase_sequence|active_energy_export_total)/.test(register.name)),
+    (register) => isMain(register) && isWiring(register) && !refused.has(register.name),
   );
   const readings: WiringReading[] = [];
   for (let i = 0; i < READINGS; i++) {
@@ -98,6 +105,13 @@ async function readOften(
     if (values.length > 0) readings.push(snapshotOf(live, values).values);
   }
   return readings;
+}
+
+/** What the wiring check looks at. */
+function isWiring({ name }: Register): boolean {
+  return /^(voltage_l|current_l|active_power_(l\d|total)|reactive_power_l|frequency|phase_sequence|active_energy_export_total)/.test(
+    name,
+  );
 }
 
 function nameplate(args: Arguments): Nameplate {

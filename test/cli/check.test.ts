@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { khuxanhRun } from "../e2e/processes.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "khuxanh-check-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Thirty meters on one line, as in the reference figures of the poll benchmark. */
+function agentFile(name: string, url: string, meters: number, every: string, model = "eastron-sdm630"): string {
+  const file = join(folder, `${name}.yaml`);
+  const lines = Array.from(
+    { length: meters },
+    (_, i) => `      - {id: m${i + 1}, unit: ${i + 1}, model: ${model}, carrier: electricity, every: ${every}}`,
+  );
+  writeFileSync(
+    file,
+    `zone: z\nsite: s\ngateway: g\ndata_dir: ${join(folder, name)}\nbuses:\n  - id: line\n    url: ${url}\n    meters:\n${lines.join("\n")}\nuplink: {url: "mqtt://127.0.0.1:1883"}\n`,
+  );
+  return file;
+}
+
+interface Cycle {
+  readonly every_ms: number;
+  readonly exchanges: number;
+  readonly registers: number;
+  readonly wire_ms: number;
+  readonly busy_ms: number;
+  readonly load_pct: number;
+}
+
+async function planOf(file: string): Promise<{ readonly cycles: readonly Cycle[]; readonly load_pct: number }> {
+  const { code, stdout } = await khuxanhRun("check", file, "--json");
+  expect(code).toBe(0);
+  return JSON.parse(stdout)[0].plan[0];
+}
+
+test("check prints exchanges, registers, wire time and load of every cycle of a bus", async () => {
+  const file = agentFile("text", "rtu:///dev/ttyUSB0?baud=9600", 2, "{power: 10s, energy: 60s}");
+  const { code, stdout } = await khuxanhRun("check", file);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /bus line {2}every 10 s {2}\d+ exchanges {2}\d+ registers {2}[\d.]+ ms on the wire {2,}busy [\d.]+ ms {2,}load [\d.]+ %/,
+  );
+  expect(stdout).toMatch(/bus line {2}every 60 s/);
+  expect(stdout).not.toMatch(/OVERLOAD/);
+});
+
+test("the figures of a serial line follow from its baud, 11 bits a character, silences and the meter's pause", async () => {
+  const { cycles, load_pct } = await planOf(
+    agentFile("slow", "rtu:///dev/ttyUSB0?baud=9600", 1, "{power: 10s, energy: 60s}"),
+  );
+  for (const { every_ms, exchanges, registers, wire_ms, busy_ms, load_pct: load } of cycles) {
+    const frames_ms = ((13 * exchanges + 2 * registers) * 11_000) / 9600;
+    expect(wire_ms).toBeCloseTo(frames_ms + exchanges * 2 * 4.0104, 0);
+    // 25 ms turnaround and the 100 ms that the model asks for.
+    expect(busy_ms).toBeCloseTo(frames_ms + exchanges * 125, 0);
+    expect(load).toBeCloseTo((busy_ms / every_ms) * 100, 0);
+  }
+  expect(load_pct).toBeCloseTo(
+    cycles.reduce((sum, cycle) => sum + cycle.load_pct, 0),
+    0,
+  );
+});
+
+test("a faster line needs less wire time for the same reads", async () => {
+  const [slow] = (await planOf(agentFile("b2400", "rtu:///dev/ttyUSB0?baud=2400", 1, "10s"))).cycles;
+  const [fast] = (await planOf(agentFile("b19200", "rtu:///dev/ttyUSB0?baud=19200", 1, "10s"))).cycles;
+  expect([slow!.exchanges, slow!.registers]).toEqual([fast!.exchanges, fast!.registers]);
+  expect(slow!.wire_ms / fast!.wire_ms).toBeCloseTo(8, 1);
+});
+
+test("behind a TCP gateway a serial meter counts at its own default speed, a meter with a port of its own does not", async () => {
+  const [serial] = (await planOf(agentFile("gateway", "tcp://127.0.0.1:502", 1, "10s"))).cycles;
+  expect(serial!.wire_ms).toBeGreaterThan(100);
+  const [direct] = (await planOf(agentFile("direct", "tcp://127.0.0.1:502", 1, "10s", "schneider-pm5000"))).cycles;
+  expect(direct!.wire_ms).toBe(direct!.exchanges);
+});
+
+test("a bus that cannot keep up is said to, with what it needs", async () => {
+  const { code, stdout } = await khuxanhRun("check", agentFile("over", "rtu:///dev/ttyUSB0?baud=9600", 30, "1s"));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/OVERLOAD: bus line needs \d+(\.\d)? ms of every 1000 ms; poll less often or split the bus/);
+});
