@@ -119,7 +119,7 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
     });
     const server = await startLocalServer(config.listen, {
       health: status,
-      metrics: () => prometheusText(status()),
+      metrics: () => prometheusText(status(), gateway.busStatus()),
       status: () =>
         gatewayView({
           ...status(),

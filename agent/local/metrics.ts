@@ -1,5 +1,6 @@
 import type { GatewayCounts } from "../gateway.ts";
 import type { JournalStatus } from "../journal/journal.ts";
+import type { BusStatus } from "../poll/status.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 
 export interface GatewayStatus {
@@ -14,7 +15,7 @@ export interface GatewayStatus {
 }
 
 /** Prometheus text exposition format 0.0.4. */
-export function prometheusText(status: GatewayStatus): string {
+export function prometheusText(status: GatewayStatus, buses: readonly BusStatus[]): string {
   const { counts, journal, uplink } = status;
   const rows: readonly (readonly [name: string, kind: "counter" | "gauge", help: string, value: number])[] = [
     ["khuxanh_polls_total", "counter", "Polls of a meter.", counts.polls],
@@ -30,7 +31,41 @@ export function prometheusText(status: GatewayStatus): string {
     ["khuxanh_uplink_sent_total", "counter", "Batches sent for the first time.", uplink.sent],
     ["khuxanh_uplink_resent_total", "counter", "Batches sent again.", uplink.resent],
   ];
+  return [
+    ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${value}\n`),
+    busText(buses),
+  ].join("");
+}
+
+function busText(buses: readonly BusStatus[]): string {
+  const rows: readonly (readonly [
+    name: string,
+    kind: "counter" | "gauge",
+    help: string,
+    of: (bus: BusStatus) => number,
+  ])[] = [
+    [
+      "khuxanh_bus_load_ratio",
+      "gauge",
+      "Share of the last ten seconds a line was in use.",
+      (bus) => bus.load_pct / 100,
+    ],
+    ["khuxanh_bus_needed_seconds", "gauge", "Line time a cycle asks for.", (bus) => bus.needed_ms / 1000],
+    ["khuxanh_bus_available_seconds", "gauge", "Line time there is in a cycle.", (bus) => bus.available_ms / 1000],
+    ["khuxanh_bus_missed_polls_total", "counter", "Polls left out because the line was busy.", (bus) => bus.overruns],
+  ];
   return rows
-    .map(([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`)
+    .map(([name, kind, help, of]) =>
+      [head(name, kind, help), ...buses.map((bus) => `${name}{bus="${escaped(bus.id)}"} ${of(bus)}\n`)].join(""),
+    )
     .join("");
+}
+
+/** A label's value, by the format's own rules. */
+function escaped(value: string): string {
+  return value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
+}
+
+function head(name: string, kind: string, help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 }

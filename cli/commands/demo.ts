@@ -16,6 +16,7 @@ import { DEMO_INTERVAL_MS, demoAgent, demoCollector } from "../demo/zone.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
+import { readLook } from "../look.ts";
 import { version } from "../version.ts";
 import { ensureWebBuilt } from "../webBuild.ts";
 import { webDir } from "./collector.ts";
@@ -86,6 +87,7 @@ async function startDemo({ port, days, seed, dataDir }: DemoOptions): Promise<{ 
       const places = { dataDir, modbusPort: sim.lines[i]!.port, brokerUrl: collector.brokerUrl };
       const agent = await startAgent(demoAgent(factory, places), {
         ...around,
+        look: readLook,
         resolveModel,
         connector: mqttConnector(),
       });
