@@ -352,7 +352,7 @@ export class BusWorker {
     meter.job = null;
     for (let block = job.next(); block !== null && !this.#isStopped; block = job.next()) {
       await this.#exchange(meter, job, block);
-      if (rank === "troubled" && job.next() !== null) {
+      if ((rank === "troubled" || this.#isSlow(meter)) && job.next() !== null) {
         meter.job = job;
         return;
       }

@@ -51,6 +51,18 @@ describe("sixteen good meters beside a silent, a slow, an exception-throwing and
   });
 });
 
+test("a slow meter with many blocks is never waited for longer than one exchange, not even the first time", async () => {
+  const registers = Array.from({ length: 10 }, (_, i) => register({ name: `r${i}`, type: "u16", address: 10 * i }));
+  const line = new VirtualLine([{ unit: 18, behaves: slow, registers }, ...quickUnits(5)]);
+  await line.run(2 * MINUTE_MS);
+  const slowTurns = line.asked.map(({ unit }) => unit === 18);
+  expect(slowTurns.some((isSlow, i) => isSlow && slowTurns[i + 1] === true)).toBe(false);
+  expect(Math.max(...gaps(line.beganAt(1)))).toBeLessThanOrEqual(2000);
+  // Its blocks make one sample all the same.
+  const whole = line.samples.filter(({ device, blocks }) => device === "m18" && blocks.length === 10);
+  expect(whole.length).toBeGreaterThan(5);
+});
+
 describe("a meter that does not answer", () => {
   test("is asked once a step, after 1, 2, 4 … of its periods, a minute at most", async () => {
     const line = new VirtualLine([{ unit: 1, behaves: silent, timeout_ms: 300 }]);
