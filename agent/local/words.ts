@@ -20,9 +20,15 @@ export interface Now {
 export function meterWords(meter: MeterFacts, now: Now): StateWords {
   const { lastError, lastAnswer_ms, backoffUntil_ms } = meter;
   if (isNew(meter)) return { level: "idle", text: both("chưa hỏi lần nào", "not asked yet") };
-  if (meter.definition === null && (meter.isAnswering || lastError === null)) {
-    const said = both("chưa tìm thấy bản đồ SunSpec trên thiết bị", "no SunSpec map found on the device yet");
-    return { level: "watch", text: withRetry(said, backoffUntil_ms, now) };
+  const kind = kindOf(lastError?.words ?? "");
+  if (meter.definition === null && (meter.isAnswering || kind === "no-map")) {
+    return {
+      level: "watch",
+      text: both(
+        "chưa tìm thấy bản đồ SunSpec trên thiết bị, hỏi lại mỗi phút",
+        "no SunSpec map found on the device yet, asked again every minute",
+      ),
+    };
   }
   if (meter.isAnswering) {
     if (!meter.blocks.some(({ state }) => state === "set-aside")) {
@@ -33,7 +39,7 @@ export function meterWords(meter: MeterFacts, now: Now): StateWords {
       text: both("đang trả lời, có thanh ghi phải bỏ qua", "answering, some registers are set aside"),
     };
   }
-  const what = SILENT[kindOf(lastError?.words ?? "")];
+  const what = SILENT[kind];
   if (lastAnswer_ms === null) {
     const said = both(`${what.vi} từ khi agent chạy`, `${what.en} since the agent started`);
     return { level: "bad", text: withRetry(said, backoffUntil_ms, now) };
@@ -47,7 +53,11 @@ function isNew({ isAnswering, lastPollDuration_ms, lastError }: MeterFacts): boo
   return !isAnswering && lastPollDuration_ms === null && lastError === null;
 }
 
-const SILENT: Readonly<Record<ExchangeFailure, Text>> = {
+/** What the poller's words tell of; `no-map` is a device that answers and is no SunSpec device. */
+export type Failure = ExchangeFailure | "no-map";
+
+const SILENT: Readonly<Record<Failure, Text>> = {
+  "no-map": both("chưa tìm thấy bản đồ SunSpec", "without a SunSpec map"),
   timeout: both("không trả lời", "not answering"),
   exception: both("từ chối mọi câu hỏi", "refusing every read"),
   garbled: both("trả lời hỏng", "answering garbage"),
@@ -60,8 +70,14 @@ function withRetry(text: Text, at_ms: EpochMs | null, { now_ms }: Now): Text {
   return both(`${text.vi}, hỏi lại sau ${wait.vi}`, `${text.en}, asked again in ${wait.en}`);
 }
 
-/** Which failure the words of `poll/words.ts` tell of: they begin with it. */
-export function kindOf(words: string): ExchangeFailure {
+const MAP_NOT_FOUND = "its register map was not found: ";
+
+/** Which failure the poller's words tell of: they begin with it. Looking for a map names it after the colon. */
+export function kindOf(words: string): Failure {
+  if (words.startsWith(MAP_NOT_FOUND)) {
+    const why = words.slice(MAP_NOT_FOUND.length);
+    return why === "timeout" || why === "garbled" || why === "unreachable" ? why : "no-map";
+  }
   if (/^exception \d+/.test(words)) return "exception";
   if (words.startsWith("garbled")) return "garbled";
   return words.startsWith("not reachable") ? "unreachable" : "timeout";
@@ -82,7 +98,11 @@ const EXCEPTIONS: Readonly<Record<number, Text>> = {
   ),
 };
 
-const FAILURES: Readonly<Record<Exclude<ExchangeFailure, "exception">, Text>> = {
+const FAILURES: Readonly<Record<Exclude<Failure, "exception">, Text>> = {
+  "no-map": both(
+    "không có bản đồ SunSpec cần tìm: bật SunSpec trên thiết bị, kiểm tra model và số unit",
+    "not the SunSpec map that was looked for: switch SunSpec on at the device, check model and unit number",
+  ),
   timeout: both(
     "hết giờ chờ mà không có trả lời: kiểm tra nguồn, dây, số unit, tốc độ",
     "no answer in time: check power, wiring, unit number and speed",

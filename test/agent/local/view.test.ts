@@ -47,12 +47,24 @@ describe("a meter in words", () => {
   });
 
   test("whose map was not found", () => {
-    const { level, text } = meterWords(
-      meter({ definition: null, isAnswering: false, lastError: null, backoffUntil_ms: NOW + 44_000 }),
-      now,
+    const looking = (why: string) =>
+      meter({
+        definition: null,
+        isAnswering: false,
+        lastAnswer_ms: null,
+        lastPollDuration_ms: null,
+        lastError: { words: `its register map was not found: ${why}`, at_ms: NOW - 5000 },
+      });
+    for (const why of ["no SunSpec marker at 40000, 50000, 0", "exception"]) {
+      const { level, text } = meterWords(looking(why), now);
+      expect(level).toBe("watch");
+      expect(text.vi).toBe("chưa tìm thấy bản đồ SunSpec trên thiết bị, hỏi lại mỗi phút");
+    }
+    expect(meterView(looking("exception"), now).lastError?.text.en).toContain("switch SunSpec on at the device");
+    expect(meterWords(looking("timeout"), now).text.en).toBe(
+      "not answering since the agent started, being asked again",
     );
-    expect(level).toBe("watch");
-    expect(text.vi).toBe("chưa tìm thấy bản đồ SunSpec trên thiết bị, hỏi lại sau 44\u00a0s");
+    expect(meterWords(looking("unreachable"), now).level).toBe("bad");
   });
 
   test("that was not asked yet", () => {
