@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "vitest";
 import type { GoldenVector } from "../../core/model/meterModel.ts";
 import type { Bus } from "../../core/ports.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
-import { probe } from "../../drivers/probe.ts";
+import { probe, withRegisters } from "../../drivers/probe.ts";
 import { model, register } from "./devices.ts";
 import { foreignServer, type Image, rawServer, rtuFrame, type TestServer } from "./modbus/servers.ts";
 import { allModels, modelOf } from "./models.ts";
@@ -154,4 +154,19 @@ test("a device that is no SunSpec device has every register unread with the reas
   const result = await probe(await serving("tcp", new Map()), 1, modelOf("sunspec-inverter-101-103"));
   expect(result.readings).toEqual([]);
   expect(result.unread[0]!.why).toMatch(/no SunSpec marker at 40000, 50000, 0/);
+});
+
+test("the pause is kept on the way through a SunSpec chain too", async () => {
+  const waits: number[] = [];
+  const one = { ...modelOf("sunspec-inverter-101-103"), timing: { min_gap_ms: 70 } };
+  await probe(await serving("tcp", new Map()), 1, one, { wait: async (ms) => void waits.push(ms) });
+  expect(waits).toEqual([70, 70]);
+});
+
+test("a part of a model keeps the registers that scale it", () => {
+  const names = (id: string, wanted: string) =>
+    withRegisters(modelOf(id), ({ name }) => name === wanted).registers.map(({ name }) => name);
+  expect(names("chint-dtsu666", "active_power_total")).toEqual(["ct_ratio", "vt_ratio", "active_power_total"]);
+  expect(names("sunspec-meter-201-204", "frequency")).toEqual(["frequency", "frequency_scale_exp"]);
+  expect(names("eastron-sdm630", "frequency")).toEqual(["frequency"]);
 });
