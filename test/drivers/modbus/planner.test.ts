@@ -1,7 +1,14 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ModelLimits, Register } from "../../../core/model/meterModel.ts";
-import { planFor, planReads } from "../../../drivers/modbus/planner.ts";
+import {
+  type Avoided,
+  halves,
+  NOTHING_AVOIDED,
+  planFor,
+  planReads,
+  SERIAL_COST,
+} from "../../../drivers/modbus/planner.ts";
 import { register } from "../devices.ts";
 import { allModels } from "../models.ts";
 
@@ -61,6 +68,35 @@ test("each period is planned by itself, the shortest first", () => {
   ]);
 });
 
+describe("what a meter refuses", () => {
+  const avoiding = (registers: readonly Register[], avoided: Partial<Avoided>, limits: Partial<ModelLimits> = {}) =>
+    planReads(polled(registers), { ...LIMITS, ...limits }, SERIAL_COST, { ...NOTHING_AVOIDED, ...avoided }).map(
+      ({ address, count }) => [address, count],
+    );
+  const four = [at(0), at(1), at(2), at(3)];
+
+  test("is not read, and not spanned as a gap either", () => {
+    expect(avoiding(four, { registers: [at(1)] })).toEqual([
+      [0, 1],
+      [2, 2],
+    ]);
+    expect(avoiding(four, { registers: [at(1)] }, { max_gap: 5 })).toHaveLength(2);
+    expect(avoiding(four, { registers: [at(1, "u16", { fc: 4 })] })).toEqual([[0, 4]]);
+  });
+
+  test("is cut where it was found to be two, and no longer than it was found to be", () => {
+    expect(avoiding(four, { cuts: [{ fc: 3, address: 2 }] })).toEqual([
+      [0, 2],
+      [2, 2],
+    ]);
+    expect(avoiding(four, { max_registers_per_read: 3 }).every(([, count]) => count! <= 3)).toBe(true);
+  });
+
+  test("stops no value from being read alone", () => {
+    expect(avoiding([at(0, "u64")], { max_registers_per_read: 2, cuts: [{ fc: 3, address: 2 }] })).toEqual([[0, 4]]);
+  });
+});
+
 const anyRegisters = fc
   .array(
     fc.record({
@@ -107,6 +143,22 @@ test("any plan covers each register once and whole, keeps the limits and touches
         for (let address = block.address; address < block.address + block.count - padding; address++) {
           gap = defined.has(address) ? 0 : gap + 1;
           expect(gap).toBeLessThanOrEqual(limits.max_gap);
+        }
+      }
+    }),
+  );
+});
+
+test("the halves of a block hold its registers between them, each once and in order", () => {
+  fc.assert(
+    fc.property(anyRegisters, anyLimits, (registers, limits) => {
+      for (const block of planReads(polled(registers), limits)) {
+        const parts = halves(block, limits);
+        if (block.registers.length === 1) expect(parts).toBeNull();
+        else {
+          expect(parts!.flatMap((part) => part.registers)).toEqual(block.registers);
+          expect(Math.abs(parts![0].registers.length - parts![1].registers.length)).toBeLessThanOrEqual(1);
+          for (const part of parts!) expect(part.count).toBeLessThanOrEqual(block.count);
         }
       }
     }),
