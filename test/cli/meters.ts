@@ -1,9 +1,13 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach } from "vitest";
 import { loadModelLibrary } from "../../config/models.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
 import type { SimMeterSpec } from "../../hw-sim/simConfig.ts";
-import { foreignServer, rawServer } from "../drivers/modbus/servers.ts";
+import { foreignServer, rawServer, rtuFrame } from "../drivers/modbus/servers.ts";
 
 /** Meters on real sockets for the commands that read them; closed after each test. */
 const open: { close(): Promise<void> }[] = [];
@@ -42,6 +46,41 @@ export async function foreignMeter(spaces: { readonly holding?: Words; readonly 
 /** Accepts connections and never answers. */
 export async function silentMeter(): Promise<string> {
   return `tcp://127.0.0.1:${kept(await rawServer(() => {})).port}`;
+}
+
+/** A pseudo-terminal (made by socat) with an RTU meter of unit 9 at its other end; every other unit is silent. */
+export async function serialMeter(input: Words): Promise<string> {
+  const image = imageOf(input);
+  const server = kept(
+    await rawServer((request, socket) => {
+      const [unit = 0, code = 0] = request;
+      if (unit !== 9) return;
+      const words = Array.from({ length: request.readUInt16BE(4) }, (_, i) => image.get(request.readUInt16BE(2) + i));
+      const bytes = words.flatMap((word) => (word === undefined ? [] : [word >> 8, word & 0xff]));
+      const isKnown = code === 4 && bytes.length === 2 * words.length;
+      socket.write(rtuFrame(isKnown ? [unit, code, bytes.length, ...bytes] : [unit, code | 0x80, 2]));
+    }),
+  );
+  const folder = mkdtempSync(join(tmpdir(), "khuxanh-line-"));
+  const path = join(folder, "line");
+  // -d -d: it says when the line stands.
+  const socat = spawn("socat", ["-d", "-d", `pty,raw,echo=0,link=${path}`, `tcp:127.0.0.1:${server.port}`]);
+  kept({
+    async close() {
+      const ended = new Promise((resolve) => socat.once("close", resolve));
+      socat.kill();
+      await ended;
+      rmSync(folder, { recursive: true });
+    },
+  });
+  await new Promise<void>((resolve) => {
+    let said = "";
+    socat.stderr.on("data", (chunk) => {
+      said += chunk;
+      if (said.includes("starting data transfer loop")) resolve();
+    });
+  });
+  return `rtu://${path}`;
 }
 
 function imageOf(words: Words): ReadonlyMap<number, number> {

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { freePort, khuxanhRun } from "../e2e/processes.ts";
-import { foreignMeter, SDM630_INPUT, silentMeter, simulatedMeters } from "./meters.ts";
+import { isRequired, pathOf } from "../services.ts";
+import { foreignMeter, SDM630_INPUT, serialMeter, silentMeter, simulatedMeters } from "./meters.ts";
+
+const skipped = pathOf("socat") === null && !isRequired ? "skipped: needs socat" : "";
 
 test("scan finds the meters of a gateway and says which are silent, with nothing else on a pipe", async () => {
   const url = await simulatedMeters(
@@ -56,6 +59,21 @@ test.each([
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(words);
 });
+
+test.skipIf(skipped !== "")(
+  `scan finds a meter on a serial line and the setting it answered at, the commonest first ${skipped}`,
+  async () => {
+    const url = await serialMeter(SDM630_INPUT);
+    const { code, stdout } = await khuxanhRun("scan", url, "--units", "8-9", "--json");
+    expect(code).toBe(0);
+    const { found, silent, serial } = JSON.parse(stdout);
+    expect(found.map(({ unit, model }: { unit: number; model: string }) => [unit, model])).toEqual([
+      [9, "eastron-sdm630"],
+    ]);
+    expect([silent, serial]).toEqual([[8], "baud=9600&parity=none"]);
+  },
+  60_000,
+);
 
 test("help says that it only reads", async () => {
   const { code, stdout } = await khuxanhRun("scan", "--help");
