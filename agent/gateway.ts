@@ -9,7 +9,7 @@ import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
 import { defineDevice } from "../drivers/define.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
-import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
+import { type BlockRead, costOn, planFor, type ReadCost, SERIAL_COST } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
@@ -60,6 +60,7 @@ const HISTORY_BACKLOG_MAX = 4000;
 const CATCH_UP_MS = 20;
 
 interface MeterRuntime {
+  readonly bus: BusConfig["url"];
   readonly config: MeterConfig;
   readonly timeout_ms: number;
   readonly last: Map<QuantityId, Reading>;
@@ -124,6 +125,7 @@ export class Gateway {
     this.#buses = options.config.buses.map((config) => ({
       config,
       meters: config.meters.map((meter) => ({
+        bus: config.url,
         config: meter,
         timeout_ms: config.timeout_ms,
         last: new Map(),
@@ -139,7 +141,7 @@ export class Gateway {
   }
 
   #startWorker(url: string, first: BusConfig, others: readonly BusConfig[]): BusWorker {
-    const { openBus, clock, log } = this.#o;
+    const { openBus, clock, timers, log } = this.#o;
     const listed = [first, ...others].flatMap(({ meters }) => meters);
     return new BusWorker({
       id: first.id,
@@ -148,6 +150,7 @@ export class Gateway {
       bus: openBus(first),
       clock,
       log,
+      pause: (length_ms) => new Promise((resolve) => timers.after(length_ms, resolve)),
       meters: listed.map(({ id }) => this.#workerMeter(this.#meters.get(id)!)),
       onSample: (device, sample) => this.#take(device, sample),
       onLearned: (device, text) => this.#unsavedPlans.set(learnedKey(device), text),
@@ -165,13 +168,15 @@ export class Gateway {
       timeout_ms: meter.timeout_ms,
       model: model.id,
       every_ms: Math.min(every.power_ms, every.energy_ms),
-      map: meter.defined === null ? (bus) => this.#findMap(bus, meter) : this.#found(meter.defined),
+      // A TCP device or gateway keeps the pauses of the line behind it by itself.
+      min_gap_ms: meter.bus.kind === "tcp" ? 0 : model.timing.min_gap_ms,
+      map: meter.defined === null ? (bus) => this.#findMap(bus, meter) : this.#found(meter, meter.defined),
     };
   }
 
-  #found({ definition, model }: Defined): Found {
+  #found({ bus }: MeterRuntime, { definition, model }: Defined): Found {
     const learned = this.#o.journal.getState(learnedKey(definition.device));
-    return { kind: "found", definition, limits: model.limits, learned };
+    return { kind: "found", definition, limits: model.limits, cost: costOf(bus, model), learned };
   }
 
   /** Begins the heartbeat, aligned to the wall clock. */
@@ -323,14 +328,14 @@ export class Gateway {
 
   /** Looks for a SunSpec map on the meter. */
   async #findMap(bus: Bus, meter: MeterRuntime): Promise<Found | { readonly kind: "unknown"; readonly why: string }> {
-    if (meter.defined !== null) return this.#found(meter.defined);
+    if (meter.defined !== null) return this.#found(meter, meter.defined);
     const model = this.#o.resolveModel(meter.config.model);
     if (model.discovery === undefined) return { kind: "unknown", why: "the model has none" };
     const result = await discover(bus, meter.config.unit, model.discovery, meter.timeout_ms);
     if (result.kind === "absent") return { kind: "unknown", why: result.why };
     if (result.kind === "silent") return { kind: "unknown", why: result.reply.kind };
     meter.defined ??= this.#define(meter, resolveDiscovery(model, result.found));
-    return this.#found(meter.defined);
+    return this.#found(meter, meter.defined);
   }
 
   #define(meter: MeterRuntime, model: MeterModel): Defined {
@@ -516,6 +521,11 @@ function liveDevice(meter: MeterRuntime, { definition, hash }: Defined): LiveDev
 function polledOnce(definition: DeviceDefinition): DeviceDefinition {
   const counters = definition.counters.map((counter) => ({ ...counter, poll_ms: definition.interval_ms }));
   return { ...definition, counters };
+}
+
+/** Behind a TCP address there is often a serial line of unknown speed: it is taken for an ordinary one. */
+function costOf(bus: BusConfig["url"], { timing }: MeterModel): ReadCost {
+  return bus.kind === "rtu" ? costOn({ kind: "serial", baud: bus.baud }, timing.min_gap_ms) : SERIAL_COST;
 }
 
 async function pollAll(

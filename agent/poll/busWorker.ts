@@ -3,7 +3,7 @@ import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { ModelLimits } from "../../core/model/meterModel.ts";
 import type { Bus, BusRead, BusReply, Clock, Log } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
-import type { BlockRead, PollGroup } from "../../drivers/modbus/planner.ts";
+import type { BlockRead, PollGroup, ReadCost } from "../../drivers/modbus/planner.ts";
 import { afterSilence, type Backoff, isHeld } from "./backoff.ts";
 import { holdsCounter, isDue, nextDue_ms } from "./due.ts";
 import {
@@ -41,6 +41,8 @@ export interface BusWorkerOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
+  /** Transport time. */
+  readonly pause: (length_ms: number) => Promise<void>;
   readonly meters: readonly WorkerMeter[];
   readonly onSample: (device: string, sample: Sample) => void;
   /** The plan of a meter changed by what its answers taught: text to keep and to give to {@link Found.learned} next time. */
@@ -53,6 +55,8 @@ export interface WorkerMeter extends Asked {
   readonly model: string;
   /** The shortest period it is polled with. */
   readonly every_ms: number;
+  /** Pause it asks for between a reply and the next request on its line. */
+  readonly min_gap_ms: number;
   /** What it is, or how to find out by asking it. */
   readonly map: Found | ((bus: Bus) => Promise<Found | { readonly kind: "unknown"; readonly why: string }>);
 }
@@ -61,6 +65,7 @@ export interface Found {
   readonly kind: "found";
   readonly definition: DeviceDefinition;
   readonly limits: ModelLimits;
+  readonly cost: ReadCost;
   readonly learned: string | null;
 }
 
@@ -132,6 +137,8 @@ export class BusWorker {
   #usableFrom_ms = 0;
   #clockOffset_ms = Number.NaN;
   #quickWasLast = false;
+  /** Monotonic end of the last exchange. */
+  #quietFrom_ms = Number.NEGATIVE_INFINITY;
   #lateness_ms = 0;
   #latenessAt_ms = 0;
   #overruns = 0;
@@ -419,11 +426,19 @@ export class BusWorker {
     log.warn("bus.overload", { bus: id, leftOut, cycle_ms, needed_ms, available_ms, lateFor: meter.of.device });
   }
 
+  /** The line has been quiet for as long as the meter asks for. */
+  async #keepGap(min_gap_ms: number): Promise<void> {
+    if (min_gap_ms <= 0) return;
+    const wait_ms = this.#quietFrom_ms + min_gap_ms - this.#o.clock.mono_ms();
+    if (wait_ms > 0) await this.#o.pause(Math.min(wait_ms, min_gap_ms));
+  }
+
   async #read(request: BusRead): Promise<BusReply> {
     const { bus, clock } = this.#o;
     const from_ms = clock.mono_ms();
     const reply = await bus.read(request);
-    this.#load.used(from_ms, clock.mono_ms());
+    this.#quietFrom_ms = clock.mono_ms();
+    this.#load.used(from_ms, this.#quietFrom_ms);
     if (reply.kind === "unreachable") this.#unreachable += 1;
     else {
       this.#unreachable = 0;
@@ -437,6 +452,7 @@ export class BusWorker {
     const { clock } = this.#o;
     const { unit, timeout_ms } = meter.of;
     const { fc, address, count } = block;
+    await this.#keepGap(meter.of.min_gap_ms);
     const from_ms = clock.mono_ms();
     const reply = await this.#read({ unit, fc, address, count, timeout_ms });
     const took_ms = clock.mono_ms() - from_ms;
@@ -600,9 +616,9 @@ function blockStatuses({ blockTook_ms }: Runtime, plan: Plan): readonly BlockSta
   return [...asked, ...aside];
 }
 
-function adopt(meter: Runtime, { definition, limits, learned }: Found): void {
+function adopt(meter: Runtime, { definition, limits, cost, learned }: Found): void {
   meter.definition = definition;
-  meter.plan = restoreLearned(startPlan(definition, limits), definition, learned);
+  meter.plan = restoreLearned(startPlan(definition, limits, cost), definition, learned);
   meter.due_ms = meter.plan.groups.map(() => Number.NEGATIVE_INFINITY);
 }
 

@@ -20,6 +20,7 @@ import {
   halves,
   type PollGroup,
   planFor,
+  type ReadCost,
   SERIAL_COST,
 } from "../../drivers/modbus/planner.ts";
 
@@ -71,6 +72,7 @@ interface Trial {
 export interface Plan {
   readonly registers: readonly PolledRegister[];
   readonly limits: ModelLimits;
+  readonly cost: ReadCost;
   readonly groups: readonly PollGroup[];
   readonly learned: Learned;
   /** Blocks that came out of halving and have not answered yet; empty = the plan is settled. */
@@ -80,8 +82,12 @@ export interface Plan {
 
 const NOTHING: Learned = { aside: [], cuts: [], longest: null };
 
-export function startPlan({ registers }: Pick<DeviceDefinition, "registers">, limits: ModelLimits): Plan {
-  return settled({ registers, limits, groups: [], learned: NOTHING, suspects: new Set(), trials: [] });
+export function startPlan(
+  { registers }: Pick<DeviceDefinition, "registers">,
+  limits: ModelLimits,
+  cost: ReadCost = SERIAL_COST,
+): Plan {
+  return settled({ registers, limits, cost, groups: [], learned: NOTHING, suspects: new Set(), trials: [] });
 }
 
 /** A block was answered with words. */
@@ -258,7 +264,7 @@ function settled(plan: Plan): Plan {
     registers: aside.map(({ register }) => register),
     max_registers_per_read: longest?.registers ?? null,
   };
-  return { ...plan, groups: planFor(plan, plan.limits, SERIAL_COST, avoided), suspects: new Set(), trials: [] };
+  return { ...plan, groups: planFor(plan, plan.limits, plan.cost, avoided), suspects: new Set(), trials: [] };
 }
 
 function readOf(register: Register, limits: ModelLimits): BlockRead {

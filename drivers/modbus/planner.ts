@@ -10,6 +10,7 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceDefinition, PolledRegister } from "../../core/model/deviceDefinition.ts";
 import type { FunctionCode, ModelLimits, Register } from "../../core/model/meterModel.ts";
+import { exchangeTime, type Wire } from "../wireTime.ts";
 
 export interface BlockRead {
   readonly fc: FunctionCode;
@@ -25,7 +26,7 @@ export interface PollGroup {
   readonly blocks: readonly BlockRead[];
 }
 
-/** What an exchange costs, in the time one register takes on the line. */
+/** What an exchange costs; only the proportion counts. */
 export interface ReadCost {
   /** One exchange more: both frames' overhead, silent intervals and the meter's turnaround. */
   readonly exchange: number;
@@ -47,6 +48,12 @@ export const NOTHING_AVOIDED: Avoided = { cuts: [], registers: [], max_registers
 
 /** 9600 baud: a register takes 2 ms; 13 bytes of framing, 8 ms of silence and 20…30 ms of turnaround about 20 of them. */
 export const SERIAL_COST: ReadCost = { exchange: 20, register: 1 };
+
+/** What exchanges cost on this wire, in milliseconds; `min_gap_ms` is the pause the meter asks for. */
+export function costOn(wire: Wire, min_gap_ms: number): ReadCost {
+  const exchange = exchangeTime(0, wire, min_gap_ms).busy_ms;
+  return { exchange, register: exchangeTime(1, wire, min_gap_ms).busy_ms - exchange };
+}
 
 /** The reads of every period of a definition, shortest period first. */
 export function planFor(

@@ -324,6 +324,20 @@ describe("a meter whose map must be found", () => {
   });
 });
 
+test("the pause a meter asks for is kept before each of its requests, and only there", async () => {
+  const line = new VirtualLine([
+    { unit: 1, behaves: quick, min_gap_ms: 100, energy_ms: 1000 },
+    { unit: 2, behaves: quick, energy_ms: 1000 },
+  ]);
+  await line.run(5000);
+  for (const [i, { unit, at_ms }] of line.asked.entries()) {
+    if (i === 0) continue;
+    const quiet_ms = at_ms - line.asked[i - 1]!.at_ms - 5;
+    if (unit === 1) expect(quiet_ms).toBeGreaterThanOrEqual(100);
+    else expect(quiet_ms).toBe(0);
+  }
+});
+
 test("a worker that is stopped asks nobody any more and closes its bus", async () => {
   const line = new VirtualLine(quickUnits(3));
   await line.run(3000);

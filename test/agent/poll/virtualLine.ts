@@ -4,6 +4,7 @@ import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { ModelLimits, Register } from "../../../core/model/meterModel.ts";
 import type { Bus, BusRead, BusReply, Clock } from "../../../core/ports.ts";
 import type { Sample } from "../../../core/reading/reading.ts";
+import { SERIAL_COST } from "../../../drivers/modbus/planner.ts";
 import { define, register } from "../../drivers/devices.ts";
 import { recordingLog } from "../../e2e/harness.ts";
 
@@ -30,6 +31,7 @@ export interface VirtualMeter {
   readonly timeout_ms?: number;
   readonly registers?: readonly Register[];
   readonly learned?: string;
+  readonly min_gap_ms?: number;
   /** Its map must be found by a read that is answered. */
   readonly mustBeFound?: true;
 }
@@ -94,6 +96,9 @@ export class VirtualLine {
       bus,
       clock,
       log: this.log,
+      pause: async (length_ms) => {
+        this.at_ms += length_ms;
+      },
       meters: meters.map(workerMeter),
       onSample: (_device, sample) => this.samples.push(sample),
       onLearned: (device, text) => this.learned.set(device, text),
@@ -165,12 +170,13 @@ function workerMeter(meter: VirtualMeter): WorkerMeter {
       every_ms: one.kind === "counter" ? energy_ms : power_ms,
     })),
   };
-  const found: Found = { kind: "found", definition, limits: LIMITS, learned };
+  const found: Found = { kind: "found", definition, limits: LIMITS, cost: SERIAL_COST, learned };
   return {
     device,
     unit,
     timeout_ms,
     model: "test-model",
+    min_gap_ms: meter.min_gap_ms ?? 0,
     every_ms: Math.min(power_ms, energy_ms),
     map: meter.mustBeFound === undefined ? found : (bus) => find(bus, unit, timeout_ms, found),
   };

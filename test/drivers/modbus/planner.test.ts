@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ModelLimits, Register } from "../../../core/model/meterModel.ts";
 import {
   type Avoided,
+  costOn,
   halves,
   NOTHING_AVOIDED,
   planFor,
@@ -37,6 +38,15 @@ test("an undefined address ends a block unless the model allows the gap", () => 
 test("a gap that costs more than an exchange is not read although it is allowed", () => {
   expect(spans([at(0), at(40)], { max_gap: 100 })).toHaveLength(2);
   expect(spans([at(0), at(10)], { max_gap: 100 })).toHaveLength(1);
+});
+
+test("a gap is read on a fast line and left out on a slow one, where every register takes its time", () => {
+  const gap: ModelLimits = { ...LIMITS, max_gap: 100 };
+  const blocksAt = (baud: number) =>
+    planReads(polled([at(0), at(30)]), gap, costOn({ kind: "serial", baud }, 0)).length;
+  expect(blocksAt(2400)).toBe(2);
+  expect(blocksAt(38_400)).toBe(1);
+  expect(costOn({ kind: "serial", baud: 9600 }, 0).register).toBeCloseTo(2.29, 2);
 });
 
 test("a long run is cut between values, never inside one", () => {
