@@ -86,7 +86,21 @@ function isTold({ kind, quantity }: Register): boolean {
 function looksWrong(model: MeterModel, snapshot: Snapshot): boolean {
   const against = judge(snapshot).filter(({ fits }) => !fits);
   const isTelltale = ({ what }: Verdict) => what === "frequency" || /^(active_power|current)_(l\d|total)$/.test(what);
-  return isNonsense(model, snapshot) || against.some(isTelltale) || snapshot.missing.has("frequency");
+  return (
+    isNonsense(model, snapshot) ||
+    isEmpty(model, snapshot) ||
+    against.some(isTelltale) ||
+    snapshot.missing.has("frequency")
+  );
+}
+
+/** Nothing but zeros where voltage and frequency should be: Eastron answers the wrong function code without an error. */
+function isEmpty({ registers }: MeterModel, snapshot: Snapshot): boolean {
+  const keys = registers
+    .filter(isMain)
+    .map(keyOf)
+    .filter((key) => /^(voltage_l|frequency$)/.test(key));
+  return keys.length > 0 && keys.every((key) => (snapshot.values.get(key) ?? 0) === 0);
 }
 
 function isNonsense(model: MeterModel, snapshot: Snapshot): boolean {

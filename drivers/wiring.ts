@@ -7,12 +7,14 @@
  *            sign, and no finding where Q shows that the phase feeds in.
  * Source     power factors of exchanged transformers: cos(φ ± 120°) on two phases beside cos φ on the third
  * Limits     a plant with single-phase generation near full output can look like a reversed transformer: `possible`. Three
- *            transformers all moved on by one phase look like feed-in and are not told without a phase sequence register.
+ *            transformers all moved on by one phase look like feed-in: `possible`, and only where the reactive power is leading or
+ *            the import counter stands still, which feed-in by a plant with lagging load does not give.
  */
 export interface WiringFinding {
   readonly fault:
     | "reversed-ct"
     | "swapped-cts"
+    | "rotated-cts"
     | "phase-sequence"
     | "ct-decade"
     | "zero-filled"
@@ -44,7 +46,8 @@ export function wiring(readings: readonly WiringReading[], plate: Nameplate = {}
   const voltage = neutral.length > 0 ? neutral : phaseMissing(readings);
   const swapped = swappedCts(readings);
   const current = swapped.length > 0 ? swapped : reversedCt(readings);
-  return [...voltage, ...phaseSequence(readings), ...current, ...ctOpen(readings), ...ctDecade(readings, plate)];
+  const rotated = current.length > 0 ? current : rotatedCts(readings);
+  return [...voltage, ...phaseSequence(readings), ...rotated, ...ctOpen(readings), ...ctDecade(readings, plate)];
 }
 
 const PHASES = ["l1", "l2", "l3"] as const;
@@ -201,6 +204,44 @@ function swappedCts(readings: readonly WiringReading[]): WiringFinding[] {
       },
     },
   ];
+}
+
+const SAME_ANGLE = Math.PI / 12;
+
+/** All three current transformers moved on by one phase: every phase runs 120° off, so the plant seems to feed in. */
+function rotatedCts(readings: readonly WiringReading[]): WiringFinding[] {
+  if (!readings.every(isRotated)) return [];
+  return [
+    {
+      fault: "rotated-cts",
+      certainty: "possible",
+      phases: PHASES,
+      why: {
+        vi: `Cả ba pha đều âm với hệ số công suất thấp như nhau: dây dòng và dây áp có thể lệch nhau một pha (CT của L1 nằm ở L2, v.v.). ${seen(readings, "active_power", "W")}`,
+        en: `All three phases are negative at the same low power factor: current and voltage may be one phase apart (the transformer of L1 sits on L2, and so on). ${seen(readings, "active_power", "W")}`,
+      },
+    },
+  ];
+}
+
+function isRotated(reading: WiringReading): boolean {
+  const powers = three(reading, "active_power");
+  const sizes = apparent(reading);
+  if (powers === null || sizes === null || !isComparable(sizes) || powers.some((power) => power >= 0)) return false;
+  const angles = powers.map((power, i) => Math.acos(clamp(power / sizes[i]!)));
+  const low = Math.min(...angles);
+  const high = Math.max(...angles);
+  if (high - low > SAME_ANGLE) return false;
+  const reactive = three(reading, "reactive_power");
+  const isLeading = reactive?.every((q, i) => q < -Q_TELLS * sizes[i]!) === true;
+  const imported = reading.get("active_energy_import_total");
+  const exported = reading.get("active_energy_export_total") ?? 0;
+  const neverDraws = imported !== undefined && exported > 0 && imported < 0.01 * exported;
+  // φ − 120° and φ + 120° for loads of 0…40° behind.
+  return (
+    (isLeading && high <= (130 * Math.PI) / 180) ||
+    (neverDraws && low >= (110 * Math.PI) / 180 && high <= (160 * Math.PI) / 180)
+  );
 }
 
 /** A negative phase among positive ones. */

@@ -109,7 +109,7 @@ async function readOften(
 
 /** What the wiring check looks at. */
 function isWiring({ name }: Register): boolean {
-  return /^(voltage_l|current_l|active_power_(l\d|total)|reactive_power_l|frequency|phase_sequence|active_energy_export_total)/.test(
+  return /^(voltage_l|current_l|active_power_(l\d|total)|reactive_power_l|frequency|phase_sequence|active_energy_(import|export)_total)/.test(
     name,
   );
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { MeterModel, Register } from "../../core/model/meterModel.ts";
+import type { Bus } from "../../core/ports.ts";
 import { type Diagnosis, diagnose } from "../../drivers/diagnose.ts";
 import { readModel } from "../../drivers/probe.ts";
 import { MODELS } from "../hw-sim/fixture.ts";
@@ -115,6 +116,19 @@ test("a forgotten integer scale, as on the Chint, moves the decimal point of vol
   );
   expect(mistakes).toEqual(["decade"]);
   expect(found[0]!.evidence.join()).toMatch(/frequency 499?\.?\d* × 0\.1 = (49|50)/);
+});
+
+test("a meter that answers the wrong function code with zeros is told by the right one", async () => {
+  const model = MODELS.get("eastron-sdm630")!;
+  const meter = simulated([{ unit: 1, ...specFor(model) }]);
+  const bus: Bus = {
+    read: async (request) =>
+      request.fc === 4 ? meter.read(request) : { kind: "words", words: new Uint16Array(request.count) },
+    close: async () => {},
+  };
+  const wrong = { ...model, registers: model.registers.map((register) => ({ ...register, fc: 3 as const })) };
+  const found = await diagnose(bus, 1, wrong, await readModel(bus, 1, wrong));
+  expect(found.map(({ mistake }) => mistake)).toEqual(["function-code"]);
 });
 
 test("a meter of another make is no usual mistake", async () => {

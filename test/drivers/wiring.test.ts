@@ -78,6 +78,20 @@ test("two exchanged current transformers show by their power factors", () => {
   expect(faults({ angles: [0, 120, -120], q: "none" })).toEqual([["swapped-cts", "certain", ["l2", "l3"]]]);
 });
 
+test("three transformers one phase on may be told where feed-in would look different", () => {
+  const angles = [25 - 120, 27 - 120, 24 - 120];
+  expect(faults({ angles })).toEqual([["rotated-cts", "possible", ["l1", "l2", "l3"]]]);
+  // The other way round it looks like solar feed-in over a lagging load, unless the plant has never drawn anything.
+  const other = often({ angles: [25 + 120, 27 + 120, 24 + 120] });
+  expect(wiring(other)).toEqual([]);
+  const counted = (imported: number) =>
+    other.map((values) =>
+      new Map(values).set("active_energy_import_total", imported).set("active_energy_export_total", 500),
+    );
+  expect(wiring(counted(0)).map(({ fault }) => fault)).toEqual(["rotated-cts"]);
+  expect(wiring(counted(40_000))).toEqual([]);
+});
+
 test("a meter that reports reverse phase order is believed", () => {
   const turned = often({}).map((values) => new Map(values).set("phase_sequence", -1));
   expect(wiring(turned).map(({ fault }) => fault)).toEqual(["phase-sequence"]);
