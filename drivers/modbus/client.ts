@@ -14,12 +14,12 @@
  * - `unreachable` also ends the read in flight at once when the far side closes, instead of waiting for the timeout.
  *
  * Limits   requests of 1…125 registers (else `RangeError`); no queue limit: each caller awaits its read. An RTU frame
- *          does not say what it answers. One that repeats the frame before is waited out (`drain_ms`); a stray one that copies an
- *          older reply to the same unit, of the same length, and comes while a request waits, passes for its answer unless the
- *          true one follows within `settle_ms`.
+ *          does not say what it answers. One that repeats the frame before makes the question be asked again on a line that is
+ *          clean; a stray one that copies an older reply of the same unit and length, and comes while a request waits, passes for
+ *          its answer unless the true one follows within `settle_ms`.
  */
 import { EventEmitter } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, type OnReadOpts, type Socket } from "node:net";
 import modbusSerial from "modbus-serial";
 import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
 import { crc16, hearRtu, hearTcp, isRepetition } from "./framing.ts";
@@ -38,10 +38,7 @@ export type BusAddress =
 export interface BusOptions {
   /** Longest wait for a connection, ms; a read's own timeout if that is shorter. */
   readonly connect_timeout_ms: number;
-  /**
-   * Silence, ms, that a serial line must keep after a lost reply before the next request, and that must follow an RTU frame
-   * which copies the one before although it should answer another question: networks repeat frames.
-   */
+  /** Silence a serial line must keep after a lost reply before the next request, ms. */
   readonly drain_ms: number;
   /** Silence that must follow an RTU frame inside TCP before it is believed, ms. Serial lines: 3.5 characters. */
   readonly settle_ms: number;
@@ -59,6 +56,8 @@ const SERIAL_TICK_MS = 5;
 /** A line that never falls silent is given up on after this many silences. */
 const DRAINS_MAX = 10;
 
+/** A copy of the frame before, which answered another question: perhaps an answer, perhaps the network's echo of one. */
+const COPY: BusReply = { kind: "garbled", detail: "a copy of the reply before" };
 const CLOSED = "the bus was closed";
 const GONE = "the connection was closed";
 
@@ -80,13 +79,16 @@ export function openBus(address: BusAddress, options: Partial<BusOptions> = {}):
 
 type OpenLine = (timeout_ms: number, abort: AbortSignal) => Promise<Line>;
 
+type Settle = (reply: BusReply) => void;
+
 class ModbusBus implements Bus {
   readonly #open: OpenLine;
   readonly #abort = new AbortController();
+  readonly #queue: { readonly request: BusRead; readonly settle: Settle }[] = [];
   #line: Line | null = null;
-  /** Reads asked for and not yet settled; the last one, for those that come after it. */
-  #waiting = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  #isBusy = false;
+  /** Told when the queue has run empty. */
+  #onIdle: (() => void) | null = null;
 
   constructor(open: OpenLine) {
     this.#open = open;
@@ -94,40 +96,66 @@ class ModbusBus implements Bus {
 
   read(request: BusRead): Promise<BusReply> {
     assertReadable(request);
-    const reply = this.#waiting === 0 ? this.#exchange(request) : this.#turn.then(() => this.#exchange(request));
-    this.#waiting++;
-    this.#turn = reply;
-    return reply;
+    return new Promise((settle) => {
+      if (this.#isBusy) this.#queue.push({ request, settle });
+      else this.#start(request, settle);
+    });
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
     this.#line?.end(CLOSED);
-    await this.#turn;
+    if (this.#isBusy) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     await this.#line?.released;
     this.#line = null;
   }
 
-  async #exchange(request: BusRead): Promise<BusReply> {
-    try {
-      const kept = this.#line !== null && this.#line.ended === null;
-      const reply = await this.#askOnce(request);
-      const isStale = kept && reply.kind === "unreachable" && this.#line?.hasHeard === false;
-      return isStale ? await this.#askOnce(request) : reply;
-    } finally {
-      this.#waiting--;
-    }
+  /** The hot path: an open, silent line is asked at once, and a good reply goes straight to its caller. */
+  #start(request: BusRead, settle: Settle): void {
+    this.#isBusy = true;
+    const line = this.#line;
+    if (line === null || line.ended !== null || line.isDirty) return this.#startSlowly(this.#askOnce(request), settle);
+    line.ask(request, (reply) => {
+      if (!line.isDirty && (reply.kind === "words" || reply.kind === "exception")) return this.#finish(reply, settle);
+      this.#startSlowly(this.#afterTrouble(line, reply, request), settle);
+    });
+  }
+
+  #startSlowly(reply: Promise<BusReply>, settle: Settle): void {
+    reply.then((settled) => this.#finish(settled, settle));
+  }
+
+  #finish(reply: BusReply, settle: Settle): void {
+    this.#isBusy = false;
+    settle(reply);
+    const next = this.#queue.shift();
+    if (next !== undefined) this.#start(next.request, next.settle);
+    else this.#onIdle?.();
+  }
+
+  /** On a connection kept from an earlier read: one that proves closed before a byte of an answer is opened once more. */
+  async #afterTrouble(line: Line, reply: BusReply, request: BusRead): Promise<BusReply> {
+    if (reply.kind === "unreachable" && !line.hasHeard) return this.#askOnce(request);
+    await this.#leaveClean(line, reply);
+    return reply === COPY ? this.#askOnce(request) : reply;
   }
 
   async #askOnce(request: BusRead): Promise<BusReply> {
-    if (this.#line === null || this.#line.ended !== null || this.#line.isDirty) {
-      const refusal = await this.#makeReady(request.timeout_ms);
-      if (refusal !== null) return refusal;
-    }
+    const refusal = await this.#makeReady(request.timeout_ms);
+    if (refusal !== null) return refusal;
     const line = this.#line!;
-    const reply = await line.ask(request);
-    if (line.isDirty || reply.kind === "timeout" || reply.kind === "garbled") await line.resynchronise();
-    return reply;
+    const reply = await new Promise<BusReply>((resolve) => line.ask(request, resolve));
+    await this.#leaveClean(line, reply);
+    // A line left clean has no frame before: this happens once.
+    return reply === COPY ? this.#askOnce(request) : reply;
+  }
+
+  async #leaveClean(line: Line, { kind }: BusReply): Promise<void> {
+    if (line.isDirty || kind === "timeout" || kind === "garbled") await line.resynchronise();
   }
 
   /** A line that is open and silent, or why there is none. */
@@ -151,8 +179,6 @@ class ModbusBus implements Bus {
 interface LineKind {
   /** Silence that must follow a reply before it is believed, ms; 0 where frames carry a transaction number. */
   readonly settle_ms: number;
-  /** The same for a frame that copies the one before, which answered another question. */
-  readonly drain_ms: number;
   /** Keeps the event loop awake while a reply is awaited. */
   readonly tick_ms: number;
   /** Lets go of what is below; tells when nothing of it is left open. */
@@ -163,7 +189,8 @@ interface LineKind {
 
 /** The request in flight. */
 interface Pending {
-  readonly resolve: (reply: BusReply) => void;
+  readonly settle: (reply: BusReply) => void;
+  readonly tick: NodeJS.Timeout | undefined;
   /** A reply that waits for the silence behind it. */
   held: BusReply | null;
   quiet: NodeJS.Timeout | undefined;
@@ -229,32 +256,26 @@ class Line {
     clearInterval(tick);
   }
 
-  async ask(request: BusRead): Promise<BusReply> {
-    if (this.#kind.tick_ms === 0) return this.#answer(request);
-    const tick = this.#keepAwake();
-    const reply = await this.#answer(request);
-    clearInterval(tick);
-    return reply;
-  }
-
-  #answer(request: BusRead): Promise<BusReply> {
-    return new Promise((resolve) => {
-      if (this.#ended !== null) return resolve({ kind: "unreachable", detail: this.#ended });
-      const pending: Pending = { resolve, held: null, quiet: undefined };
-      this.#pending = pending;
-      this.#port.ask(request);
-      const client = this.#client as unknown as Reader;
-      client.setID(request.unit);
-      client.setTimeout(request.timeout_ms);
-      const next: Next = (error, result) => {
-        // A request that the end of the line has settled may be called back once more.
-        if (this.#pending !== pending) return;
-        if (error !== null) this.#hold(pending, failureReply(error, this.#port.complaint));
-        else this.#hold(pending, wordsReply(result!.data, request.count));
-      };
-      if (request.fc === 3) client.readHoldingRegisters(request.address, request.count, next);
-      else client.readInputRegisters(request.address, request.count, next);
-    });
+  /** One request at a time: the caller waits for the reply before it asks again. */
+  ask(request: BusRead, settle: (reply: BusReply) => void): void {
+    if (this.#ended !== null) return settle({ kind: "unreachable", detail: this.#ended });
+    const tick = this.#kind.tick_ms === 0 ? undefined : this.#keepAwake();
+    const pending: Pending = { settle, tick, held: null, quiet: undefined };
+    this.#pending = pending;
+    this.#port.ask(request);
+    const client = this.#client as unknown as Reader;
+    client.setID(request.unit);
+    client.setTimeout(request.timeout_ms);
+    const next: Next = (error, result) => {
+      // A request that the end of the line has settled may be called back once more.
+      if (this.#pending !== pending) return;
+      this.#hold(
+        pending,
+        error === null ? wordsReply(result!.data, request.count) : failureReply(error, this.#port.complaint),
+      );
+    };
+    if (request.fc === 3) client.readHoldingRegisters(request.address, request.count, next);
+    else client.readInputRegisters(request.address, request.count, next);
   }
 
   /** What follows an RTU frame at once may be the true answer to the question that this one only seems to answer. */
@@ -263,9 +284,9 @@ class Line {
     if (settle_ms === 0 || (reply.kind !== "words" && reply.kind !== "exception")) return this.#finish(pending, reply);
     pending.held = reply;
     // Refusals look alike; that several follow each other is no wonder.
-    const wait_ms = reply.kind === "words" && this.#port.isCopy ? this.#kind.drain_ms : settle_ms;
+    if (reply.kind === "words" && this.#port.isCopy) return this.#finish(pending, COPY);
     // The immediate comes after bytes that have arrived meanwhile were read: a stalled process has not heard silence.
-    pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), wait_ms);
+    pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), settle_ms);
   }
 
   #believe(pending: Pending): void {
@@ -279,11 +300,12 @@ class Line {
     return { kind: "garbled", detail: "further bytes behind the reply" };
   }
 
-  #finish({ resolve, quiet }: Pending, reply: BusReply): void {
+  #finish({ settle, tick, quiet }: Pending, reply: BusReply): void {
     this.#pending = null;
     this.#port.question = null;
     clearTimeout(quiet);
-    resolve(reply);
+    clearInterval(tick);
+    settle(reply);
   }
 
   #keepAwake(): NodeJS.Timeout {
@@ -303,7 +325,26 @@ type Next = (error: LibraryError | null, result?: { readonly data: readonly numb
 
 function wordsReply(data: readonly number[], count: number): BusReply {
   if (data.length !== count) return { kind: "garbled", detail: `${data.length} registers instead of ${count}` };
-  return { kind: "words", words: new Uint16Array(data) };
+  return { kind: "words", words: wordsOf(data) };
+}
+
+/**
+ * Words of many replies share a buffer: an array with memory of its own costs the collector of garbage more than the reply.
+ * Limits   a reply that is kept keeps 8 KiB
+ */
+const SLAB_WORDS = 4096;
+let slab = new Uint16Array(SLAB_WORDS);
+let slabUsed = 0;
+
+function wordsOf(data: readonly number[]): Uint16Array {
+  if (slabUsed + data.length > SLAB_WORDS) {
+    slab = new Uint16Array(SLAB_WORDS);
+    slabUsed = 0;
+  }
+  const words = slab.subarray(slabUsed, slabUsed + data.length);
+  slabUsed += data.length;
+  for (let i = 0; i < data.length; i++) words[i] = data[i]!;
+  return words;
 }
 
 /** What the library rejects with, as far as it tells. */
@@ -336,12 +377,6 @@ function assertReadable({ unit, address, count, timeout_ms }: BusRead): void {
   if (!inside(address, 0, 0x1_0000 - count)) throw new RangeError(`address ${address} + ${count} is beyond 65536`);
 }
 
-/** What a port needs of a socket or a serial line. */
-interface ByteStream {
-  on(event: "data", heard: (bytes: Buffer) => void): unknown;
-  write(bytes: Uint8Array): unknown;
-}
-
 /** Numbers of Modbus TCP requests, 16 bits. */
 interface Transactions {
   last: number;
@@ -357,7 +392,7 @@ class LinePort extends EventEmitter {
   readonly _transactionIdRead = 1;
   readonly _transactionIdWrite = 1;
   readonly isOpen = true;
-  readonly #stream: ByteStream;
+  readonly #write: (bytes: Uint8Array) => void;
   /** Modbus TCP if there are any, else RTU. */
   readonly #transactions: Transactions | null;
   /** Set while a reply is awaited. */
@@ -374,11 +409,10 @@ class LinePort extends EventEmitter {
   /** The question before it and the RTU frame that answered that one. */
   #last: { readonly question: BusRead; readonly frame: Buffer } | null = null;
 
-  constructor(stream: ByteStream, transactions: Transactions | null) {
+  constructor(write: (bytes: Uint8Array) => void, transactions: Transactions | null) {
     super();
-    this.#stream = stream;
+    this.#write = write;
     this.#transactions = transactions;
-    stream.on("data", (bytes) => this.#heard(bytes));
   }
 
   open(opened: () => void): void {
@@ -407,13 +441,15 @@ class LinePort extends EventEmitter {
   /** Drops what was heard so far. */
   forget(): void {
     this.#rest = NOTHING;
+    this.#frame = NOTHING;
+    this.#last = null;
     this.isDirty = false;
   }
 
   write(frame: Buffer): void {
     const transactions = this.#transactions;
     if (transactions === null) {
-      this.#stream.write(frame);
+      this.#write(frame);
       return;
     }
     const size = frame.length - 2;
@@ -423,14 +459,16 @@ class LinePort extends EventEmitter {
     bytes.writeUInt16BE(0, 2);
     bytes.writeUInt16BE(size, 4);
     frame.copy(bytes, 6, 0, size);
-    this.#stream.write(bytes);
+    this.#write(bytes);
   }
 
-  #heard(bytes: Buffer): void {
+  /** Takes bytes of the line; they are the caller's again afterwards. */
+  hear(bytes: Buffer): void {
     this.hasHeard = true;
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     if (this.#transactions === null) this.#takeRtu();
     else this.#takeTcp(this.#transactions.last);
+    if (this.#rest.length > 0 && this.#rest.buffer === bytes.buffer) this.#rest = Buffer.from(this.#rest);
   }
 
   #takeTcp(transaction: number): void {
@@ -453,7 +491,7 @@ class LinePort extends EventEmitter {
     const heard = hearRtu(this.#rest, this.question);
     if (heard.kind === "garbled") return this.#complain(heard.detail);
     if (heard.kind !== "reply") return;
-    this.#frame = this.#rest.subarray(heard.start, heard.end);
+    this.#frame = Buffer.from(this.#rest.subarray(heard.start, heard.end));
     this.#rest = this.#rest.subarray(heard.end);
     this.emit("data", this.#frame);
     if (this.#rest.length > 0) this.#takeRtu();
@@ -489,14 +527,14 @@ type SocketAddress = Extract<BusAddress, { readonly host: string }>;
 async function openSocket(
   { kind, host, port }: SocketAddress,
   timeout_ms: number,
-  { settle_ms, drain_ms, transactions }: BusOptions & { readonly transactions: Transactions },
+  { settle_ms, transactions }: BusOptions & { readonly transactions: Transactions },
   abort: AbortSignal,
 ): Promise<Line> {
-  const socket = await connected(host, port, timeout_ms, abort);
   const isTcp = kind === "tcp";
-  const line = new Line(new LinePort(socket, isTcp ? transactions : null), {
+  const linePort = new LinePort((bytes) => socket.write(bytes), isTcp ? transactions : null);
+  const socket = await connected({ host, port, hear: (bytes) => linePort.hear(bytes) }, timeout_ms, abort);
+  const line = new Line(linePort, {
     settle_ms: isTcp ? 0 : settle_ms,
-    drain_ms,
     tick_ms: 0,
     release: (done) => {
       if (socket.closed) return done();
@@ -511,9 +549,26 @@ async function openSocket(
   return line;
 }
 
-function connected(host: string, port: number, timeout_ms: number, abort: AbortSignal): Promise<Socket> {
+interface Destination {
+  readonly host: string;
+  readonly port: number;
+  readonly hear: (bytes: Buffer) => void;
+}
+
+/** More than the longest frame; a longer chunk comes in parts. */
+const CHUNK_BYTES = 512;
+
+function connected({ host, port, hear }: Destination, timeout_ms: number, abort: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, signal: abort });
+    // One buffer for all chunks of the socket, and no stream of them: half the cost of receiving.
+    const onread: OnReadOpts = {
+      buffer: Buffer.alloc(CHUNK_BYTES),
+      callback(size, buffer) {
+        hear((buffer as Buffer).subarray(0, size));
+        return true;
+      },
+    };
+    const socket = connect({ host, port, noDelay: true, signal: abort, onread });
     const timer = setTimeout(
       () => socket.destroy(new Error(`no connection to ${host}:${port} in ${timeout_ms} ms`)),
       timeout_ms,
@@ -534,11 +589,12 @@ function connected(host: string, port: number, timeout_ms: number, abort: AbortS
 type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 
 /** The part of `serialport` that is used here. */
-interface SerialStream extends ByteStream {
+interface SerialStream {
   on(event: "data", heard: (bytes: Buffer) => void): unknown;
   on(event: "error", failed: (error: Error) => void): unknown;
   on(event: "close", closed: () => void): unknown;
   removeAllListeners(event: "data"): unknown;
+  write(bytes: Uint8Array): unknown;
   close(done: () => void): void;
   readonly isOpen: boolean;
 }
@@ -550,9 +606,10 @@ async function openSerial({ path, baud, parity, stop_bits }: SerialAddress, drai
   // No public way leads to the serial port under the client; the library's version is pinned. Its bytes come to our port only.
   const stream = (opener as unknown as { readonly _port: { readonly _client: SerialStream } })._port._client;
   stream.removeAllListeners("data");
-  const line = new Line(new LinePort(stream, null), {
+  const linePort = new LinePort((bytes) => stream.write(bytes), null);
+  stream.on("data", (bytes) => linePort.hear(bytes));
+  const line = new Line(linePort, {
     settle_ms: silenceBetweenFrames_ms(baud),
-    drain_ms,
     tick_ms: SERIAL_TICK_MS,
     release: (done) => (stream.isOpen ? stream.close(() => done()) : done()),
     resynchronise: (that) => that.silence(drain_ms),
