@@ -47,7 +47,13 @@ test("a gas counter in counts of unknown volume is refused with what to do", () 
 test("a water meter's float64 totalizer counts litres", () => {
   const definition = defineDevice(modelOf("siemens-mag6000"), setup("water"), ACCOUNT);
   expect(definition.counters).toMatchObject([
-    { quantity: "volume_total_1", tick: { amount: "0.001", unit: "m3" }, modulus: null, rateMax_ticks_per_s: 10_000, float32_ticks_per_unit: null },
+    {
+      quantity: "volume_total_1",
+      tick: { amount: "0.001", unit: "m3" },
+      modulus: null,
+      rateMax_ticks_per_s: 10_000,
+      float32_ticks_per_unit: null,
+    },
   ]);
   expect(definition.registers.find((polled) => polled.register.quantity === "volume_total_1")!.register.type).toBe(
     "f64",
