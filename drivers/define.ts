@@ -107,6 +107,7 @@ function settingsOf(meter: MeterSetup): DeviceSettings {
     ...(meter.ct_ratio === undefined ? {} : { ct_ratio: meter.ct_ratio }),
     ...(meter.vt_ratio === undefined ? {} : { vt_ratio: meter.vt_ratio }),
     ...(meter.m3_per_count === undefined ? {} : { m3_per_count: meter.m3_per_count }),
+    ...(meter.nominal_V === undefined ? {} : { nominal_V: meter.nominal_V }),
     ...(meter.rated_power_W === undefined ? {} : { rated_power_W: meter.rated_power_W }),
     ...(meter.rated_flow_m3_per_h === undefined ? {} : { rated_flow_m3_per_h: meter.rated_flow_m3_per_h }),
     ...(meter.ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: meter.ncv.value, source: meter.ncv.source } }),

@@ -81,6 +81,7 @@ export const meterSchema = section({
   every: every.exactOptional(),
   ct_ratio: positive("Current transformer: primary over secondary, e.g. 80 for 400/5 A").exactOptional(),
   vt_ratio: positive("Voltage transformer: primary over secondary").exactOptional(),
+  nominal_V: positive("Nominal voltage, phase to neutral, e.g. 230; sets the plausibility limit").exactOptional(),
   rated_power_W: positive("Greatest power that can flow, W; sets the plausibility limit").exactOptional(),
   rated_flow_m3_per_h: positive("Greatest flow of gas or water, m³/h; sets the plausibility limit").exactOptional(),
   m3_per_count: positive("Volume of one count of a gas or water counter, m³").exactOptional(),

@@ -57,6 +57,12 @@ const register = section({
   multiply_by: z.array(z.string()).describe("Registers of this file that multiply the value").exactOptional(),
   divide_by: z.array(z.string()).describe("Registers of this file that divide the value").exactOptional(),
   site_factor: text("A ratio the site must configure").exactOptional(),
+  coding: z
+    .literal("four_quadrant")
+    .describe(
+      "The scaled value is a code; four_quadrant: power factor, beyond ±1 it is 2 − |value|, leading, sign kept",
+    )
+    .exactOptional(),
   resettable: z.boolean().describe("The user can clear it").exactOptional(),
   rollover_raw: positive("Raw count at which it wraps to 0").exactOptional(),
   meaning: text("What the value means").exactOptional(),

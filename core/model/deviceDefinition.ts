@@ -44,6 +44,8 @@ export interface DeviceSettings {
   readonly m3_per_count?: number;
   /** Plausibility limit and the counter's greatest credible rate, W. */
   readonly rated_power_W?: number;
+  /** Nominal voltage phase to neutral on the primary side, V: plausibility limit of voltages. */
+  readonly nominal_V?: number;
   /** The same for gas and water: greatest flow, m³/h (normal m³/h where the counter counts those). */
   readonly rated_flow_m3_per_h?: number;
   /** Net calorific value of the gas, MJ per normal m³, with its source. */

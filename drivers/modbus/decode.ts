@@ -200,7 +200,7 @@ function plainSlot(source: RegisterSource, register: Register): Slot {
     exponent: -1,
     multiplyBy: [],
     divideBy: [],
-    fourQuadrant: isFourQuadrant(register),
+    fourQuadrant: register.coding === "four_quadrant",
   };
 }
 
@@ -223,27 +223,29 @@ function low32(raw: string): number {
 }
 
 /**
- * Schneider's total power factor carries the quadrant: beyond ±1 it is 2 − |raw| with the sign kept, leading. Model files
- * mark such a register in its `meaning` with the words "four-quadrant coded".
- */
-function isFourQuadrant(register: Register): boolean {
-  return register.meaning?.startsWith("four-quadrant coded") === true;
-}
-
-/**
  * What a value must look like to count as plausible; outside it is kept and marked `uncertain`.
- * Frequency 45…65 Hz; |power factor| ≤ 1; phase voltage 50…1000 V (times the VT ratio) or exactly 0, a dead phase; |power| ≤
- * 1.2 × rated power, if that is configured.
+ * Frequency 45…65 Hz; |power factor| ≤ 1; phase and line voltage half to 1.3 × nominal, if that is configured, else phase
+ * voltage 50…1000 V (times the VT ratio), or exactly 0, a dead phase; |power| ≤ 1.2 × rated power, if that is configured.
  */
 function boundsOf(quantity: QuantityId, settings: DeviceSettings): Bounds | null {
   if (quantity === "frequency") return { low: 45, high: 65, zero: false };
   if (/^(power_factor|cos_phi)/.test(quantity)) return { low: -1, high: 1, zero: false };
+  const { nominal_V } = settings;
+  if (nominal_V !== undefined && /^(grid_)?voltage_(l[123]|ln_avg)$/.test(quantity)) return aroundNominal(nominal_V);
+  if (nominal_V !== undefined && /^(grid_)?voltage_(l[123]_l[123]|ll_avg)$/.test(quantity)) {
+    return aroundNominal(nominal_V * Math.sqrt(3));
+  }
   if (/^voltage_(l[123]|ln_avg)$/.test(quantity))
     return { low: 50, high: 1000 * Math.max(1, settings.vt_ratio ?? 1), zero: true };
   if (settings.rated_power_W !== undefined && /^(active|reactive|apparent)_power_/.test(quantity)) {
     return { low: -1.2 * settings.rated_power_W, high: 1.2 * settings.rated_power_W, zero: false };
   }
   return null;
+}
+
+/** A deep sag and a swell are still voltages; a decade or √3 beside the nominal one is a wrong register, scale or VT ratio. */
+function aroundNominal(nominal_V: number): Bounds {
+  return { low: 0.5 * nominal_V, high: 1.3 * nominal_V, zero: true };
 }
 
 function countMaxOf({ modulus }: CounterDefinition): number {
@@ -400,7 +402,7 @@ function scaledValue(slot: Slot, words: Uint16Array, offset: number, scales: Flo
   return slot.fourQuadrant ? fourQuadrantFactor(value) : value;
 }
 
-/** Beyond ±2 the code means nothing: left as it is, and implausible. */
+/** Beyond ±1 it is 2 − |code|, leading, sign kept. Beyond ±2 the code means nothing: left as it is, and implausible. */
 function fourQuadrantFactor(code: number): number {
   const size = Math.abs(code);
   return size > 1 && size <= 2 ? Math.sign(code) * (2 - size) : code;

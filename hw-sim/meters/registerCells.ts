@@ -107,7 +107,7 @@ function gaugeEncoder(model: MeterModel, register: Register, encoding: Encoding)
     exponent: encoding.exponents.get(register.scale_exp_address ?? -1) ?? 0,
     factor: register.site_factor === undefined ? 1 : (siteRatio(register.site_factor, encoding.settings) ?? 1),
   };
-  const fourQuadrant = register.meaning?.includes("four-quadrant") === true;
+  const fourQuadrant = register.coding === "four_quadrant";
   return (at_ms) => {
     const gauges = encoding.gauges(at_ms);
     const value = gauges[name] ?? null;

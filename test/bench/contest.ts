@@ -76,7 +76,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function machine(): BenchResult["machine"] {
+export function machine(): BenchResult["machine"] {
   return {
     node: process.versions.node,
     platform: `${platform()}-${arch()}`,

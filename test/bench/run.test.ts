@@ -6,6 +6,7 @@ import { type Bench, median } from "./contest.ts";
 import { decode } from "./decode.ts";
 import { journal } from "./journal.ts";
 import { modbus } from "./modbus.ts";
+import { serialCycle } from "./poll/serialLine.ts";
 
 const run = fileURLToPath(new URL("run.ts", import.meta.url));
 
@@ -31,7 +32,15 @@ test("an unknown name lists the benchmarks and ends with 2", () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [run, "speed", "--json"], { encoding: "utf8" });
   expect(status).toBe(2);
   expect(stdout).toBe("");
-  for (const name of ["codec", "decode", "journal", "modbus"]) expect(stderr).toContain(`  ${name} `);
+  for (const name of ["codec", "decode", "journal", "modbus", "poll"]) expect(stderr).toContain(`  ${name} `);
+});
+
+test("a serial cycle takes the time of its bytes, and a fifth of what one exchange per value would take", async () => {
+  const { cycle_ms, wire_ms, single_ms, exchanges } = await serialCycle();
+  expect(exchanges).toBe(30);
+  expect(cycle_ms / wire_ms).toBeLessThanOrEqual(1.15);
+  expect(cycle_ms / wire_ms).toBeGreaterThanOrEqual(1);
+  expect(single_ms / cycle_ms).toBeGreaterThanOrEqual(5);
 });
 
 test("the median is the middle, or the mean of the two middles", () => {

@@ -79,7 +79,7 @@ test("what may be left out has its written default", () => {
 });
 
 const METER_KEYS =
-  "id, name, unit, model, carrier, role, parent, every, ct_ratio, vt_ratio, rated_power_W, rated_flow_m3_per_h, m3_per_count, ncv";
+  "id, name, unit, model, carrier, role, parent, every, ct_ratio, vt_ratio, nominal_V, rated_power_W, rated_flow_m3_per_h, m3_per_count, ncv";
 
 test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
   [

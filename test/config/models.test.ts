@@ -47,7 +47,7 @@ test("all 33 models of the reference are in the library", () => {
 test.each([...library.values()])("$id is complete: words, units, scales, limits, a version", (model) => {
   expect(model.version).toMatch(/^[0-9a-f]{8}$/);
   expect(model.limits.max_registers_per_read).toBeLessThanOrEqual(125);
-  expect(model.proven).toBe(model.golden.length > 0);
+  if (model.proven) expect(model.golden.length).toBeGreaterThan(0);
   for (const register of model.registers) {
     expect(register.words).toBeGreaterThan(0);
     expect(register.address + register.words).toBeLessThanOrEqual(65_536);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Register } from "../../../core/model/meterModel.ts";
+import type { QuantityId } from "../../../core/units/quantities.ts";
 import { defineDevice } from "../../../drivers/define.ts";
 import { compileDefinition, decodeRegister } from "../../../drivers/modbus/decode.ts";
 import { ACCOUNT, decodeWords, define, model, register, setup } from "../devices.ts";
@@ -31,10 +32,7 @@ test("text ends at the first NUL or the padding", () => {
   expect(decodeRegister(shape, Uint16Array.of(0x4142, 0x2020, 0x2020, 0x2020), 0)).toBe("AB");
 });
 
-const gauge = (
-  name: "frequency" | "voltage_l1" | "active_power_total" | "power_factor_total",
-  parts: Partial<Register>,
-) => register({ name, quantity: name, type: "i16", ...parts });
+const gauge = (name: QuantityId, parts: Partial<Register>) => register({ name, quantity: name, type: "i16", ...parts });
 
 test("decimal scales give the decimal they mean, not a binary neighbour", () => {
   const definition = define([gauge("voltage_l1", { type: "u16", scale: 0.1, unit: "V" })]);
@@ -139,7 +137,7 @@ test.each([
   [1.25, 0.75],
   [-1.25, -0.75],
 ])("a four-quadrant power factor of %d means %d", (raw, value) => {
-  const coded = gauge("power_factor_total", { type: "f64", meaning: "four-quadrant coded, see quirks" });
+  const coded = gauge("power_factor_total", { type: "f64", coding: "four_quadrant" });
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, raw);
   const words = [0, 2, 4, 6].map((at) => view.getUint16(at));
@@ -175,8 +173,23 @@ test("behind a voltage transformer phase voltages are believed up to its ratio",
   expect(decodeWords(definition, { 0: [12_700] }).get("voltage_l1")!.quality).toBe("good");
 });
 
+test.each([
+  ["voltage_l1", 229, "good"],
+  ["voltage_l1", 114, "uncertain"],
+  ["voltage_l1", 115, "good"],
+  ["voltage_l1", 300, "uncertain"],
+  ["voltage_l1", 0, "good"],
+  ["voltage_l1_l2", 400, "good"],
+  ["voltage_l1_l2", 190, "uncertain"],
+  ["voltage_ll_avg", 692, "uncertain"],
+  ["voltage_ln_avg", 23, "uncertain"],
+] as const)("at 230 V nominal, %s of %d V is %s", (name, raw, quality) => {
+  const definition = define([gauge(name, { type: "u16", unit: "V" })], { nominal_V: 230 });
+  expect(decodeWords(definition, { 0: [raw] }).get(name)).toMatchObject({ value: raw, quality });
+});
+
 test("a four-quadrant code beyond 2 stays as it is and is implausible", () => {
-  const coded = gauge("power_factor_total", { type: "u16", meaning: "four-quadrant coded, see quirks" });
+  const coded = gauge("power_factor_total", { type: "u16", coding: "four_quadrant" });
   expect(decodeWords(define([coded]), { 0: [3] }).get("power_factor_total")).toMatchObject({
     value: 3,
     quality: "uncertain",

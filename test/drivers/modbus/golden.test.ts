@@ -1,13 +1,32 @@
 import { expect, test } from "vitest";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { GoldenVector, MeterModel } from "../../../core/model/meterModel.ts";
-import { decodeRegister, decodeSample } from "../../../drivers/modbus/decode.ts";
+import { decodeRegister, decodeSample, readRegisters } from "../../../drivers/modbus/decode.ts";
+import { exactText } from "../../../drivers/ratio.ts";
 import { allModels } from "../models.ts";
 
 const proven = allModels().filter(({ golden }) => golden.length > 0);
 
 test("the models proven by captures are the Eastron SDM630 and SDM120 and the Schneider PM5000", () => {
-  expect(proven.map(({ id }) => id)).toEqual(["eastron-sdm120", "eastron-sdm630", "schneider-pm5000"]);
+  expect(proven.filter((model) => model.proven).map(({ id }) => id)).toEqual([
+    "eastron-sdm120",
+    "eastron-sdm630",
+    "schneider-pm5000",
+  ]);
+});
+
+/** Words that the reference prints with what a naive reader makes of them; they mean "no value". */
+test.each([
+  ["abb-b23-b24", "active_energy_export_total", "FFFF FFFF FFFF FFFF", "184467440737095516.15"],
+  ["sma-inverter", "active_power_total", "8000 0000", "-2147483648"],
+])("%s: %s at %s would read %s and is no value", (id, name, text, naive) => {
+  const model = allModels().find((one) => one.id === id)!;
+  const register = model.registers.find((one) => one.name === name)!;
+  expect(exactText(BigInt(decodeRegister(register, wordsOf(text), 0)), register.scale)).toBe(naive);
+  const source = { device: id, registers: [register], sentinels: model.sentinels, settings: {} };
+  expect(readRegisters(source, [{ fc: register.fc, address: register.address, words: wordsOf(text) }])).toMatchObject([
+    { value: null, quality: "bad", why: "sentinel" },
+  ]);
 });
 
 for (const model of proven) {
