@@ -116,17 +116,37 @@ function registerReading(
   return { register, value, quality: plausible ? "good" : "uncertain", why: plausible ? null : "implausible" };
 }
 
-/** Decodes with a decoder kept per definition object; the same definition is compiled once. */
+/**
+ * Decodes with a decoder kept per definition object. Meters that are read alike (same registers, settings and counters) share
+ * one: fifty meters of a model then need the processor's cache once, not fifty times.
+ */
 export function decodeSample(definition: DeviceDefinition, sample: Sample): Reading[] {
   let decoder = compiled.get(definition);
   if (decoder === undefined) {
-    decoder = compileDefinition(definition);
+    decoder = sharedDecoder(definition);
     compiled.set(definition, decoder);
   }
   return decoder.decode(sample);
 }
 
 const compiled = new WeakMap<DeviceDefinition, Decoder>();
+const shared = new Map<string, Decoder>();
+/** The one longest known makes room; who has it keeps it. */
+const SHARED_MAX = 64;
+
+function sharedDecoder(definition: DeviceDefinition): Decoder {
+  const { registers, sentinels, settings, counters } = definition;
+  const key = JSON.stringify([registers, sentinels, settings, counters], (_, value: unknown) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
+  let decoder = shared.get(key);
+  if (decoder === undefined) {
+    decoder = compileDefinition(definition);
+    for (const oldest of shared.keys()) if (shared.size >= SHARED_MAX) shared.delete(oldest);
+    shared.set(key, decoder);
+  }
+  return decoder;
+}
 
 /** A register made ready for decoding: bits to compare, one fraction to scale with, bounds to believe. */
 interface Slot {

@@ -155,11 +155,14 @@ async function pacedPoll({ meters, registers, blocks, stack }: Extract<Task, { k
 function driversPaced(meters: number, registers: number, limits: ModelLimits): Poll {
   const definition = floatMeter(registers / 2, limits);
   const blocks = planFor(definition, limits).flatMap((group) => group.blocks);
-  const buses = Array.from({ length: meters }, () => openBus({ kind: "tcp", ...at }));
-  const meter = { device: "meter", unit: 1, timeout_ms: TIMEOUT_MS };
+  const lines = Array.from({ length: meters }, (_, i) => ({
+    bus: openBus({ kind: "tcp", ...at }),
+    definition: { ...definition, device: `m${i}` },
+    meter: { device: `m${i}`, unit: 1, timeout_ms: TIMEOUT_MS },
+  }));
   return async () => {
     const read = await Promise.all(
-      buses.map(async (bus) => readingsOf(definition, await pollMeter(bus, meter, blocks, domain))),
+      lines.map(async (line) => readingsOf(line.definition, await pollMeter(line.bus, line.meter, blocks, domain))),
     );
     return read.reduce((sum, values) => sum + values, 0);
   };
@@ -229,8 +232,10 @@ async function run(task: Task): Promise<Spent> {
   let polled = 0;
   let values = 0;
   if (task.kind === "paced") {
+    // A tick that comes late does not put off the next one.
+    const first_ms = firstTick(task);
     for (; polled < task.ticks; polled++) {
-      await nextTick(task);
+      await until(first_ms + polled * task.period_ms);
       values += await poll();
     }
   } else {
@@ -249,9 +254,13 @@ async function run(task: Task): Promise<Spent> {
   };
 }
 
-function nextTick({ period_ms, offset_ms }: Extract<Task, { kind: "paced" }>): Promise<void> {
-  const wait_ms = period_ms - ((Date.now() - offset_ms) % period_ms);
-  return new Promise((resolve) => setTimeout(resolve, wait_ms));
+function firstTick({ period_ms, offset_ms }: Extract<Task, { kind: "paced" }>): number {
+  const now_ms = Date.now();
+  return now_ms + period_ms - ((now_ms - offset_ms) % period_ms);
+}
+
+function until(at_ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, at_ms - Date.now())));
 }
 
 process.on("message", (task: Task) => {

@@ -272,3 +272,17 @@ test("a definition with two registers of one quantity is refused", () => {
   const twice = { ...definition, registers: [...definition.registers, definition.registers[0]!] };
   expect(() => compileDefinition(twice)).toThrow(/two registers carry voltage_l1.*\[INTERNAL\]/);
 });
+
+test("meters that are read alike share a decoder, others do not", () => {
+  const voltage = gauge("voltage_l1", { type: "u16", unit: "V" });
+  const one = define([voltage], { id: "one", rated_power_W: 1000 });
+  const other = { ...define([voltage], { id: "other", nominal_V: 400 }) };
+  const twin = { ...one, device: "twin" };
+  for (const [definition, quality] of [
+    [one, "good"],
+    [other, "uncertain"],
+    [twin, "good"],
+  ] as const) {
+    expect(decodeWords(definition, { 0: [110] }).get("voltage_l1")).toMatchObject({ value: 110, quality });
+  }
+});
