@@ -58,6 +58,8 @@ const HISTORY_COMMIT_SAMPLES = 100;
 /** History waits while this many batches are unconfirmed: the collector must not fall behind live data. */
 const HISTORY_BACKLOG_MAX = 4000;
 const CATCH_UP_MS = 20;
+/** Batches after which every account is saved, closed intervals or not: what a restart replays at most, per meter. */
+const SAVE_EVERY_BATCHES = 2000;
 
 interface MeterRuntime {
   readonly bus: BusConfig["url"];
@@ -114,6 +116,8 @@ export class Gateway {
   #unwritten: JournalEntry[] = [];
   /** Accounts that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
+  /** Batch number up to which every account was last saved. */
+  #savedAt = 0;
   /** What meters taught about their plans since it was last saved. */
   readonly #unsavedPlans = new Map<string, string>();
   #cancelTick: Cancel = () => {};
@@ -222,6 +226,20 @@ export class Gateway {
     await Promise.all(this.#workers.map((worker) => worker.stop()));
     await this.#running;
     this.#commitPending();
+    this.#saveAccounts();
+  }
+
+  /** At a stop nothing is left to replay. What could not be written stays to be replayed from what was. */
+  #saveAccounts(): void {
+    const { journal } = this.#o;
+    if (this.#unwritten.length > 0) return;
+    this.#savedAt = Number.NEGATIVE_INFINITY;
+    const state = this.#accountsToSave(journal.status().nextNumber - 1);
+    try {
+      journal.commit({ entries: [], state: () => state });
+    } catch (error) {
+      this.#o.log.error("journal.write-failed", { error: String(error) });
+    }
   }
 
   /**
@@ -402,15 +420,10 @@ export class Gateway {
     try {
       const numbers = this.#o.journal.commit({
         entries: all,
-        state: (assigned) => [
-          ...this.#unsavedPlans,
-          ...[...this.#unsaved].map(([device, accountant]): [string, string] => [
-            accountKey(device),
-            savedAccount(assigned.at(-1) ?? 0, accountant),
-          ]),
-        ],
+        state: (assigned) => [...this.#unsavedPlans, ...this.#accountsToSave(assigned.at(-1) ?? 0)],
       });
       this.#unwritten = [];
+      this.#savedAt = this.#isSaveDue(numbers.at(-1) ?? 0) ? (numbers.at(-1) ?? 0) : this.#savedAt;
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
@@ -419,6 +432,17 @@ export class Gateway {
       this.#o.log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
       this.#unwritten = this.#shed(all);
     }
+  }
+
+  /** Accounts that closed an interval; and all of them now and then, so that a restart has little to replay. */
+  #accountsToSave(asOf: number): [string, string][] {
+    const all = (): [string, Accountant][] => [...this.#defined()].map((d) => [d.definition.device, d.accountant]);
+    const due = this.#isSaveDue(asOf) ? all() : [...this.#unsaved];
+    return due.map(([device, accountant]) => [accountKey(device), savedAccount(asOf, accountant)]);
+  }
+
+  #isSaveDue(asOf: number): boolean {
+    return asOf - this.#savedAt >= SAVE_EVERY_BATCHES;
   }
 
   #shed(entries: JournalEntry[]): JournalEntry[] {

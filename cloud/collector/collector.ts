@@ -1,5 +1,7 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { KhuXanhError } from "../../core/errors.ts";
+import { intervalStart } from "../../core/interval/calendar.ts";
+import type { Interval } from "../../core/interval/interval.ts";
 import {
   atMost,
   type Clock,
@@ -20,20 +22,21 @@ import {
   nodeCommand,
   rebirthMetric,
 } from "../../core/wire/ack.ts";
-import { counterValue, metricContent, parseTick } from "../../core/wire/content.ts";
+import { counterValue, type DeviceProfile, metricContent, parseTick } from "../../core/wire/content.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { DataType, decodePayload, encodePayload, type Metric, type Payload } from "../../core/wire/payload.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import { encodeState, parseState } from "../../core/wire/state.ts";
 import { ALL_TOPICS_FILTER, parseTopic, topicOf } from "../../core/wire/topics.ts";
-import type {
-  BatchOutcome,
-  GatewayKey,
-  GatewayRow,
-  NewBatch,
-  StoredInterval,
-  Verification,
-  ZoneStore,
+import {
+  BATCH_NUMBER_MAX,
+  type BatchOutcome,
+  type GatewayKey,
+  type GatewayRow,
+  type NewBatch,
+  type StoredInterval,
+  type Verification,
+  type ZoneStore,
 } from "../store/store.ts";
 import type { LiveMeter, LiveValue, LiveView } from "./live.ts";
 import {
@@ -84,6 +87,13 @@ const VERIFY_BUDGET_MS = 12;
 const VERIFY_CHUNK = 60;
 /** More batches than this in VERIFY_MS and comparing steps back: storing and confirming comes first. */
 const VERIFY_IDLE_BATCHES = 20;
+/** Of a message that cannot be decoded this much is kept; the reason is in the beginning. */
+const DEAD_LETTER_BYTES_MAX = 64 * 1024;
+/** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
+const DAY_MS = 86_400_000;
+const AHEAD_MAX_MS = DAY_MS;
+/** 2000-01-01: an interval before it comes from a clock that starts in 1970. */
+const EARLIEST_MS = 946_684_800_000;
 const GATEWAY_ROW_MS = 5_000;
 const NOTIFY_MS = 250;
 /** Decoded batches waiting for a commit that fails (disk full): beyond it new ones are not taken, and so not confirmed. */
@@ -259,9 +269,9 @@ export class Collector implements LiveView {
     try {
       payload = decodePayload(bytes);
     } catch (error) {
-      this.counts.malformed += 1;
-      const code = error instanceof KhuXanhError ? error.code : "WIRE_MALFORMED";
-      this.#o.log.warn("collector.undecodable", { topic: topicText, code });
+      const why = error instanceof KhuXanhError ? error.message : String(error);
+      this.#o.log.warn("collector.undecodable", { topic: topicText, why });
+      this.#setAside(gateway, topicText, why, bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
       this.#askRebirth(node);
       return;
     }
@@ -294,7 +304,11 @@ export class Collector implements LiveView {
   }
 
   #onNodeBirth(gateway: GatewayKey, node: Node, metrics: readonly Metric[]): void {
-    const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64) ?? 0;
+    const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64);
+    if (bdSeq === null) {
+      this.#setAside(gateway, "NBIRTH", "a node birth without bdSeq", encodePayload({ metrics }));
+      return;
+    }
     const epochText = textOf(metrics, MetricName.deliveryEpoch);
     const epoch = epochText !== null && isEpoch(epochText) ? epochText : null;
     // Another epoch is another journal with other aliases: what was born before says nothing about it.
@@ -305,6 +319,9 @@ export class Collector implements LiveView {
       epoch,
       site: textOf(metrics, "Properties/Site"),
       software: textOf(metrics, "Properties/Software"),
+      aliases: new Map(
+        metrics.flatMap(({ name, alias }) => (name === undefined || alias === undefined ? [] : [[name, alias]])),
+      ),
       devices: new Map(),
       isOnline: true,
     };
@@ -347,8 +364,12 @@ export class Collector implements LiveView {
 
   #onNodeData(node: Node, metrics: readonly Metric[]): void {
     if (node.session === null) return this.#askRebirth(node);
-    // Node metrics are aliased; of ours only the two numbers about the backlog change.
-    const [pending, oldest] = metrics;
+    const named = (name: string): Metric | undefined =>
+      metrics.find(
+        (metric) =>
+          metric.name === name || (metric.alias !== undefined && metric.alias === node.session?.aliases.get(name)),
+      );
+    const [pending, oldest] = [named(MetricName.deliveryPending), named(MetricName.deliveryOldest)];
     if (pending?.longValue === undefined) return;
     node.row = {
       ...node.row,
@@ -388,23 +409,16 @@ export class Collector implements LiveView {
     const sent_ms = payload.timestamp_ms ?? this.#o.clock.now_ms();
     const content = this.#contentOf(deviceBorn, payload, sent_ms);
     if (content === "unknown-alias") return this.#askRebirth(node);
+    if (content.malformed !== null) {
+      this.#setAside(session.gateway, topic, content.malformed, bytes);
+      if (content.number !== null) this.#toAck(node, content.number);
+      return;
+    }
     for (const metric of payload.metrics) this.#applyLive(deviceBorn, metric, sent_ms, session.isOnline);
     this.#hasChanged = true;
     if (session.epoch === null || content.number === null) {
       this.counts.foreign += 1;
       return;
-    }
-    if (content.malformed !== null) {
-      this.counts.malformed += 1;
-      this.#o.store.deadLetter({
-        gateway: session.gateway,
-        topic,
-        at_ms: this.#o.clock.now_ms(),
-        code: "WIRE_MALFORMED",
-        why: content.malformed,
-        payload: bytes,
-      });
-      return this.#toAck(node, content.number);
     }
     if (this.#queueBytes > QUEUE_MAX_BYTES) {
       this.counts.refused += 1;
@@ -443,10 +457,14 @@ export class Collector implements LiveView {
       const content = metricContent(device.device, metric, born, sent_ms);
       if (content.kind === "batch") {
         number = content.number;
+        if (number > BATCH_NUMBER_MAX) malformed = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
         continue;
       }
       if (content.kind === "malformed") malformed = content.why;
-      if (content.kind === "interval") intervals.push(content.interval);
+      if (content.kind === "interval") {
+        malformed ??= whyNoInterval(content.interval, device.profile, this.#o.clock.now_ms());
+        intervals.push(content.interval);
+      }
       if (content.kind === "emission") emissions.push(content.emission);
       const { isHistorical: _flag, ...kept } = metric;
       stored.push(kept);
@@ -479,14 +497,37 @@ export class Collector implements LiveView {
     try {
       outcomes = this.#o.store.commitBatches(batches);
     } catch (error) {
-      // Nothing is confirmed, so nothing is lost: the gateways send it again.
-      this.#o.log.error("collector.commit-failed", { batches: batches.length, error: String(error) });
       this.#queue = [];
       this.#queueBytes = 0;
+      this.#o.log.error("collector.commit-failed", { batches: batches.length, error: String(error) });
+      // One batch that can never be stored must not stop the others: alone it fails alone.
+      if (!isDiskTrouble(error)) for (const batch of batches) this.#commitAlone(batch);
+      // Otherwise nothing is confirmed, so nothing is lost: the gateways send it again.
       return;
     }
     this.#queue = [];
     this.#queueBytes = 0;
+    this.#committed(batches, outcomes);
+  }
+
+  #commitAlone(batch: NewBatch): void {
+    try {
+      this.#committed([batch], this.#o.store.commitBatches([batch]));
+    } catch (error) {
+      if (isDiskTrouble(error)) return;
+      this.#setAside(batch.gateway, `${batch.device}`, String(error), batch.payload);
+      this.#toAck(this.#node(batch.gateway), batch.number);
+    }
+  }
+
+  /** Kept whole with the reason, so that it can be confirmed and looked at. */
+  #setAside(gateway: GatewayKey, topic: string, why: string, payload: Uint8Array): void {
+    this.counts.malformed += 1;
+    const at_ms = this.#o.clock.now_ms();
+    this.#o.store.deadLetter({ gateway, topic, at_ms, code: "WIRE_MALFORMED", why, payload });
+  }
+
+  #committed(batches: readonly NewBatch[], outcomes: readonly BatchOutcome[]): void {
     batches.forEach((batch, i) => {
       const node = this.#node(batch.gateway);
       const outcome = outcomes[i];
@@ -649,6 +690,22 @@ export class Collector implements LiveView {
     this.#hasChanged = false;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function isDiskTrouble(error: unknown): boolean {
+  return error instanceof KhuXanhError && (error.code === "DISK_FULL" || error.code === "DISK_UNUSABLE");
+}
+
+/** Why an interval cannot be booked, or null: it must divide its day evenly and lie in a time that can be. */
+function whyNoInterval(interval: Interval, profile: DeviceProfile | null, now_ms: EpochMs): string | null {
+  const { from_ms, to_ms } = interval;
+  if (from_ms < EARLIEST_MS) return `an interval from ${from_ms} ms: before 2000, a clock that was never set`;
+  if (to_ms > now_ms + AHEAD_MAX_MS) return `an interval to ${to_ms} ms: more than a day ahead of us`;
+  if (profile === null) return "an interval of a device whose birth does not say how it counts";
+  // By its own length: a backlog may be older than the present setting.
+  const length_ms = to_ms - from_ms;
+  const isOnGrid = DAY_MS % length_ms === 0 && intervalStart(from_ms, length_ms, profile.time_zone) === from_ms;
+  return isOnGrid ? null : `an interval ${from_ms}…${to_ms} ms that does not lie on a grid of the day`;
 }
 
 function liveValue(reading: Reading, tickText: string | undefined): LiveValue {

@@ -12,6 +12,8 @@ export interface NodeSession {
   readonly epoch: string | null;
   readonly site: string | null;
   readonly software: string | null;
+  /** Name → alias of the node's own metrics. */
+  readonly aliases: ReadonlyMap<string, number>;
   readonly devices: Map<string, DeviceSession>;
   isOnline: boolean;
 }
