@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { nearest } from "../config/nearest.ts";
 import { KhuXanhError } from "../core/errors.ts";
 
 /** One sub-command: its own file under `commands/`, loaded only when asked for. */
@@ -16,14 +17,39 @@ export interface Arguments {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
 }
 
-/** @throws {KhuXanhError} USAGE for an unknown or incomplete option. */
+/** @throws {KhuXanhError} USAGE for an unknown, incomplete or empty option. */
 export function parseCommandLine(args: readonly string[], options: Command["options"]): Arguments {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    return { positionals, values: values as Arguments["values"] };
-  } catch (cause) {
-    throw usage(cause instanceof Error ? (cause.message.split(". ")[0] ?? "") : String(cause));
+  // Not strict: what is wrong is said in our own words.
+  const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: false, tokens: true });
+  for (const token of parsed.tokens) if (token.kind === "option") assertOption(token, options);
+  return { positionals: parsed.positionals, values: parsed.values as Arguments["values"] };
+}
+
+function assertOption(
+  {
+    name,
+    rawName,
+    value,
+    inlineValue,
+  }: Readonly<Record<"name" | "rawName", string>> & {
+    readonly value: string | undefined;
+    readonly inlineValue: boolean | undefined;
+  },
+  options: Command["options"],
+): void {
+  const option = Object.hasOwn(options, name) && rawName.startsWith("--") ? options[name] : undefined;
+  if (option === undefined) {
+    const near = nearest(name, Object.keys(options));
+    throw usage(`there is no option ${rawName}`, near === undefined ? undefined : `Did you mean --${near}?`);
   }
+  if (option.type === "boolean") {
+    if (value !== undefined) throw usage(`${rawName} takes no value`);
+    return;
+  }
+  // `--data --port 1`: what follows is the next option. A negative number is a value, which the command judges.
+  const isNextOption = inlineValue !== true && value !== undefined && /^-(?!\d)./.test(value);
+  if (value === undefined || isNextOption) throw usage(`${rawName} needs a value`);
+  if (value === "") throw usage(`${rawName} is empty`);
 }
 
 export function usage(message: string, hint = "Run the command with --help."): KhuXanhError {

@@ -177,3 +177,17 @@ test("an unknown option and a missing file are wrong usage, said in one line", a
   expect(missing.stderr).toContain("[CONFIG_UNREADABLE]");
   for (const { stderr } of [option, missing]) expect(stderr).not.toMatch(/\n\s+at /);
 });
+
+test.each([
+  [["demo", "--days", "-1"], "--days is -1 (allowed: a whole number from 0 to 400)"],
+  [["demo", "--days=-1"], "--days is -1 (allowed: a whole number from 0 to 400)"],
+  [["demo", "--data", ""], "--data is empty"],
+  [["agent", "--config="], "--config is empty"],
+  [["demo", "--data", "--port", "0"], "--data needs a value"],
+  [["demo", "--days"], "--days needs a value"],
+  [["models", "--json=yes"], "--json takes no value"],
+])("%j is wrong usage, in our own words", async (args, words) => {
+  const { code, stdout, stderr } = await khuxanhRun(...args);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toBe(`khuxanh: ${words} [USAGE]\n  Run the command with --help.\n`);
+});
