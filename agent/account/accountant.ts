@@ -7,7 +7,7 @@ import {
   snapshot,
   takeReading,
 } from "../../core/interval/counterAccount.ts";
-import type { CounterWords, Interval, IntervalCause } from "../../core/interval/interval.ts";
+import type { Boundary, CounterWords, Interval, IntervalCause } from "../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { EpochMs, ExchangeFailure, Reading, Sample } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
@@ -106,7 +106,11 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
       for (const saved of JSON.parse(text, textsAsBigint) as CounterAccount[]) {
         const account = accounts.get(saved.definition.quantity);
         if (account === undefined || !countsTheSame(saved, account)) continue;
-        accounts.set(account.definition.quantity, { ...saved, definition: account.definition });
+        accounts.set(account.definition.quantity, {
+          ...saved,
+          definition: account.definition,
+          opening: withAcross(saved.opening),
+        });
       }
     },
   };
@@ -126,6 +130,11 @@ function accountFor(
     if (result.kind === "no-factor") withoutFactor.push({ interval, why: result.why });
   }
   return { intervals, emissions, withoutFactor };
+}
+
+/** Text saved before boundaries kept the reading across them lacks the key. */
+function withAcross(saved: Boundary | null): Boundary | null {
+  return saved === null ? null : { ...saved, across: saved.across ?? null };
 }
 
 /** Ticks of another size or intervals of another length cannot be gone on with. */

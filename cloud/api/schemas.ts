@@ -16,7 +16,10 @@ export const Measure = z.object({
   coverage_pct: z
     .number()
     .nullable()
-    .describe("measured time / elapsed time of the period, %; null = nothing expected"),
+    .describe(
+      "measured time / elapsed time of the period asked for, %, time before the first reading included; " +
+        "null = nothing of it is over yet, or there is no meter",
+    ),
   estimated_pct: z
     .number()
     .nullable()
@@ -166,12 +169,14 @@ export const Emissions = Period.extend({
   factors: z.array(FactorUse),
 });
 
+const TraceWords = z.object({ fc: z.number(), address: z.number(), hex: z.string(), at: Time });
+
 export const TraceBoundary = z.object({
   count: z.string().describe("register count at the boundary, ticks"),
-  words: z
-    .object({ fc: z.number(), address: z.number(), hex: z.string(), at: Time })
-    .nullable()
-    .describe("register words of the reading it rests on"),
+  words: TraceWords.nullable().describe("register words of the reading it rests on"),
+  across: TraceWords.nullable().describe(
+    "register words of the reading on the other side of the boundary; null when a reading lies on it",
+  ),
 });
 
 export const TraceInterval = z.object({
@@ -286,8 +291,8 @@ export const Completeness = Period.extend({
         z.object({
           from: Time,
           to: Time,
-          coverage_pct: z.number().nullable().describe("measured time / elapsed time, %; null = nothing expected"),
-          expected: z.number().int().describe("intervals that should be here by now"),
+          coverage_pct: z.number().nullable().describe("measured time / elapsed time, %; null = nothing is over yet"),
+          expected: z.number().int().describe("intervals of the step that are over by now"),
           held: z.number().int(),
           incomplete: z.number().int().describe("held, but part of their energy is missing (flag X)"),
           unknown: z.number().int().describe("held, and nothing is known of their energy"),

@@ -13,7 +13,7 @@ import {
 } from "../../core/emission/decimal.ts";
 import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
 import type { Bucket } from "../../core/interval/calendar.ts";
-import type { Boundary } from "../../core/interval/interval.ts";
+import type { Boundary, CounterWords } from "../../core/interval/interval.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
 import type { EmissionSum, StoredEmission, StoredInterval } from "../store/store.ts";
@@ -326,12 +326,12 @@ export function traceInterval(
 
 function boundary(value: Boundary | null, timeZone: string): z.infer<typeof TraceBoundary> | null {
   if (value === null) return null;
-  const { count, words } = value;
-  return {
-    count: String(count),
-    words:
-      words === null
-        ? null
-        : { fc: words.fc, address: words.address, hex: words.hex, at: isoIn(timeZone, words.at_ms) },
-  };
+  const { count, words, across } = value;
+  return { count: String(count), words: wordsAt(words, timeZone), across: wordsAt(across, timeZone) };
+}
+
+function wordsAt(words: CounterWords | null, timeZone: string): z.infer<typeof TraceBoundary>["words"] {
+  return words === null
+    ? null
+    : { fc: words.fc, address: words.address, hex: words.hex, at: isoIn(timeZone, words.at_ms) };
 }

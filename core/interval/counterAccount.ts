@@ -125,17 +125,17 @@ export function takeReading(
     const ticks = ticksUntil(boundary_ms);
     allot(account, boundary_ms - at_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
     const count = delta.kind === "delta" ? wrap(last.count + ticks, account.definition.modulus) : null;
-    const closing = count === null ? null : { count, words };
+    const isOnReading = boundary_ms === reading.at_ms;
+    const closing = count === null ? null : { count, words, across: isOnReading ? null : account.lastWords };
     closed ??= [];
     closed.push(closeInterval(account, closing));
-    const opening =
-      boundary_ms === reading.at_ms
-        ? { count: reading.count, words }
-        : count === null
-          ? null
-          : { count, words: account.lastWords };
+    const opening = isOnReading
+      ? { count: reading.count, words, across: null }
+      : count === null
+        ? null
+        : { count, words: account.lastWords, across: words };
     openNext(account, opening);
-    if (boundary_ms !== reading.at_ms) account.failureWhy = account.sinceLastWhy;
+    if (!isOnReading) account.failureWhy = account.sinceLastWhy;
     at_ms = boundary_ms;
     ticksDone = ticks;
   }
@@ -168,7 +168,7 @@ function startAt(account: CounterAccount, reading: CounterReading, words: Counte
   account.to_ms = account.from_ms + account.interval_ms;
   account.missing_ms = reading.at_ms - account.from_ms;
   account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
-  account.opening = account.missing_ms > 0 ? null : { count: reading.count, words };
+  account.opening = account.missing_ms > 0 ? null : { count: reading.count, words, across: null };
   account.answered = 1;
   account.failures = 0;
   account.failureWhy = null;

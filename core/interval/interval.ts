@@ -34,11 +34,21 @@ export interface CounterWords {
   readonly at_ms: EpochMs;
 }
 
-/** A boundary of an interval: the count there, and the reading it rests on (at or before the opening, at or after the closing). */
+/**
+ * A boundary of an interval: the count there, and the readings it was made of, so that anybody can make it again:
+ * count = before + round-half-even((after − before) × (boundary − t_before) / (t_after − t_before)), modulo the register,
+ * where before and after are the counts in `words` and `across`, whichever is earlier.
+ */
 export interface Boundary {
   /** Count at the boundary, interpolated between the readings around it and rounded to a tick. */
   readonly count: bigint;
+  /** The reading at or before the opening, at or after the closing; null when its words were not kept. */
   readonly words: CounterWords | null;
+  /**
+   * The reading on the other side, when the boundary lies between two readings: the first one after the opening, the last
+   * one before the closing. Null when a reading lies on the boundary, or when its words were not kept.
+   */
+  readonly across: CounterWords | null;
 }
 
 /**

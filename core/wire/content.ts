@@ -306,6 +306,7 @@ function addBoundary(properties: Map<string, PropertyValue>, which: "opening" | 
   if (boundary === null) return;
   properties.set(`${which}Count`, property.int64(boundary.count));
   if (boundary.words !== null) properties.set(which, property.string(formatWords(boundary.words)));
+  if (boundary.across !== null) properties.set(`${which}Across`, property.string(formatWords(boundary.across)));
 }
 
 /** `fc:address:hex@ms`, e.g. `3:3203:0000000000A1B2C3@1760000000000`. */
@@ -449,7 +450,11 @@ function emissionContent(device: string, metric: Metric, born: BornMetric, to_ms
 function boundaryOf(properties: PropertySet, which: "opening" | "closing"): Boundary | null {
   const count = properties.get(`${which}Count`)?.longValue;
   if (count === undefined) return null;
-  return { count: BigInt.asIntN(64, count), words: parseWords(textOf(properties, which) ?? "") };
+  return {
+    count: BigInt.asIntN(64, count),
+    words: parseWords(textOf(properties, which) ?? ""),
+    across: parseWords(textOf(properties, `${which}Across`) ?? ""),
+  };
 }
 
 function textOf(properties: PropertySet, key: string): string | undefined {

@@ -32,8 +32,12 @@ export function interval(index: number, change: Partial<Interval> = {}): Interva
     pollsExpected: 900,
     pollsAnswered: 900,
     cause: null,
-    opening: { count: 1_000n, words: { fc: 3, address: 3203, hex: "00000000000003E8", at_ms: from_ms - 5 } },
-    closing: { count: 251_000n, words: null },
+    opening: {
+      count: 1_000n,
+      words: { fc: 3, address: 3203, hex: "00000000000003E8", at_ms: from_ms - 5 },
+      across: null,
+    },
+    closing: { count: 251_000n, words: null, across: null },
     ...change,
   };
 }
@@ -211,6 +215,21 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       expect(store.intervals(GATEWAY, "nobody", "active_energy_import_total", 0, START_MS, 9)).toEqual([]);
       expect(store.intervalSpan(GATEWAY, "incomer")).toEqual({ from_ms: START_MS, to_ms: START_MS + 3 * QUARTER_MS });
       expect(store.intervalSpan(GATEWAY, "nobody")).toBeNull();
+    });
+
+    test("a boundary comes back with the readings on both sides of it, or on either", () => {
+      const before = { fc: 4 as const, address: 12, hex: "00ABCDEF", at_ms: START_MS - 250 };
+      const after = { fc: 4 as const, address: 12, hex: "00ABCDF1", at_ms: START_MS + 750 };
+      const both = interval(0, {
+        opening: { count: 7n, words: before, across: after },
+        closing: { count: 9n, words: null, across: before },
+      });
+      const one = interval(1, {
+        opening: { count: 9n, words: after, across: null },
+        closing: { count: 9n, words: null, across: null },
+      });
+      store.commitBatches([batch(1, { intervals: [both, one] })]);
+      expect(heldIntervals()).toMatchObject([both, one]);
     });
 
     test("a measured figure is final: a later, different one is an alarm and changes nothing", () => {

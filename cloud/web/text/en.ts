@@ -253,6 +253,7 @@ export const en: Texts = {
     words: "register words",
     readAt: (time) => `read at ${time}`,
     noWords: "no reading vouches for this boundary",
+    interpolatedBetween: "interpolated between two readings",
     interpolated:
       "The count at the 15-minute mark is interpolated between the readings around it and rounded to one tick, so it may differ from the number in the words.",
     difference: "difference",

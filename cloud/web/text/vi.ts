@@ -247,6 +247,7 @@ export const vi = {
     words: "từ thanh ghi",
     readAt: (time: string) => `đọc lúc ${time}`,
     noWords: "không có lần đọc nào làm chứng cho mốc này",
+    interpolatedBetween: "nội suy giữa hai lần đọc",
     interpolated:
       "Số đếm tại mốc 15 phút được nội suy giữa hai lần đọc quanh nó và làm tròn đến một bước đếm, nên có thể khác con số trong từ thanh ghi.",
     difference: "chênh lệch",

@@ -168,6 +168,7 @@ interface BoundaryItemProps {
 function BoundaryItem({ title, boundary, timeZone }: BoundaryItemProps) {
   const { t, lang } = useApp();
   const words = boundary?.words ?? null;
+  const across = boundary?.across ?? null;
   return (
     <div>
       <dt>{title}</dt>
@@ -184,20 +185,41 @@ function BoundaryItem({ title, boundary, timeZone }: BoundaryItemProps) {
         {words === null ? (
           <span className="quiet">{t.why.noWords}</span>
         ) : (
-          <>
-            <code className="words">
-              {wordsOf(words.hex).map((word, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: the position of a register word is what it is.
-                <span key={index}>{word}</span>
-              ))}
-            </code>
-            <span className="quiet small">
-              {t.why.registerOf(String(words.fc), String(words.address), "")},{" "}
-              {t.why.readAt(timeText(Date.parse(words.at), timeZone, true))}
-            </span>
-          </>
+          <WordsRead words={words} timeZone={timeZone} />
         )}
       </dd>
+      {across !== null && (
+        <>
+          <dd className="quiet small across">{t.why.interpolatedBetween}</dd>
+          <dd>
+            <WordsRead words={across} timeZone={timeZone} />
+          </dd>
+        </>
+      )}
     </div>
+  );
+}
+
+interface WordsReadProps {
+  readonly words: NonNullable<NonNullable<TraceInterval["opening"]>["words"]>;
+  readonly timeZone: string;
+}
+
+/** The words of one reading, where they were read and when. */
+function WordsRead({ words, timeZone }: WordsReadProps) {
+  const { t } = useApp();
+  return (
+    <>
+      <code className="words">
+        {wordsOf(words.hex).map((word, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the position of a register word is what it is.
+          <span key={index}>{word}</span>
+        ))}
+      </code>
+      <span className="quiet small">
+        {t.why.registerOf(String(words.fc), String(words.address), "")},{" "}
+        {t.why.readAt(timeText(Date.parse(words.at), timeZone, true))}
+      </span>
+    </>
   );
 }

@@ -95,6 +95,7 @@ describe("a sample", () => {
     expect(interval?.closing).toEqual({
       count: 0xabcdefn,
       words: { fc: 3, address: IMPORT, hex: "00ABCDEF", at_ms: START_MS + 900_000 },
+      across: null,
     });
     expect(interval?.opening?.words).toMatchObject({ hex: "00ABCD8B", at_ms: START_MS });
   });
@@ -189,6 +190,22 @@ const course = fc
   });
 
 describe("after a restart", () => {
+  test("text saved before boundaries kept the reading across them still goes on", () => {
+    const before = accountantOf();
+    before.run([sample(0, { import: 0 })]);
+    const old = before.save().replaceAll(',"across":null', "");
+    expect(old).not.toContain("across");
+    const after = accountantOf();
+    after.restore(old);
+    const [interval] = closedBy(after.run([sample(895, { import: 895 }), sample(905, { import: 905 })]));
+    expect(interval?.opening).toMatchObject({ count: 0n, across: null });
+    expect(interval?.closing).toMatchObject({
+      count: 900n,
+      words: { at_ms: START_MS + 905_000 },
+      across: { hex: "0000037F", at_ms: START_MS + 895_000 },
+    });
+  });
+
   test("law: accounts that were saved anywhere go on to the same intervals and emissions", () => {
     fc.assert(
       fc.property(course, fc.nat(), (samples, at) => {

@@ -78,22 +78,65 @@ test("no rows is no number, and zero with full coverage is zero", async () => {
   const before = await energy("from=2026-10-01&to=2026-10-02&site=steel");
   expect(before.groups[0]?.total).toMatchObject({
     value: null,
-    coverage_pct: null,
+    coverage_pct: 0,
     estimated_pct: null,
-    lower_bound: false,
+    lower_bound: true,
   });
 });
 
-test("a hole is a lower bound with its coverage; before the first interval and after now nothing is missing", async () => {
+test("a hole is a lower bound with its coverage, also before the first interval; after now nothing is missing", async () => {
   zone.now_ms = START_MS + 2 * HOUR_MS + 60_000;
   zone.book("incomer", 2, [1000n, 1000n, 1000n]);
   const day = (await energy(`${DAY}&step=hour&site=steel`)).groups[0];
   expect(day?.points.slice(0, 3)).toMatchObject([
-    { value: 2, coverage_pct: 100, lower_bound: false },
+    { value: 2, coverage_pct: 50, lower_bound: true },
     { value: 1, coverage_pct: 25, lower_bound: true },
     { value: null, coverage_pct: null, lower_bound: false },
   ]);
-  expect(day?.total).toMatchObject({ value: 3, coverage_pct: 50, lower_bound: true });
+  expect(day?.total).toMatchObject({ value: 3, coverage_pct: 37.5, lower_bound: true });
+});
+
+test("a year with one measured day is a lower bound with a day's coverage, its other months hold nothing", async () => {
+  zone.now_ms = START_MS + 24 * HOUR_MS + 60_000;
+  zone.book(
+    "incomer",
+    0,
+    Array.from({ length: 96 }, () => 1000n),
+  );
+  const year = "from=2026-01-01&to=2027-01-01&step=month&site=steel";
+  const share_pct = Math.floor((1 / 305) * 1e6) / 1e4;
+  for (const answer of [(await energy(year)).groups[0]!, (await emissions(year)).groups[0]!]) {
+    expect(answer.total).toMatchObject({ coverage_pct: share_pct, lower_bound: true });
+    expect(answer.points[9]).toMatchObject({ value: null, coverage_pct: 0, lower_bound: true });
+    expect(answer.points[10]).toMatchObject({ coverage_pct: 100, lower_bound: false });
+    expect(answer.points[11]).toMatchObject({ value: null, coverage_pct: null, lower_bound: false });
+  }
+  await withApi(zone, async (get) => {
+    const answer = Completeness.parse((await get(`/api/v1/completeness?${year}`)).body);
+    const [incomer] = answer.meters.filter((meter) => meter.meter === "gw-01/incomer");
+    expect(incomer?.coverage_pct).toBe(share_pct);
+    expect(incomer?.points[0]).toMatchObject({ expected: 31 * 96, held: 0, coverage_pct: 0 });
+    const never = answer.meters.find((meter) => meter.meter === "gw-01/furnace");
+    expect(never?.points[10]).toMatchObject({ expected: 96, held: 0, coverage_pct: 0 });
+  });
+});
+
+test("before anything was booked nothing was known, and that is no complete figure", async () => {
+  zone.book("incomer", 0, [1000n, 1000n, 1000n, 1000n]);
+  const answer = await emissions(`${FIRST_HOUR}&site=steel&as_known_at=2020-01-01`);
+  expect(answer.total).toMatchObject({ value: null, coverage_pct: 0, lower_bound: true });
+});
+
+test("a place without any meter has no coverage at all", async () => {
+  zone.dispose();
+  zone = testZone({
+    sites: [{ id: "empty", name: { vi: "Trống", en: "Empty" }, sector: "food", gateways: [] }],
+  });
+  for (const by of ["scope", "site"]) {
+    const answer = await emissions(`${FIRST_HOUR}&by=${by}`);
+    expect(answer.total).toMatchObject({ value: null, coverage_pct: null, lower_bound: false });
+  }
+  expect((await energy(`${FIRST_HOUR}&by=site`)).groups[0]?.total).toMatchObject({ value: null, coverage_pct: null });
 });
 
 test("an interval may take a minute to arrive before it counts as missing", async () => {
@@ -178,7 +221,7 @@ test("an activity without a factor is a lower bound and no zero", async () => {
   zone = testZone({ factors: [GAS] });
   zone.book("incomer", 0, [1000n, 1000n, 1000n, 1000n]);
   const answer = await emissions(`${FIRST_HOUR}&site=steel`);
-  expect(answer.total).toMatchObject({ value: null, lower_bound: true, coverage_pct: 100 });
+  expect(answer.total).toMatchObject({ value: null, lower_bound: true, coverage_pct: 0 });
 });
 
 test("a corrected interval changes the figure, and as_known_at still gives the old one", async () => {
@@ -224,7 +267,12 @@ test("a figure's trace: formula, activity, intervals with words and entries, fac
       ticks: "500000",
       tick: "1 W.h",
       value: 500,
-      opening: { count: "5", words: { fc: 3, address: 3203, hex: "00000005", at: "2026-11-01T00:45:00+07:00" } },
+      opening: {
+        count: "5",
+        words: { fc: 3, address: 3203, hex: "00000005", at: "2026-11-01T00:45:00+07:00" },
+        across: null,
+      },
+      closing: { count: "9", words: { hex: "0000000A" }, across: { fc: 3, address: 3203, hex: "00000008" } },
       batch: { gateway: "gw-01", epoch: "e1" },
       entries: [{ gas: "co2", mg: "329600000", factor: "grid-vn@2023", match: "provisional" }],
     });

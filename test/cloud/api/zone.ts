@@ -216,8 +216,12 @@ export function testZone(change: Partial<ApiDeps> = {}): TestZone {
           pollsExpected: 900,
           pollsAnswered: 900,
           cause: null,
-          opening: { count: 5n, words: { fc: 3, address: 3203, hex: "00000005", at_ms: from_ms } },
-          closing: { count: 9n, words: null },
+          opening: { count: 5n, words: { fc: 3, address: 3203, hex: "00000005", at_ms: from_ms }, across: null },
+          closing: {
+            count: 9n,
+            words: { fc: 3, address: 3203, hex: "0000000A", at_ms: from_ms + QUARTER_MS + 500 },
+            across: { fc: 3, address: 3203, hex: "00000008", at_ms: from_ms + QUARTER_MS - 500 },
+          },
           ticks: typeof given === "bigint" ? given : 0n,
           ...(typeof given === "bigint" ? {} : given),
         };

@@ -57,8 +57,8 @@ describe("a whole interval", () => {
         pollsExpected: 90,
         pollsAnswered: 90,
         cause: null,
-        opening: { count: 1_000_000n, words: null },
-        closing: { count: 1_000_900n, words: null },
+        opening: { count: 1_000_000n, words: null, across: null },
+        closing: { count: 1_000_900n, words: null, across: null },
       },
     ]);
   });
@@ -69,8 +69,17 @@ describe("a whole interval", () => {
     const closed = [-5, 5, 895, 905, 1795, 1805].flatMap((at_s) =>
       takeReading(of, reading(at_s, 1000 + at_s), words(at_s)),
     );
-    expect(closed[2]?.opening).toEqual({ count: 1900n, words: words(895) });
-    expect(closed[2]?.closing).toEqual({ count: 2800n, words: words(1805) });
+    expect(closed[2]?.opening).toEqual({ count: 1900n, words: words(895), across: words(905) });
+    expect(closed[2]?.closing).toEqual({ count: 2800n, words: words(1805), across: words(1795) });
+  });
+
+  test("whose boundary a reading lies on needs no second one", () => {
+    const words = (at_s: number): CounterWords => ({ fc: 3, address: 7, hex: "00AB", at_ms: START_MS + at_s * 1000 });
+    const of = account();
+    const [closed] = [0, 450, 900].flatMap((at_s) => takeReading(of, reading(at_s, at_s), words(at_s)));
+    expect(closed?.opening).toEqual({ count: 0n, words: words(0), across: null });
+    expect(closed?.closing).toEqual({ count: 900n, words: words(900), across: null });
+    expect(of.opening).toEqual({ count: 900n, words: words(900), across: null });
   });
 
   test("in which a register wrapped is measured like any other", () => {
@@ -438,6 +447,53 @@ test("law: no interval comes twice, none is left out, and neighbours share the c
         const next = closed[i + 1];
         if (interval.closing !== null && next !== undefined) expect(next.opening?.count).toBe(interval.closing.count);
       });
+    }),
+    MANY,
+  );
+});
+
+/** The count at a boundary as an auditor makes it: from nothing but the words, in decimals no machine has to round. */
+function recount(
+  boundary_ms: number,
+  words: CounterWords,
+  across: CounterWords | null,
+  modulus: bigint | null,
+): bigint {
+  const countOf = ({ hex }: CounterWords): bigint => BigInt(`0x${hex}`);
+  if (across === null) {
+    expect(words.at_ms).toBe(boundary_ms);
+    return countOf(words);
+  }
+  const [before, after] = words.at_ms < across.at_ms ? [words, across] : [across, words];
+  expect(before.at_ms < boundary_ms && boundary_ms < after.at_ms).toBe(true);
+  const rise = countOf(after) - countOf(before) + (countOf(after) < countOf(before) ? (modulus ?? 0n) : 0n);
+  const whole_ms = BigInt(after.at_ms - before.at_ms);
+  const product = rise * BigInt(boundary_ms - before.at_ms);
+  const [down, twiceRest] = [product / whole_ms, 2n * (product % whole_ms)];
+  const isUp = twiceRest > whole_ms || (twiceRest === whole_ms && down % 2n === 1n);
+  const count = countOf(before) + down + (isUp ? 1n : 0n);
+  return modulus === null ? count : count % modulus;
+}
+
+test("law: the words of the readings around a boundary suffice to make its count again", () => {
+  fc.assert(
+    fc.property(course, (c) => {
+      const of = openAccount("meter", c.definition, QUARTER_MS, "Asia/Ho_Chi_Minh");
+      const closed = c.readings.flatMap((r) => {
+        const hex = r.count.toString(16).toUpperCase().padStart(16, "0");
+        return takeReading(of, r, { fc: 3, address: 3203, hex, at_ms: r.at_ms });
+      });
+      const { modulus } = c.definition;
+      for (const { from_ms, to_ms, opening, closing } of closed) {
+        if (opening !== null) {
+          expect(opening.words!.at_ms).toBeLessThanOrEqual(from_ms);
+          expect(recount(from_ms, opening.words!, opening.across, modulus)).toBe(opening.count);
+        }
+        if (closing !== null) {
+          expect(closing.words!.at_ms).toBeGreaterThanOrEqual(to_ms);
+          expect(recount(to_ms, closing.words!, closing.across, modulus)).toBe(closing.count);
+        }
+      }
     }),
     MANY,
   );

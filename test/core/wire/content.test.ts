@@ -94,7 +94,9 @@ const words = fc.record({
   at_ms: instant,
 });
 
-const boundary: fc.Arbitrary<Boundary | null> = fc.option(fc.record({ count: int64, words: fc.option(words) }));
+const boundary: fc.Arbitrary<Boundary | null> = fc.option(
+  fc.record({ count: int64, words: fc.option(words), across: fc.option(words) }),
+);
 
 const interval: fc.Arbitrary<Interval> = fc
   .record({
@@ -351,6 +353,7 @@ describe("what is damaged is named, never thrown", () => {
       "cause",
       "openingCount",
       "opening",
+      "openingAcross",
       "closing",
     ];
     const MORE = ["scope", "carrier", "factorId", "match", "Quality", "QualityReason", "ncv_MJ_per_Nm3"];

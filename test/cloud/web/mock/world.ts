@@ -359,14 +359,17 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
   const value = (rate(from_ms + QUARTER_MS / 2) / 4) * perHour(meter);
   const ticks = Math.round(isGrid ? value * 1000 : value * 10);
   const closing = 4_400_000_000 + Math.round((from_ms - START_MS) / 1000) * 1000;
-  const boundary = (count: number, at_ms: number) => ({
+  const words = (count: number, at_ms: number) => ({
+    fc: 3,
+    address: isGrid ? 3203 : 1216,
+    hex: count.toString(16).padStart(isGrid ? 16 : 8, "0"),
+    at: iso(at_ms),
+  });
+  // Read a second before and after: the meter counts the same number of ticks in each, so the count lies in the middle.
+  const boundary = (count: number, at_ms: number, side: -1 | 1) => ({
     count: String(count),
-    words: {
-      fc: 3,
-      address: isGrid ? 3203 : 1216,
-      hex: count.toString(16).padStart(isGrid ? 16 : 8, "0"),
-      at: iso(at_ms - 1000),
-    },
+    words: words(count + side, at_ms + side * 1000),
+    across: words(count - side, at_ms - side * 1000),
   });
   const isShared = meter.carrier === "natural_gas" && within(from_ms, SHARED_GAS);
   return {
@@ -383,8 +386,8 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
     polls_answered: known ? 90 : 0,
     cause: known ? (isShared ? "meter-silent" : null) : "bus-unreachable",
     verification: "agreed",
-    opening: known ? boundary(closing - ticks, from_ms) : null,
-    closing: known ? boundary(closing, from_ms + QUARTER_MS) : null,
+    opening: known ? boundary(closing - ticks, from_ms, -1) : null,
+    closing: known ? boundary(closing, from_ms + QUARTER_MS, 1) : null,
     batch: { gateway: meter.gateway, epoch: "7f3a", number: Math.round((from_ms - START_MS) / QUARTER_MS) },
     entries: known
       ? [
