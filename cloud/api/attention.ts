@@ -109,7 +109,11 @@ export function missingData(
 ): readonly Item[] {
   return meters.flatMap((meter) => {
     const quantity = mainQuantity(meter);
-    const { elapsed_ms, rows_ms } = energyTally(index, meter, quantity, 0, day, expected.get(meter.id)!);
+    const own = expected.get(meter.id)!;
+    // A meter that is new today is not missing since yesterday.
+    if (own.first_ms === null) return [];
+    const since = { from_ms: Math.max(day.from_ms, own.first_ms), to_ms: day.to_ms };
+    const { elapsed_ms, rows_ms } = energyTally(index, meter, quantity, 0, since, own);
     const rows = index.get(`${meter.id} ${quantity}`)?.get(0) ?? [];
     const { interval_ms } = meter.row;
     const absent = Math.max(0, Math.round((elapsed_ms - rows_ms) / interval_ms));

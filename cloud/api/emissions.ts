@@ -128,6 +128,7 @@ export function emissionTally(books: EmissionBooks, meter: CatalogMeter, at: num
     amount,
     estimated: activity.estimated === 0 ? 0 : (toNumber(amount) * activity.estimated) / toNumber(activity.amount),
     known: booked,
+    covered_ms: activity.known === 0 ? 0 : Math.floor(activity.covered_ms * Math.min(1, booked / activity.known)),
     isLacking: activity.isLacking || booked < activity.known,
     isProvisional: sums.some((sum) => sum.match === "provisional"),
   };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BUCKETS_MAX, type Bucket, buckets, STEPS, type Step } from "../../core/interval/calendar.ts";
+import { BUCKETS_MAX, type Bucket, buckets, intervalStart, STEPS, type Step } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { type CatalogMeter, catalogue } from "./catalogue.ts";
 import type { ApiDeps, SiteInfo } from "./deps.ts";
@@ -13,10 +13,18 @@ export const PlaceQuery = z.strictObject({
 });
 
 export const PeriodQuery = PlaceQuery.extend({
-  from: z.string().describe("ISO 8601 with offset, or a local date such as 2026-11-01 (the zone's midnight)"),
-  to: z.string().describe("end of the period, not included"),
+  from: z
+    .string()
+    .describe(
+      "ISO 8601 with offset on a quarter of an hour, or a local date such as 2026-11-01 (the zone's midnight); " +
+        "anything between quarters is refused with 400 and the nearest that fit, for energy is booked per quarter",
+    ),
+  to: z.string().describe("end of the period, not included; on a quarter of an hour as well"),
   step: z.enum(STEPS).default("day").describe("cut in the zone's time zone"),
 });
+
+/** The smallest accounting interval: a period begins and ends on one, or part of an interval would have to be guessed. */
+const GRID_MS = 900_000;
 
 /** Figures in one answer (steps × groups); more is asked for in parts. */
 export const POINTS_MAX = 200_000;
@@ -62,12 +70,34 @@ export function periodOf(
   if (from_ms >= to_ms) {
     throw badRequest(`from: ${query.from} is not before to: ${query.to}`, "Give a period that ends after it begins.");
   }
+  checkAligned(timeZone, query, from_ms, to_ms);
   try {
     return { from_ms, to_ms, step: query.step, buckets: buckets(from_ms, to_ms, query.step, timeZone) };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw tooMuch(`more than ${BUCKETS_MAX} steps of ${query.step}`);
   }
+}
+
+/** @throws {KhuXanhError} BAD_REQUEST naming the nearest period that holds all of the one asked for. */
+function checkAligned(
+  timeZone: string,
+  query: { readonly from: string; readonly to: string },
+  from_ms: EpochMs,
+  to_ms: EpochMs,
+): void {
+  const first_ms = intervalStart(from_ms, GRID_MS, timeZone);
+  const floor_ms = intervalStart(to_ms, GRID_MS, timeZone);
+  const last_ms = floor_ms === to_ms ? to_ms : floor_ms + GRID_MS;
+  const wrong = [
+    ...(first_ms === from_ms ? [] : [`from: ${query.from.slice(0, 40)}`]),
+    ...(last_ms === to_ms ? [] : [`to: ${query.to.slice(0, 40)}`]),
+  ];
+  if (wrong.length === 0) return;
+  throw badRequest(
+    `${wrong.join("; ")} is no boundary of a 15-minute interval`,
+    `Ask for from=${isoIn(timeZone, first_ms)}, to=${isoIn(timeZone, last_ms)}.`,
+  );
 }
 
 export function instantOf(name: string, text: string, timeZone: string): EpochMs {

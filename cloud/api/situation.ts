@@ -53,6 +53,7 @@ export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
       live,
       gateway: gateway?.state ?? "unknown",
       isGatewayOnline: gateway?.isOnline ?? false,
+      sessionAge_ms: gateway?.row?.bornAt_ms == null ? null : now_ms - gateway.row.bornAt_ms,
       now_ms: atGateway_ms,
       spacing_ms,
     });

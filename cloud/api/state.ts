@@ -11,7 +11,8 @@ import type { State } from "./schemas.ts";
  *          bad      offline
  *          warn     online, and its oldest unconfirmed reading is older than BACKLOG_MS
  *          ok       otherwise
- * meter    unknown  its gateway was never heard of, or the meter never was born and no value of it is known
+ * meter    unknown  its gateway was never heard of, or was born less than SETTLING_MS ago and the meter has not answered yet:
+ *                   a session begins with all meters dead until each has been asked once
  *          bad      its gateway is offline (gateway-offline): nothing is known of the meter now
  *          warn     the gateway is online, but the meter was declared dead or not born (offline); or its newest good value
  *                   is older than the limit (silent); or it answers and no newest value is good (bad-values)
@@ -21,6 +22,7 @@ import type { State } from "./schemas.ts";
  * The limit for a meter's newest good value is FRESH_PERIODS times the spacing at which its values came last, and at least
  * FRESH_MS. Ages are taken on the gateway's clock.
  */
+export const SETTLING_MS = 60_000;
 export const BACKLOG_MS = 5 * 60_000;
 export const FRESH_MS = 30_000;
 export const FRESH_PERIODS = 3;
@@ -29,11 +31,12 @@ const SPACING_MAX_MS = 3_600_000;
 
 export interface Verdict {
   readonly state: State;
-  /** silent | offline | bad-values | gateway-offline; null when ok. */
+  /** silent | offline | bad-values | gateway-offline; null when ok or unknown. */
   readonly why: string | null;
 }
 
 const OK: Verdict = { state: "ok", why: null };
+const UNKNOWN: Verdict = { state: "unknown", why: null };
 const SEVERITY: Readonly<Record<State, number>> = { bad: 3, warn: 2, ok: 1, unknown: 0 };
 
 export function gatewayState(row: GatewayRow | null, isOnline: boolean, now_ms: EpochMs): State {
@@ -47,20 +50,25 @@ export interface MeterCircumstance {
   readonly live: LiveMeter | null;
   readonly gateway: State;
   readonly isGatewayOnline: boolean;
+  /** How long its gateway's session has lasted; null = its birth was not seen. */
+  readonly sessionAge_ms: number | null;
   /** Clock of its gateway now. */
   readonly now_ms: EpochMs;
   readonly spacing_ms: number;
 }
 
-export function meterState({ live, gateway, isGatewayOnline, now_ms, spacing_ms }: MeterCircumstance): Verdict {
-  if (gateway === "unknown") return { state: "unknown", why: null };
+export function meterState(circumstance: MeterCircumstance): Verdict {
+  const { live, gateway, isGatewayOnline, sessionAge_ms, now_ms, spacing_ms } = circumstance;
+  if (gateway === "unknown") return UNKNOWN;
   if (!isGatewayOnline) return { state: "bad", why: "gateway-offline" };
-  if (live === null || !live.online) return { state: "warn", why: "offline" };
+  const isSettling = sessionAge_ms !== null && sessionAge_ms < SETTLING_MS;
+  if (live === null || !live.online) return isSettling ? UNKNOWN : { state: "warn", why: "offline" };
   const newestGood_ms = newestOf(live, true);
   if (newestGood_ms !== null && now_ms - newestGood_ms <= freshLimit_ms(spacing_ms)) return OK;
   const newest_ms = newestOf(live, false);
   const answers = newest_ms !== null && now_ms - newest_ms <= freshLimit_ms(spacing_ms);
-  return { state: "warn", why: answers ? "bad-values" : "silent" };
+  if (answers) return { state: "warn", why: "bad-values" };
+  return isSettling ? UNKNOWN : { state: "warn", why: "silent" };
 }
 
 export function freshLimit_ms(spacing_ms: number): number {

@@ -12,7 +12,7 @@ export interface Tally {
   readonly known: number;
   readonly rows_ms: number;
   readonly covered_ms: number;
-  /** Time for which intervals are expected by now. */
+  /** Time asked for that is over by now, summed over the meters. */
   readonly elapsed_ms: number;
   /** Some row is incomplete, or lacks what it needs (a factor). */
   readonly isLacking: boolean;
@@ -55,7 +55,8 @@ function plus(a: Decimal, b: Decimal): Decimal {
 
 /**
  * The figure as it is shown. Coverage is cut, not rounded, at four decimals: only what is whole says 100 %.
- * A period in which nothing was expected has no coverage, and one without rows has no value.
+ * Coverage is measured time over the time asked for that is over: also time before the first reading counts. A period that
+ * is still to come, or a place without meters, has no coverage; one without rows has no value.
  */
 export function measureOf(tally: Tally, unit: string): Measure {
   const value = tally.known === 0 ? null : toNumber(tally.amount);
@@ -78,7 +79,10 @@ export interface Expectation {
   readonly interval_ms: number;
   /** Zone offset by which its intervals are aligned. */
   readonly offset_ms: number;
-  /** Start of its first interval ever; null = it never had one, so nothing is missing. */
+  /**
+   * Start of its first interval ever; null = it never had one. Time before it counts as not measured all the same: whoever
+   * asks for a year is told what part of the year the figure speaks of.
+   */
   readonly first_ms: EpochMs | null;
   /** End of the newest interval that should be here by now. */
   readonly until_ms: EpochMs;
@@ -103,11 +107,10 @@ export function expectation(
   };
 }
 
-/** Time of the expected intervals that start in the bucket. */
+/** Time of the intervals that start in the bucket and are over: the time asked for, less what is still to come. */
 export function elapsed_ms(expected: Expectation, bucket: Bucket): number {
-  if (expected.first_ms === null) return 0;
   const { interval_ms, offset_ms } = expected;
   const ceil = (at_ms: EpochMs): EpochMs => Math.ceil((at_ms + offset_ms) / interval_ms) * interval_ms - offset_ms;
-  const from_ms = ceil(Math.max(bucket.from_ms, expected.first_ms));
+  const from_ms = ceil(bucket.from_ms);
   return Math.max(0, Math.min(ceil(bucket.to_ms), expected.until_ms) - from_ms);
 }

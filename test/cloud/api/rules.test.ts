@@ -15,7 +15,15 @@ import {
 import { metricsText } from "../../../cloud/api/metrics.ts";
 import { missingBatches } from "../../../cloud/api/places.ts";
 import type { MeterSituation } from "../../../cloud/api/situation.ts";
-import { BACKLOG_MS, FRESH_MS, gatewayState, meterState, Spacings, worst } from "../../../cloud/api/state.ts";
+import {
+  BACKLOG_MS,
+  FRESH_MS,
+  gatewayState,
+  meterState,
+  SETTLING_MS,
+  Spacings,
+  worst,
+} from "../../../cloud/api/state.ts";
 import { elapsed_ms, expectation, measureOf, NOTHING, sumTallies, type Tally } from "../../../cloud/api/tally.ts";
 import { isoIn, parseInstant } from "../../../cloud/api/time.ts";
 import { splitAtFactors } from "../../../cloud/api/trace.ts";
@@ -184,8 +192,20 @@ describe("states", () => {
     expect(gatewayState({ ...row, oldestPending_ms: NOW_MS - BACKLOG_MS - 1 }, true, NOW_MS)).toBe("warn");
   });
 
-  const judge = (meter: LiveMeter | null, spacing_ms = 0, isGatewayOnline = true) =>
-    meterState({ live: meter, gateway: isGatewayOnline ? "ok" : "bad", isGatewayOnline, now_ms: NOW_MS, spacing_ms });
+  const judge = (
+    meter: LiveMeter | null,
+    spacing_ms = 0,
+    isGatewayOnline = true,
+    sessionAge_ms: number | null = SETTLING_MS,
+  ) =>
+    meterState({
+      live: meter,
+      gateway: isGatewayOnline ? "ok" : "bad",
+      isGatewayOnline,
+      sessionAge_ms,
+      now_ms: NOW_MS,
+      spacing_ms,
+    });
 
   test("a meter is judged by its gateway, its birth, and its newest good value", () => {
     expect(judge(live({ voltage_l1: value() }), 0, false)).toEqual({ state: "bad", why: "gateway-offline" });
@@ -201,6 +221,17 @@ describe("states", () => {
       state: "warn",
       why: "bad-values",
     });
+  });
+
+  test("in a session younger than a minute a meter that has not answered yet is unknown, one that has is judged", () => {
+    const young = (meter: LiveMeter | null) => judge(meter, 0, true, SETTLING_MS - 1);
+    for (const meter of [null, live({}), live({ voltage_l1: value() }, false)]) {
+      expect(young(meter)).toEqual({ state: "unknown", why: null });
+      expect(judge(meter).state).toBe("warn");
+    }
+    expect(young(live({ voltage_l1: value() })).state).toBe("ok");
+    expect(young(live({ voltage_l1: value({ quality: "bad", value: null }) })).why).toBe("bad-values");
+    expect(judge(live({}), 0, true, null).why).toBe("silent");
   });
 
   test("a meter that is polled once a minute is not silent after forty seconds", () => {

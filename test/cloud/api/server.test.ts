@@ -37,6 +37,8 @@ test("each kind of wrong request gets a problem document that names the paramete
     ["/energy?from=2026-02-30&to=2026-11-02", 400, /^from: "2026-02-30" is no time$/],
     ["/energy?from=2026-11-01T00:00:00&to=2026-11-02", 400, /^from: "2026-11-01T00:00:00" is no time$/],
     ["/energy?from=2026-11-02&to=2026-11-01", 400, /is not before/],
+    ["/energy?from=2026-11-01T00:07:00Z&to=2026-11-02", 400, /^from: 2026-11-01T00:07:00Z is no boundary/],
+    ["/emissions?from=2026-11-01&to=2026-11-01T00:10:00Z&step=15min", 400, /^to: 2026-11-01T00:10:00Z is no boundary/],
     ["/energy?from=2000-01-01&to=2026-11-01&step=15min", 400, /more than 40000 steps of 15min/],
     ["/energy?from=2026-01-01&to=2026-11-01&step=15min&by=meter", 200, /./],
     [`/energy?${period}&site=steel&zone=kcn`, 400, /both given/],
@@ -60,6 +62,16 @@ test("each kind of wrong request gets a problem document that names the paramete
       expect(document.hint, path).not.toBe("");
       expect(document.status).toBe(status);
     }
+  });
+});
+
+test("a period that cuts an interval is told the nearest that does not", async () => {
+  await withApi(zone, async (get) => {
+    const answer = await get("/api/v1/completeness?from=2026-11-01T00:10:00%2B07:00&to=2026-11-01T01:00:01%2B07:00");
+    expect(answer.status).toBe(400);
+    expect(ProblemDocument.parse(answer.body).hint).toBe(
+      "Ask for from=2026-11-01T00:00:00+07:00, to=2026-11-01T01:15:00+07:00.",
+    );
   });
 });
 
@@ -136,6 +148,19 @@ test("zone, sites, meters and gateways are told with their state", async () => {
       broker: "connected",
       zone: "kcn",
     });
+  });
+});
+
+test("a gateway that has just come up raises no alarm for meters it has not asked yet", async () => {
+  zone.gateway("gw-01", { bornAt_ms: zone.now_ms - 2_000 });
+  zone.value("incomer", "active_power_total", {});
+  zone.online("furnace", false);
+  await withApi(zone, async (get) => {
+    expect((await get("/api/v1/attention")).body.filter((item: { site: string }) => item.site === "steel")).toEqual([]);
+    expect((await get("/api/v1/sites")).body[0]).toMatchObject({ id: "steel", state: "ok" });
+    zone.now_ms += 60_000;
+    zone.value("incomer", "active_power_total", {});
+    expect((await get("/api/v1/attention")).body).toMatchObject([{ code: "meter-silent", meter: "gw-01/furnace" }]);
   });
 });
 
