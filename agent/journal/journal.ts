@@ -31,6 +31,8 @@ export interface Journal {
   /** Takes confirmations in memory; the next commit keeps them. Losing some costs a duplicate, never a batch. */
   confirm(ranges: readonly BatchRange[]): void;
   isConfirmed(number: number): boolean;
+  /** The number the next batch will get. */
+  nextNumber(): number;
   /** How many batches are not confirmed. */
   unconfirmed(): number;
   /** Batches with numbers ≥ from, ascending, at most `limit`; confirmed ones included as long as they are held. */
@@ -192,6 +194,10 @@ class SqliteJournal implements Journal {
 
   isConfirmed(number: number): boolean {
     return this.#confirmed.has(number);
+  }
+
+  nextNumber(): number {
+    return this.#next;
   }
 
   unconfirmed(): number {

@@ -78,7 +78,8 @@ export interface EdgeNodeStatus {
 const KEEPALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_MIN_MS = 500;
-const RECONNECT_MAX_MS = 30_000;
+/** Long enough for a broker under repair, short enough that a zone is whole again soon after it. */
+const RECONNECT_MAX_MS = 10_000;
 /** After a host went offline we are back and listening well within the 2 s that hosts expect. */
 const RECONNECT_AFTER_HOST_OFFLINE_MS = 500;
 /** How long a death certificate may wait for its PUBACK, and a DISCONNECT for the socket to close. */
@@ -106,6 +107,7 @@ export class EdgeNode {
   #hostStateAt_ms = Number.NEGATIVE_INFINITY;
   #isStopping = false;
   #ignoredCommands = 0;
+  #hasSaidUnknown = false;
   #endSession: (why: string) => void = () => {};
   #reconnectDelay_ms = RECONNECT_MIN_MS;
 
@@ -174,6 +176,7 @@ export class EdgeNode {
 
   async #session(): Promise<string> {
     this.#state = "connecting";
+    this.#hasSaidUnknown = false;
     this.#bdSeq = (this.#bdSeq + 1) % 256;
     // Synced before CONNECT, so that a crash or power cut still counts up [topics-nbirth-bdseq-increment].
     this.#o.journal.commit({ entries: [], state: () => [["bdSeq", String(this.#bdSeq)]] });
@@ -283,10 +286,22 @@ export class EdgeNode {
       return;
     }
     if (journal.getState("ackSeen") === null) journal.commit({ entries: [], state: () => [["ackSeen", "1"]] });
+    const highest = ack.kind === "hello" ? ack.highest : (ack.ranges.at(-1)?.last ?? 0);
+    if (highest >= journal.nextNumber()) this.#onUnknownBatches(highest);
     if (ack.kind === "hello") return;
     this.#delivery.confirmed(ack.ranges, this.#o.mono_ms());
     journal.confirm(ack.ranges);
     this.#pump();
+  }
+
+  /**
+   * The host holds batches this journal never numbered: a restored image or a cloned card. Said once a session. Taking a new
+   * epoch and numbering afresh (reference sparkplug §17.4) is not built yet; the host keeps what differs in quarantine.
+   */
+  #onUnknownBatches(highest: number): void {
+    if (this.#hasSaidUnknown) return;
+    this.#hasSaidUnknown = true;
+    this.#o.log.error("uplink.journal-went-back", { highest, next: this.#o.journal.nextNumber() });
   }
 
   #waitsForAcks(): boolean {
