@@ -1,8 +1,9 @@
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
+import { readText } from "../../config/io.ts";
 import { resolveModel } from "../../config/models.ts";
 import type { BusUrl } from "../../config/notation/busUrl.ts";
-import { KhuXanhError } from "../../core/errors.ts";
+import { ConfigProblems, type ErrorCode, KhuXanhError, type Problem } from "../../core/errors.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { defineDevice } from "../../drivers/define.ts";
@@ -17,7 +18,8 @@ const command: Command = {
   help: `
 khuxanh check FILE... [--json]
 
-Says of each file what kind it is and lists all its problems at once. For an agent file it also prints the read plan: per meter
+Says of each file what kind it is and lists all its problems at once; files it names (passwords, certificates) must be there and
+readable. For an agent file it also prints the read plan: per meter
 and per bus the exchanges, registers, time on the wire and load of every cycle, readings a second, and bytes a day over the
 uplink. A serial line counts at its own baud rate; behind a TCP gateway at the meter's default. Exit code 2 if any file has a
 problem.`,
@@ -38,15 +40,65 @@ type Result =
       readonly kind: CheckedFile["kind"];
       readonly plan: readonly BusPlan[] | null;
     }
-  | { readonly file: string; readonly ok: false; readonly error: string; readonly hint: string };
+  | {
+      readonly file: string;
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly problems: readonly Problem[];
+      readonly hint: string;
+    };
 
 function checkOne(file: string): Result {
   try {
     const checked = checkFile(file);
+    const unreadable = unreadableFiles(checked);
+    if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
     return { file, ok: true, kind: checked.kind, plan: checked.kind === "agent" ? planOf(checked.value) : null };
   } catch (error) {
     if (!(error instanceof KhuXanhError)) throw error;
-    return { file, ok: false, error: error.message, hint: error.hint };
+    const { code, hint } = error;
+    const problems = error instanceof ConfigProblems ? error.problems : [{ path: "(file)", message: plain(error) }];
+    return { file, ok: false, code, problems, hint };
+  }
+}
+
+/** The message without the code at its end, which stands beside it. */
+function plain({ message, code }: KhuXanhError): string {
+  return message.replace(` [${code}]`, "");
+}
+
+const REFERENCES = ["password_file", "ca_file", "cert_file", "key_file"] as const;
+type References = { readonly [key in (typeof REFERENCES)[number]]?: string };
+
+/** What the file points to and agent or collector would refuse to start without. */
+function unreadableFiles(checked: CheckedFile): readonly Problem[] {
+  return Object.entries(clientsOf(checked)).flatMap(([section, client]: [string, References]) =>
+    REFERENCES.flatMap((key) => {
+      const file = client[key];
+      const why = file === undefined ? null : unreadableWhy(file);
+      return why === null ? [] : [{ path: `${section}.${key}`, message: why }];
+    }),
+  );
+}
+
+/** The sections in which this process is somebody's client. */
+function clientsOf({ kind, value }: CheckedFile): Readonly<Record<string, References>> {
+  if (kind === "agent") return { uplink: value.uplink };
+  if (kind !== "collector") return {};
+  const { broker, store } = value;
+  return {
+    ...(broker.kind === "external" ? { broker } : {}),
+    ...(store.kind === "influx" ? { store } : {}),
+  };
+}
+
+function unreadableWhy(file: string): string | null {
+  try {
+    readText(file);
+    return null;
+  } catch (error) {
+    if (!(error instanceof KhuXanhError)) throw error;
+    return plain(error);
   }
 }
 
@@ -165,9 +217,13 @@ function placed(model: MeterModel): MeterModel {
 }
 
 function textOf(result: Result): string {
-  if (!result.ok) return `${result.error}\n  ${result.hint}\n`;
+  if (!result.ok) return problemText(result);
   const head = `${result.file}: ${result.kind}, no problems\n`;
   return result.plan === null ? head : `${head}${result.plan.map(planText).join("")}`;
+}
+
+function problemText({ file, code, problems, hint }: Extract<Result, { ok: false }>): string {
+  return `${new ConfigProblems(file, problems, code).message}\n  ${hint}\n`;
 }
 
 function planText(plan: BusPlan): string {

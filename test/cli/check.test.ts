@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -82,4 +82,40 @@ test("a bus that cannot keep up is said to, with what it needs", async () => {
   const { code, stdout } = await khuxanhRun("check", agentFile("over", "rtu:///dev/ttyUSB0?baud=9600", 30, "1s"));
   expect(code).toBe(0);
   expect(stdout).toMatch(/OVERLOAD: bus line needs \d+(\.\d)? ms of every 1000 ms; poll less often or split the bus/);
+});
+
+test("a file that the configuration names and that is not there is a problem with its place", async () => {
+  const file = agentFile("login", "tcp://127.0.0.1:502", 1, "10s");
+  const tls = '{url: "mqtts://127.0.0.1", username: g, password_file: ./secret, ca_file: ./ca.pem}';
+  writeFileSync(file, readFileSync(file, "utf8").replace('{url: "mqtt://127.0.0.1:1883"}', tls));
+  const text = await khuxanhRun("check", file);
+  expect([text.code, text.stdout]).toEqual([2, ""]);
+  expect(text.stderr).toContain(`${file}: 2 problems`);
+  expect(text.stderr).toContain(`uplink.password_file: ${join(folder, "secret")}: does not exist`);
+  expect(text.stderr).toContain("[CONFIG_UNREADABLE]");
+
+  writeFileSync(join(folder, "secret"), "hunter2\n");
+  const { code, stdout } = await khuxanhRun("check", file, "--json");
+  expect(code).toBe(2);
+  expect(stdout).not.toContain("hunter2");
+  expect(JSON.parse(stdout)).toEqual([
+    {
+      file,
+      ok: false,
+      code: "CONFIG_UNREADABLE",
+      problems: [{ path: "uplink.ca_file", message: `${join(folder, "ca.pem")}: does not exist` }],
+      hint: expect.stringContaining("khuxanh check"),
+    },
+  ]);
+});
+
+test("check --json lists problems one by one, each with its place; a file that is not there likewise", async () => {
+  const file = agentFile("wrong", "tcp://127.0.0.1:502", 1, "10 secs");
+  const missing = join(folder, "none.yaml");
+  const { code, stdout, stderr } = await khuxanhRun("check", file, missing, "--json");
+  expect([code, stderr]).toEqual([2, ""]);
+  expect(JSON.parse(stdout)).toMatchObject([
+    { ok: false, code: "CONFIG_INVALID", problems: [{ path: "buses[0].meters[0].every" }] },
+    { ok: false, code: "CONFIG_UNREADABLE", problems: [{ path: "(file)", message: `${missing}: does not exist` }] },
+  ]);
 });

@@ -3,11 +3,11 @@ import { type AgentConfig, agentSpec, type MeterConfig, type ModelLookup } from 
 import { loadModelLibrary } from "../../config/models.ts";
 import { parseConfig, type Surroundings } from "../../config/parse.ts";
 import type { MeterSetup } from "../../drivers/define.ts";
-import { changed, example, problemsOf, thrown } from "./problems.ts";
+import { agentWithLogin, changed, problemsOf, thrown } from "./problems.ts";
 
 const library = loadModelLibrary();
 const models: ModelLookup = { ids: [...library.keys()], find: (id) => library.get(id) };
-const GOOD = example("agent");
+const GOOD = agentWithLogin();
 const parse = (text: string, around?: Surroundings): AgentConfig =>
   parseConfig(text, agentSpec(models), "agent.yaml", around);
 const problems = (...edits: readonly (readonly [string, string])[]) => problemsOf(() => parse(changed(GOOD, ...edits)));

@@ -6,7 +6,7 @@ import { checkFile, fileKind } from "../../config/check.ts";
 import { loadAgentConfig, readPassword } from "../../config/load.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { FILE_KINDS, schemaText } from "../../config/schemas.ts";
-import { changed, example, problemsOf, thrown } from "./problems.ts";
+import { agentWithLogin, changed, example, problemsOf, thrown } from "./problems.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -54,7 +54,7 @@ test("a file that does not exist is one clear error", () => {
 });
 
 test("paths are those beside the file, and the password is its file's first line, read when asked for", () => {
-  const file = put("agent.yaml", example("agent"));
+  const file = put("agent.yaml", agentWithLogin());
   const config = loadAgentConfig(file);
   expect(config.data_dir).toBe(join(folder, "data/gw-01"));
   expect(config.uplink.password_file).toBe(join(folder, "secret"));

@@ -27,3 +27,12 @@ export function changed(text: string, ...edits: readonly (readonly [from: string
     return current.replace(from, () => to);
   }, text);
 }
+
+/** The example agent.yaml with the lines of a login, which stand in it as comments: its broker asks for none. */
+export function agentWithLogin(): string {
+  return changed(
+    example("agent"),
+    ["  # username: gw-01", "  username: gw-01"],
+    ["  # password_file: ./secret", "  password_file: ./secret"],
+  );
+}
