@@ -17,17 +17,24 @@ const formatters = new Map<string, Intl.DateTimeFormat>();
 /** Offset of the zone from UTC at this instant, ms; +25 200 000 for Asia/Ho_Chi_Minh. @throws {RangeError} unknown zone. */
 export function zoneOffset_ms(timeZone: string, at_ms: EpochMs): number {
   const quarter = Math.floor(at_ms / QUARTER_MS);
-  if (known.timeZone === timeZone && known.quarter === quarter) return known.offset_ms;
+  if (knownZone !== timeZone || knownOffsets_ms.size > OFFSETS_MAX) {
+    knownZone = timeZone;
+    knownOffsets_ms.clear();
+  }
+  const known_ms = knownOffsets_ms.get(quarter);
+  if (known_ms !== undefined) return known_ms;
   const local = localParts(timeZone, at_ms);
   const asUtc_ms = Date.UTC(local.year, local.month - 1, local.day, local.hour, local.minute, local.second);
   const offset_ms = asUtc_ms - Math.floor(at_ms / 1000) * 1000;
-  known = { timeZone, quarter, offset_ms };
+  knownOffsets_ms.set(quarter, offset_ms);
   return offset_ms;
 }
 
-/** Offsets change on quarters of an hour; Intl takes microseconds, and most questions are about the quarter just asked for. */
+/** Offsets change on quarters of an hour; Intl takes microseconds, and most questions are about the same few quarters. */
 const QUARTER_MS = 900_000;
-let known = { timeZone: "", quarter: Number.NaN, offset_ms: 0 };
+const OFFSETS_MAX = 1000;
+let knownZone = "";
+const knownOffsets_ms = new Map<number, number>();
 
 export interface LocalParts {
   readonly year: number;
