@@ -2,6 +2,7 @@ import { openOwnedBus } from "../../agent/local/agentBus.ts";
 import { resolveModel } from "../../config/models.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
+import { type ErrorCode, KhuXanhError } from "../../core/errors.ts";
 import type { MeterModel, Register } from "../../core/model/meterModel.ts";
 import type { Bus } from "../../core/ports.ts";
 import { type Diagnosis, diagnose } from "../../drivers/diagnose.ts";
@@ -36,7 +37,7 @@ khuxanh probe URL --model ID_OR_FILE --wiring [--rated-power 400kW] [--rated-cur
 
 Reads every register of the model, and nothing else; it never writes. Where values look wrong, the usual mistakes are tried:
 addresses one off, word order, function code, a decade. A bus that a running agent polls is read through that agent, between
-its polls. Exit code 1 if no register could be read.`,
+its polls. Exit code 1 if no register could be read, and stderr says why.`,
   options: {
     model: { type: "string" },
     timeout: { type: "string" },
@@ -71,12 +72,33 @@ its polls. Exit code 1 if no register could be read.`,
       const text = () =>
         `${readingsText({ exchanges, readings, unread })}${diagnosisText(diagnosis)}${wiringText(findings)}`;
       process.stdout.write(args.values.json === true ? `${JSON.stringify(document, null, 2)}\n` : text());
-      return readings.length === 0 ? 1 : 0;
+      if (readings.length === 0) throw nothingRead(written, unit, unread.at(-1)?.why ?? "the model has no registers");
+      return 0;
     } finally {
       await bus.close();
     }
   },
 };
+
+/** What no register could be read for, by how the reason begins (`ProbeResult.unread`). */
+const FAILURES: readonly (readonly [why: RegExp, code: ErrorCode, hint: string])[] = [
+  [/^timeout/, "METER_SILENT", "Check power, wiring and unit number; khuxanh scan tells which units answer."],
+  [/^unreachable/, "BUS_UNREACHABLE", "Check the address and the cable, and that the gateway or serial port is there."],
+  [
+    /^garbled/,
+    "METER_REPLY_GARBLED",
+    "Check cable, termination, serial settings, and that no second master is on the line.",
+  ],
+];
+
+function nothingRead(url: string, unit: number, why: string): KhuXanhError {
+  const [, code, hint] = FAILURES.find(([begins]) => begins.test(why)) ?? [
+    null,
+    "METER_EXCEPTION" as const,
+    "Check the model and its firmware; khuxanh scan tells which model fits.",
+  ];
+  return new KhuXanhError(code, `unit ${unit} at ${url}: no register could be read (${why})`, { hint });
+}
 
 function wait(delay_ms: number): Promise<void> {
   return new Promise((resolve) => systemTimers.after(delay_ms, () => resolve()));
@@ -140,8 +162,18 @@ function readingsText({ readings, unread, exchanges }: ProbeResult): string {
     unit,
     quality === "good" ? "" : quality,
   ]);
-  const failed = unread.map(({ name, why }) => [name, "not read", "", why]);
-  return `${table([...rows, ...failed])}${readings.length} read, ${unread.length} not read, ${exchanges} exchanges\n`;
+  const values = rows.length === 0 ? "" : table(rows);
+  return `${values}${unreadText(unread, rows.length > 0)}${readings.length} read, ${unread.length} not read, ${exchanges} exchanges\n`;
+}
+
+/** One line for each reason; names are worth their room only where other registers could be read. */
+function unreadText(unread: ProbeResult["unread"], isNamed: boolean): string {
+  return [...Map.groupBy(unread, ({ why }) => why)]
+    .map(([why, registers]) => {
+      const names = isNamed ? ` (${registers.map(({ name }) => name).join(", ")})` : "";
+      return `${registers.length} register${registers.length === 1 ? "" : "s"}: ${why}${names}\n`;
+    })
+    .join("");
 }
 
 function diagnosisText(diagnosis: readonly Diagnosis[]): string {

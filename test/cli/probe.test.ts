@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { khuxanhRun } from "../e2e/processes.ts";
+import { freePort, khuxanhRun } from "../e2e/processes.ts";
 import { foreignMeter, SDM630_INPUT, SDM630_VALUES, silentMeter, simulatedMeters } from "./meters.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "khuxanh-probe-"));
@@ -118,20 +118,38 @@ test("probe --wiring says which transformer is reversed, in both languages, and 
   expect(diagnosis).toEqual([]);
 });
 
-test("a silent meter is exit code 1, with every register unread and why", async () => {
-  const { code, stdout } = await khuxanhRun(
-    "probe",
-    await silentMeter(),
-    "--model",
-    "eastron-sdm120",
-    "--timeout",
-    "100ms",
-    "--json",
-  );
+test("a silent meter is exit code 1, with every register unread and why, and one message on stderr", async () => {
+  const url = await silentMeter();
+  const probe = ["probe", url, "--model", "eastron-sdm120", "--timeout", "100ms"];
+  const { code, stdout, stderr } = await khuxanhRun(...probe, "--json");
   expect(code).toBe(1);
   const { readings, unread, exchanges, diagnosis } = JSON.parse(stdout);
   expect([readings, exchanges, diagnosis]).toEqual([[], 2, []]);
   expect(new Set(unread.map(({ why }: { why: string }) => why))).toEqual(new Set(["timeout"]));
+  const message = `khuxanh: unit 1 at ${url}: no register could be read (timeout) [METER_SILENT]\n  Check power, wiring and unit number; khuxanh scan tells which units answer.\n`;
+  expect(stderr).toBe(message);
+
+  const text = await khuxanhRun(...probe);
+  expect([text.code, text.stderr]).toEqual([1, message]);
+  expect(text.stdout).toBe(`${unread.length} registers: timeout\n0 read, ${unread.length} not read, 2 exchanges\n`);
+});
+
+test("a refused port is exit code 1 with BUS_UNREACHABLE on stderr", async () => {
+  const url = `tcp://127.0.0.1:${await freePort()}`;
+  const { code, stdout, stderr } = await khuxanhRun("probe", url, "--model", "eastron-sdm120", "--json");
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout).readings).toEqual([]);
+  expect(stderr).toMatch(/^khuxanh: unit 1 at .*unreachable.* \[BUS_UNREACHABLE\]\n {2}Check the address/);
+});
+
+test("registers that could not be read for the same reason are one line with their names", async () => {
+  const url = await foreignMeter({ input: SDM630_INPUT });
+  const { code, stdout, stderr } = await khuxanhRun("probe", url, "--model", "eastron-sdm630");
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout.match(/^.*exception 2.*$/gm)).toHaveLength(1);
+  expect(stdout).toMatch(
+    /^\d+ registers: exception 2 \(.*active_power_total.*\)\n\d+ read, \d+ not read, \d+ exchanges$/m,
+  );
 });
 
 test.each([
