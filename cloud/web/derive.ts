@@ -13,8 +13,8 @@ const isIncomplete = (figure: Measure): boolean =>
   figure.lower_bound && (figure.coverage_pct ?? 0) < COMPARABLE_COVERAGE_PCT;
 
 /**
- * `reachesBack`: whether there is data at all since the earlier period began. The API counts as missing only what was due
- * after a meter's first interval, so an earlier period that is cut short by the beginning looks whole.
+ * `reachesBack`: whether there is data at all since the earlier period began. If not, that is the reason to give: nothing
+ * went missing, it had not begun.
  */
 export function changeOf(now: Measure | null, before: Measure | null, reachesBack: boolean): Change {
   if (now === null || before === null || now.value === null || before.value === null) {
@@ -40,6 +40,10 @@ export const groupOf = (
 export const gridImport = (energy: Energy | null): EnergyGroup | null => groupOf(energy, "electricity", "import");
 export const gridExport = (energy: Energy | null): EnergyGroup | null => groupOf(energy, "electricity", "export");
 export const solarMade = (energy: Energy | null): EnergyGroup | null => groupOf(energy, "solar", "generation");
+
+/** Whether one is declared, booked in this period or not: the API gives such a meter its group as soon as it is born. */
+export const hasGenerationMeter = (energy: Energy | null): boolean =>
+  energy?.groups.some((group) => group.direction === "generation") ?? false;
 
 export interface Renewable {
   readonly made_Wh: number;
@@ -92,7 +96,7 @@ export interface Bar {
   readonly parts: readonly { readonly key: string; readonly t: number | null; readonly estimated_pct: number }[];
   /** t; null when no group has a figure. */
   readonly total_t: number | null;
-  /** `not-begun`: before the first interval, nothing was due. */
+  /** `not-begun`: the step is running and its first interval is not over. Time before the first data is `missing`. */
   readonly state: "whole" | "part-missing" | "missing" | "not-begun" | "to-come";
   readonly coverage_pct: number | null;
 }

@@ -41,6 +41,7 @@ export const en: Texts = {
     lost: "connection lost",
     lostHint: (age) => `Last data received ${age}. The page keeps trying to reconnect; the figures are from then.`,
     lostTitle: "Connection to the server lost",
+    stateHidden: "Not known while the connection is lost",
     stale: "Old data",
     history: (done, total) => `Building history, ${done} of ${total} days`,
   },
@@ -64,6 +65,7 @@ export const en: Texts = {
   coverage: {
     measured: (pct) => `${pct} measured`,
     explain: (pct) => `${pct} of the period so far was measured.`,
+    days: (measured, total) => `That is about ${measured} of ${total} days.`,
     nothingExpected: "Nothing was due to be measured in this period yet.",
     estimated: (pct) =>
       `${pct} of the value is estimated: the meter's own count vouches for the sum, but part of it was spread over time or substituted by rule.`,
@@ -103,6 +105,7 @@ export const en: Texts = {
     renewableExplain:
       "Share of the electricity used in the zone that came from its own roofs: (made − fed in) / (bought + made − fed in).",
     noSolar: "The zone has no generation meter yet.",
+    solarNotBooked: "Nothing from the generation meters is booked in this period yet.",
     byDay: "Emissions by day",
     byHour: "Emissions by hour",
     byMonth: "Emissions by month",

@@ -37,6 +37,7 @@ export const vi = {
     lost: "mất kết nối",
     lostHint: (age: string) => `Lần cuối nhận được số liệu: ${age}. Trang đang tự nối lại; các con số là của lúc đó.`,
     lostTitle: "Mất kết nối với máy chủ",
+    stateHidden: "Chưa rõ khi đang mất kết nối",
     stale: "Số liệu cũ",
     history: (done: number, total: number) => `Đang dựng lịch sử ${done}/${total} ngày`,
   },
@@ -56,6 +57,7 @@ export const vi = {
   coverage: {
     measured: (pct: string) => `${pct} đo được`,
     explain: (pct: string) => `Đo được ${pct} thời gian của kỳ tính đến lúc này.`,
+    days: (measured: string, total: string) => `Tức là khoảng ${measured} trên ${total} ngày.`,
     nothingExpected: "Trong kỳ này chưa có gì để đo.",
     estimated: (pct: string) =>
       `${pct} giá trị là ước tính: tổng có số đếm của đồng hồ làm chứng, nhưng một phần được chia theo thời gian hoặc thay thế theo quy tắc.`,
@@ -95,6 +97,7 @@ export const vi = {
     renewableExplain:
       "Phần điện dùng trong khu đến từ mái nhà của chính các nhà máy: (phát − bán lên lưới) / (mua từ lưới + phát − bán lên lưới).",
     noSolar: "Khu chưa có đồng hồ phát điện nào.",
+    solarNotBooked: "Kỳ này chưa ghi sổ số liệu nào của đồng hồ phát điện.",
     byDay: "Phát thải theo ngày",
     byHour: "Phát thải theo giờ",
     byMonth: "Phát thải theo tháng",

@@ -3,7 +3,7 @@ import type { Trace, TraceInterval } from "../../api/schemas.ts";
 import { useApp } from "../app/context.tsx";
 import { amountShown, coverageText, dayTimeText, numberText, timeText, UNKNOWN } from "../format.ts";
 import { unitText } from "../units.ts";
-import { groupedDigits, tickDifference, tickText, wordsOf } from "./words.ts";
+import { groupedDigits, readTimeText, tickDifference, tickText, wordsOf } from "./words.ts";
 
 const PAGE = 50;
 
@@ -207,7 +207,7 @@ interface WordsReadProps {
 
 /** The words of one reading, where they were read and when. */
 function WordsRead({ words, timeZone }: WordsReadProps) {
-  const { t } = useApp();
+  const { t, lang } = useApp();
   return (
     <>
       <code className="words">
@@ -218,7 +218,7 @@ function WordsRead({ words, timeZone }: WordsReadProps) {
       </code>
       <span className="quiet small">
         {t.why.registerOf(String(words.fc), String(words.address), "")},{" "}
-        {t.why.readAt(timeText(Date.parse(words.at), timeZone, true))}
+        {t.why.readAt(readTimeText(Date.parse(words.at), timeZone, lang))}
       </span>
     </>
   );

@@ -1,3 +1,5 @@
+import { timeText } from "../format.ts";
+
 /** "43660000" → ["4366", "0000"]: one group per 16-bit register word, as the meter answered. */
 export function wordsOf(hex: string): readonly string[] {
   return (
@@ -33,6 +35,12 @@ export function groupedDigits(digits: string, lang: "vi" | "en"): string {
 export function formulaText(text: string, lang: "vi" | "en"): string {
   const signed = text.replaceAll("CO2", "CO₂").replaceAll("CH4", "CH₄").replaceAll("N2O", "N₂O").replaceAll("m3", "m³");
   return lang === "en" ? signed : signed.replace(/(\d)\.(\d)/g, "$1,$2");
+}
+
+/** "14:29:59,750": to the millisecond, because the count at a boundary is made again from the times of the readings. */
+export function readTimeText(at_ms: number, timeZone: string, lang: "vi" | "en"): string {
+  const fraction = String(at_ms % 1000).padStart(3, "0");
+  return `${timeText(at_ms, timeZone, true)}${lang === "vi" ? "," : "."}${fraction}`;
 }
 
 /** "1 W.h" → "1 Wh": the tick of a counter with its unit as people write it. */

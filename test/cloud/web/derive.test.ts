@@ -4,6 +4,7 @@ import {
   barsOf,
   changeOf,
   type EmissionGroup,
+  hasGenerationMeter,
   highestOf,
   powerPoints,
   ranked,
@@ -86,6 +87,10 @@ describe("bars of an emission chart", () => {
     expect(bar?.total_t).toBeNull();
     expect(bar?.parts[0]?.t).toBeNull();
   });
+  test("before the first data are missing, in a year as in a day: what was not measured is drawn so", () => {
+    const bars = barsOf([group("a", [point(0, null, missing), point(1, 5)])], 9 * HOUR);
+    expect(bars.map((bar) => bar.state)).toEqual(["missing", "whole"]);
+  });
   test("add up what is known, in tonnes", () => {
     const [bar] = barsOf([group("a", [point(0, 1500)]), group("b", [point(0, 500)])], 9 * HOUR);
     expect(bar?.total_t).toBe(2);
@@ -126,6 +131,11 @@ describe("renewable share", () => {
   test("is unknown without a generation meter, or while it has counted nothing", () => {
     expect(renewableOf(energy([["electricity", "import", 90]]))).toBeNull();
     expect(renewableOf(energy([["solar", "generation", null]]))).toBeNull();
+  });
+  test("a generation meter that has booked nothing is told from none at all", () => {
+    expect(hasGenerationMeter(energy([["solar", "generation", null]]))).toBe(true);
+    expect(hasGenerationMeter(energy([["electricity", "import", 90]]))).toBe(false);
+    expect(hasGenerationMeter(null)).toBe(false);
   });
 });
 

@@ -144,6 +144,11 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
     await sheet.locator(".activity .disclose").first().click();
     await sheet.locator(".intervals .disclose").first().click();
     expect(await sheet.locator(".words").first().locator("span").allTextContents()).toHaveLength(4);
+    // Each boundary lies between two readings of the mock meter: both are there, and said to be.
+    expect(await sheet.locator(".boundaries .words").count()).toBe(4);
+    expect(await sheet.locator(".boundaries .across").allTextContents()).toEqual(
+      Array(2).fill("nội suy giữa hai lần đọc"),
+    );
     await sheet.getByText("Nguồn thứ cấp, chưa kiểm chứng").first().waitFor();
     expect(new URL(page.url()).searchParams.get("why")).toContain("thuc-pham-an-lao");
     const download = page.waitForEvent("download");
@@ -163,9 +168,12 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
     mock.dropLive();
     await page.getByRole("alert").getByText("Mất kết nối với máy chủ").waitFor();
     await page.locator(".live-lost").waitFor();
+    // What was green a moment ago is not known to be green now.
+    expect(await page.locator(".nav .dot:not(.dot-unknown)").count()).toBe(0);
     mock.restoreLive();
     await page.locator(".live-open").waitFor();
     await page.getByRole("alert").waitFor({ state: "detached" });
+    await page.locator(".nav .dot-ok").first().waitFor({ state: "attached" });
     await page.context().close();
   });
 

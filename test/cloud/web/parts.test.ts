@@ -16,6 +16,7 @@ import { vi } from "../../../cloud/web/text/vi.ts";
 import {
   formulaText,
   groupedDigits,
+  readTimeText,
   registerParts,
   tickDifference,
   tickText,
@@ -126,6 +127,12 @@ describe("register words", () => {
   test("are grouped by register", () => {
     expect(wordsOf("0000000106422c4c")).toEqual(["0000", "0001", "0642", "2C4C"]);
     expect(wordsOf("")).toEqual([]);
+  });
+
+  test("say when they were read to the millisecond, in the zone's time", () => {
+    const at_ms = Date.parse("2026-11-22T14:29:59.075+07:00");
+    expect(readTimeText(at_ms, "Asia/Ho_Chi_Minh", "vi")).toBe("14:29:59,075");
+    expect(readTimeText(at_ms, "Asia/Ho_Chi_Minh", "en")).toBe("14:29:59.075");
   });
   test("a register is function, address and type", () => {
     expect(registerParts("3:3203:i64")).toEqual({ fc: "3", address: "3203", type: "i64" });

@@ -2,6 +2,7 @@ import type { LiveEvent, Meter } from "../../../api/schemas.ts";
 import { useApp } from "../../app/context.tsx";
 import { useNow } from "../../app/hooks.ts";
 import { STALE_AFTER_MS } from "../../app/live.ts";
+import { useLive } from "../../app/liveStore.ts";
 import type { Loaded } from "../../app/queries.ts";
 import { tokenOf } from "../../colours.ts";
 import { agoText, readingShown, UNKNOWN } from "../../format.ts";
@@ -83,7 +84,10 @@ function MeterRow({ meter, depth, live, now_ms }: MeterRowProps) {
   const shown = shownMeter(meter, live?.meters.find((one) => one.id === meter.id) ?? null);
   const age_ms = shown.at_ms === null ? null : now_ms - shown.at_ms;
   const isStale = age_ms === null || age_ms > STALE_AFTER_MS;
-  const why = shown.state === "ok" ? null : meter.state_why;
+  const isLost = useLive((state) => state.connection === "lost");
+  const state = isLost ? "unknown" : shown.state;
+  const why = state === "ok" ? null : meter.state_why;
+  const words = isLost ? t.unknown : why === null ? t.state[state] : (t.stateWhy[why] ?? why);
   return (
     <tr className={isStale ? "stale" : undefined}>
       <th scope="row" className="text">
@@ -105,8 +109,8 @@ function MeterRow({ meter, depth, live, now_ms }: MeterRowProps) {
       </td>
       <td className="age">{age_ms === null ? UNKNOWN : agoText(age_ms, lang)}</td>
       <td className="text">
-        <span className={`state state-${shown.state}`}>
-          <StateDot state={shown.state} /> {why === null ? t.state[shown.state] : (t.stateWhy[why] ?? why)}
+        <span className={`state state-${state}`}>
+          <StateDot state={state} /> {words}
         </span>
       </td>
     </tr>

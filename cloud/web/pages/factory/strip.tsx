@@ -18,7 +18,7 @@ interface FactoryStripProps {
 
 /** Tonnes, then what was drawn: only the kinds of energy this factory has meters for. */
 export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
-  const { t, lang, route, reachesBack } = useApp();
+  const { t, lang, route, elapsed, reachesBack } = useApp();
   const { emissions, load, byMeter } = answers;
   const isLost = useLive((state) => state.connection === "lost");
   const problem = emissions.problem ?? load.problem;
@@ -61,8 +61,8 @@ export function FactoryStrip({ answers, site, live }: FactoryStripProps) {
         {total !== null && (
           <div className="sub">
             <ChangeMark change={changeOf(total, emissions.data?.previous ?? null, reachesBack)} />
-            <Coverage figure={total} />
-            <Chips figure={total} />
+            <Coverage figure={total} elapsed={elapsed} />
+            <Chips figure={total} elapsed={elapsed} />
           </div>
         )}
       </Figure>

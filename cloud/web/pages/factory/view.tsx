@@ -29,7 +29,8 @@ function Factory({ site }: { readonly site: Site }) {
   const { t, lang } = useApp();
   const answers = useFactory(site.id);
   const live = useLive((state) => state.event);
-  const state = live?.sites.find((one) => one.id === site.id)?.state ?? site.state;
+  const isLost = useLive((state) => state.connection === "lost");
+  const state = isLost ? "unknown" : (live?.sites.find((one) => one.id === site.id)?.state ?? site.state);
   const title = t.overview[TITLES[answers.barStep as keyof typeof TITLES] ?? "byDay"];
   const sector = t.sector[site.sector] ?? site.sector;
   return (
@@ -37,7 +38,7 @@ function Factory({ site }: { readonly site: Site }) {
       <div className="factory-title">
         <h1>{site.name[lang]}</h1>
         <span className={`state state-${state}`}>
-          <StateDot state={state} /> {t.state[state]}
+          <StateDot state={state} /> {isLost ? t.unknown : t.state[state]}
         </span>
         <span className="quiet">
           {sector} · {t.factory.gateways(site.gateways.join(", "))}

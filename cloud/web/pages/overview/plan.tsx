@@ -1,5 +1,6 @@
 import type { LiveEvent } from "../../../api/schemas.ts";
 import { GoLink, useApp } from "../../app/context.tsx";
+import { useLive } from "../../app/liveStore.ts";
 import { numberText } from "../../format.ts";
 import { Empty, Panel } from "../../parts/panel.tsx";
 import { planPlace } from "./planLayout.ts";
@@ -15,6 +16,7 @@ const EDGES = { ok: "c-electricity", warn: "warn", bad: "bad", unknown: "line-st
 /** The zone from above: plots, roads, a circle per factory with an area like its tonnes. */
 export function ZonePlan({ rows, live }: ZonePlanProps) {
   const { t, lang } = useApp();
+  const isLost = useLive((state) => state.connection === "lost");
   const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
   const places = rows.flatMap((row) =>
     row.site.plan === null ? [] : [{ row, at: planPlace(row.site.plan, row.t, most) }],
@@ -29,7 +31,8 @@ export function ZonePlan({ rows, live }: ZonePlanProps) {
           <path className="plan-ground" d="M8 18 348 6 356 232 14 244Z" />
           <path className="plan-road" d="M10 128 352 118M124 14 132 240M240 10 248 236" />
           {places.map(({ row, at }) => {
-            const state = live?.sites.find((site) => site.id === row.site.id)?.state ?? row.site.state;
+            const told = live?.sites.find((site) => site.id === row.site.id)?.state ?? row.site.state;
+            const state = isLost ? "unknown" : told;
             return (
               <GoLink key={row.site.id} to={{ site: row.site.id }} className="plan-site">
                 <title>{row.site.name[lang]}</title>

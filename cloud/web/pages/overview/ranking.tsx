@@ -17,7 +17,7 @@ interface RankingProps {
 
 /** Factories by tonnes. The whole row leads to the factory; the name is the link the keyboard finds. */
 export function Ranking({ rows, answer, live }: RankingProps) {
-  const { t, lang, go } = useApp();
+  const { t, lang, go, elapsed } = useApp();
   const isLost = useLive((state) => state.connection === "lost");
   const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
   return (
@@ -84,7 +84,9 @@ export function Ranking({ rows, answer, live }: RankingProps) {
                     <td>
                       <ChangeMark change={row.change} isShort />
                     </td>
-                    <td className="wide">{row.group === null ? "–" : <Coverage figure={row.group.total} isShort />}</td>
+                    <td className="wide">
+                      {row.group === null ? "–" : <Coverage figure={row.group.total} elapsed={elapsed} isShort />}
+                    </td>
                     <td className={isLost ? "old" : undefined}>
                       {power.number} <span className="unit">{power.unit}</span>
                     </td>

@@ -3,7 +3,7 @@ import { useNow } from "../../app/hooks.ts";
 import { ageOfNewest_ms, STALE_AFTER_MS } from "../../app/live.ts";
 import { useLive } from "../../app/liveStore.ts";
 import { tokenOf } from "../../colours.ts";
-import { changeOf, gridImport, highestOf, powerPoints, renewableOf } from "../../derive.ts";
+import { changeOf, gridImport, hasGenerationMeter, highestOf, powerPoints, renewableOf } from "../../derive.ts";
 import { energyShown, percentText, powerShown, timeText, tonnesShown } from "../../format.ts";
 import { ChangeMark } from "../../parts/changeMark.tsx";
 import { Chips, Coverage } from "../../parts/coverage.tsx";
@@ -35,7 +35,7 @@ export function Strip({ answers }: { readonly answers: OverviewAnswers }) {
 }
 
 function Tonnes({ answers: { byCarrier } }: { readonly answers: OverviewAnswers }) {
-  const { t, lang, route, reachesBack } = useApp();
+  const { t, lang, route, elapsed, reachesBack } = useApp();
   const total = byCarrier.data?.total ?? null;
   return (
     <Figure
@@ -47,8 +47,8 @@ function Tonnes({ answers: { byCarrier } }: { readonly answers: OverviewAnswers 
       {total !== null && (
         <div className="sub">
           <ChangeMark change={changeOf(total, byCarrier.data?.previous ?? null, reachesBack)} />
-          <Coverage figure={total} />
-          <Chips figure={total} />
+          <Coverage figure={total} elapsed={elapsed} />
+          <Chips figure={total} elapsed={elapsed} />
         </div>
       )}
     </Figure>
@@ -146,7 +146,7 @@ function RenewableFigure({ answers: { energy } }: { readonly answers: OverviewAn
       isOld={energy.isOld}
     >
       {renewable === null ? (
-        <div className="sub">{t.overview.noSolar}</div>
+        <div className="sub">{hasGenerationMeter(energy.data) ? t.overview.solarNotBooked : t.overview.noSolar}</div>
       ) : (
         <div className="sub sub-lines">
           <span>{t.overview.solarMade(words(renewable.made_Wh))}</span>
