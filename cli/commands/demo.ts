@@ -10,10 +10,12 @@ import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
 import type { SimConfig } from "../../hw-sim/simConfig.ts";
 import { type Command, optional, untilStopped, wholeNumber } from "../command.ts";
+import { keepSeed, SEED_DEFAULT, seedFor } from "../demo/folder.ts";
 import { historyToDo, readHistoryRecord, runSpan, SteppedClock, writeHistoryRecord } from "../demo/history.ts";
 import { startSummary } from "../demo/summary.ts";
-import { DEMO_INTERVAL_MS, demoAgent, demoCollector } from "../demo/zone.ts";
+import { DEMO_INTERVAL_MS, demoAgent, demoCollector, LOOPBACK } from "../demo/zone.ts";
 import { mqttConnector } from "../io/mqtt.ts";
+import { assertPortFree } from "../io/port.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
 import { readLook } from "../look.ts";
@@ -26,12 +28,12 @@ const DAY_MS = 86_400_000;
 const command: Command = {
   summary: "the demo zone: three simulated factories, everything embedded (npm start)",
   help: `
-khuxanh demo [--port 8080] [--days 30] [--seed 1] [--data DIR]
+khuxanh demo [--port 8080] [--days 30] [--seed N] [--data DIR]
 
   --port   page and API on 127.0.0.1 (default 8080)
   --days   days of history, computed in the background, newest first (default 30, 0 to 400)
-  --seed   everything random follows from it (default 1)
-  --data   folder for journals and store (default data/demo); a second start goes on from it
+  --seed   everything random follows from it (default: the one the data folder was made with, 1 for a new folder)
+  --data   folder for journals and store (default data/demo); a second start goes on from it, with the same seed
 
 Simulated meters on real Modbus TCP sockets, three agents, a broker, the collector and the page, all on loopback and open for
 reading without login. Ctrl-C stops.`,
@@ -39,9 +41,11 @@ reading without login. Ctrl-C stops.`,
   async run(args) {
     const port = wholeNumber(args, "port", 8080, 0, 65_535);
     const days = wholeNumber(args, "days", 30, 0, 400);
-    const seed = wholeNumber(args, "seed", 1, 0, 2 ** 32 - 1);
+    const dataDir = optional(args, "data") ?? "data/demo";
+    const asked = wholeNumber(args, "seed", SEED_DEFAULT, 0, 2 ** 32 - 1);
+    const seed = seedFor(dataDir, optional(args, "seed") === undefined ? null : asked);
     const stopped = untilStopped();
-    const demo = await startDemo({ port, days, seed, dataDir: optional(args, "data") ?? "data/demo" });
+    const demo = await startDemo({ port, days, seed, dataDir });
     await stopped;
     await demo.stop();
     return 0;
@@ -62,6 +66,7 @@ async function startDemo({ port, days, seed, dataDir }: DemoOptions): Promise<{ 
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
+    await assertPortFree(LOOPBACK, port);
     const log = createLog("error");
     const { factors, gwpSets } = loadFactors();
     const around = { factors, timers: systemTimers, clock: systemClock, random: systemRandom, log, version: version() };
@@ -73,6 +78,7 @@ async function startDemo({ port, days, seed, dataDir }: DemoOptions): Promise<{ 
     const sim = await startSim(simConfig, { models, clock: systemClock, readProfile });
     undo.push(() => sim.close());
     await webBuilt;
+    keepSeed(dataDir, seed);
     const collector = await startCollector(demoCollector(dataDir, port), {
       ...around,
       gwpSets,

@@ -7,7 +7,7 @@ import { DEMO_FACTORIES, type DemoFactory } from "../../hw-sim/demo.ts";
 export const DEMO_ZONE = "kcn-demo";
 const HOST_ID = "zone-collector";
 const TIME_ZONE = "Asia/Ho_Chi_Minh";
-const LOOPBACK = "127.0.0.1";
+export const LOOPBACK = "127.0.0.1";
 export const DEMO_INTERVAL_MS = 15 * 60_000;
 const DAY_MS = 86_400_000;
 /** The demo keeps little: a gateway's own default is 4 GiB and 60 days. */
