@@ -75,7 +75,20 @@ function describeIssue(name: string, keyword: string, message: string, params: R
   return `${name}: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }
 
-const PARAMETERS = ["from", "to", "step", "by", "site", "zone", "gwp", "basis", "meter", "quantity", "as_known_at"];
+const PARAMETERS = [
+  "from",
+  "to",
+  "step",
+  "by",
+  "site",
+  "zone",
+  "gwp",
+  "basis",
+  "meter",
+  "quantity",
+  "as_known_at",
+  "offset",
+];
 
 function suggestion(key: string): string {
   const near = nearest(key, PARAMETERS);

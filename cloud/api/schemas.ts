@@ -221,7 +221,12 @@ export const TraceActivity = z.object({
   gases_mg: z.record(z.string(), z.string()),
   factors: z.array(z.string()),
   intervals_total: z.number().int(),
-  intervals: z.array(TraceInterval).describe("newest first, at most 200; ask with a narrower period for the rest"),
+  next_offset: z
+    .number()
+    .int()
+    .nullable()
+    .describe("ask again with meter and this offset for the older ones; null = there are none"),
+  intervals: z.array(TraceInterval).describe("newest first, at most 200 from the offset asked for"),
 });
 
 export const Trace = z.object({

@@ -12,8 +12,9 @@ import {
   toNumber,
 } from "../../core/emission/decimal.ts";
 import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
-import type { Bucket } from "../../core/interval/calendar.ts";
+import { type Bucket, buckets } from "../../core/interval/calendar.ts";
 import type { Boundary, CounterWords } from "../../core/interval/interval.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
 import type { EmissionSum, StoredEmission, StoredInterval } from "../store/store.ts";
@@ -32,6 +33,7 @@ import {
 import { amountIn, energyTally } from "./energy.ts";
 import { factorKey, factorsUsed, findFactor } from "./factorUse.ts";
 import { noFigure, parseFigureId, type Question } from "./figureId.ts";
+import { notFound } from "./problem.ts";
 import { placeOf } from "./query.ts";
 import { Trace, type TraceBoundary, type TraceInterval } from "./schemas.ts";
 import { measureOf, sumTallies } from "./tally.ts";
@@ -39,8 +41,10 @@ import { isoIn } from "./time.ts";
 
 type TraceActivity = Trace["activities"][number];
 
-/** Newest intervals shown per meter; a narrower period shows the others. */
+/** Intervals per meter in one answer, newest first; `offset` pages on to the older ones. */
 export const INTERVALS_MAX = 200;
+/** A century of quarters of an hour. */
+const OFFSET_MAX = 4_000_000;
 /** Entries of one interval: one a gas. */
 const ENTRIES_PER_INTERVAL = 4;
 
@@ -51,6 +55,8 @@ interface Asked {
   readonly meters: readonly CatalogMeter[];
   readonly gwp: GwpSet;
   readonly knownAt_ms: number | null;
+  /** How many of the newest intervals of each meter to pass over. */
+  readonly offset: number;
 }
 
 export function traceRoutes(app: FastifyInstance, deps: ApiDeps): void {
@@ -60,21 +66,34 @@ export function traceRoutes(app: FastifyInstance, deps: ApiDeps): void {
       schema: {
         tags: ["figures"],
         summary: "Why this number: formula, activities, intervals, factors, register words",
-        description: "`id` comes from an answer of /emissions, or is `e<number>`, one book entry.",
+        description:
+          "`id` comes from an answer of /emissions, or is `e<number>`, one book entry. Each activity holds the newest " +
+          `${INTERVALS_MAX} of its \`intervals_total\` intervals; \`next_offset\` tells where the older ones begin. With ` +
+          "`meter` the answer is that meter's part of the figure: sum, formulas and intervals are its own.",
         params: z.object({ id: z.string() }),
+        querystring: z.strictObject({
+          meter: z.string().max(200).optional().describe("one of the answer's activities, <gateway>/<device>"),
+          offset: z.coerce.number().int().min(0).max(OFFSET_MAX).default(0).describe("intervals to pass over"),
+        }),
         response: { 200: Trace },
       },
     },
-    async ({ params }) => {
+    async ({ params, query }) => {
       const figure = parseFigureId(params.id);
-      return figure.kind === "question"
-        ? trace(deps, askedOf(deps, params.id, figure.question))
-        : trace(deps, askedOfEntry(deps, params.id, figure.entry));
+      const asked =
+        figure.kind === "question"
+          ? askedOf(deps, params.id, figure.question)
+          : askedOfEntry(deps, params.id, figure.entry);
+      const meters = query.meter === undefined ? asked.meters : asked.meters.filter(({ id }) => id === query.meter);
+      if (query.meter !== undefined && meters.length === 0) {
+        throw notFound(`the meter ${query.meter} has no part in this figure`, "Take it from the trace's activities.");
+      }
+      return trace(deps, { ...asked, meters, offset: query.offset });
     },
   );
 }
 
-function askedOf(deps: ApiDeps, id: string, question: Question): Asked {
+function askedOf(deps: ApiDeps, id: string, question: Question): Omit<Asked, "offset"> {
   const place = placeOf(deps, question.site === null ? {} : { site: question.site });
   const all = emittingMeters(place.meters);
   const { part } = question;
@@ -86,7 +105,7 @@ function askedOf(deps: ApiDeps, id: string, question: Question): Asked {
 }
 
 /** The interval of one entry. A superseded entry is traced as the books stood while it was in force. */
-function askedOfEntry(deps: ApiDeps, id: string, entryId: number): Asked {
+function askedOfEntry(deps: ApiDeps, id: string, entryId: number): Omit<Asked, "offset"> {
   const entry = deps.store.emission(entryId);
   const meter = placeOf(deps, {}).meters.find(
     ({ key }) => key.edge === entry?.gateway.edge && key.device === entry.device,
@@ -116,6 +135,7 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
     );
     const sums = sumsOf(books.sums, meter);
     const masses = gasMasses(sums);
+    const page = pageOf(deps, meter, quantity, period, asked.offset);
     return {
       meter: meter.id,
       name: meter.name,
@@ -129,10 +149,9 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
       co2e_kg: toNumber(co2e_kg(masses, gwp)),
       gases_mg: Object.fromEntries(Object.entries(masses).map(([gas, mg]) => [gas, String(mg)])),
       factors: [...new Set(sums.map(factorKey))],
-      intervals_total: deps.store
-        .sumEnergy([meter.key], [period], [quantity])
-        .reduce((rows, sum) => rows + sum.rows, 0),
-      intervals: [...traceIntervals(deps, meter, quantity, period)],
+      intervals_total: page.total,
+      next_offset: page.next,
+      intervals: page.end_ms === null ? [] : [...traceIntervals(deps, meter, quantity, period, page.end_ms, page.skip)],
     };
   });
   return {
@@ -258,29 +277,58 @@ function registerOf(deps: ApiDeps, meter: CatalogMeter, quantity: QuantityId, to
   return birth?.metrics.find((metric) => metric.name === wire)?.properties.register ?? null;
 }
 
+/** Where a page of intervals begins. */
+interface TracePage {
+  readonly total: number;
+  /** Offset of the page after it; null = this is the last. */
+  readonly next: number | null;
+  /** The page begins this many intervals before `end_ms`; null = it is empty. */
+  readonly end_ms: EpochMs | null;
+  readonly skip: number;
+}
+
+/** Longer periods, which hold next to nothing, are counted by year. */
+const DAYS_MAX = 10_000;
+
+/** Counts by day, so that a far page reads its own intervals and those of one day, not all the newer ones. */
+function pageOf(deps: ApiDeps, meter: CatalogMeter, quantity: QuantityId, period: Bucket, offset: number): TracePage {
+  const isLong = period.to_ms - period.from_ms > DAYS_MAX * 86_400_000;
+  const days = buckets(period.from_ms, period.to_ms, isLong ? "year" : "day", deps.zone.time_zone);
+  const rows = new Map<number, number>();
+  for (const sum of deps.store.sumEnergy([meter.key], days, [quantity])) {
+    rows.set(sum.bucket, (rows.get(sum.bucket) ?? 0) + sum.rows);
+  }
+  const total = [...rows.values()].reduce((all, count) => all + count, 0);
+  const next = offset + INTERVALS_MAX < total ? offset + INTERVALS_MAX : null;
+  let skip = offset;
+  for (let at = days.length - 1; at >= 0; at--) {
+    const count = rows.get(at) ?? 0;
+    if (skip < count) return { total, next, end_ms: days[at]!.to_ms, skip };
+    skip -= count;
+  }
+  return { total, next, end_ms: null, skip: 0 };
+}
+
 function traceIntervals(
   deps: ApiDeps,
   meter: CatalogMeter,
   quantity: QuantityId,
   period: Bucket,
+  end_ms: EpochMs,
+  skip: number,
 ): readonly TraceInterval[] {
   const { key } = meter;
-  const intervals = deps.store.intervals(
-    key,
-    key.device,
-    quantity,
-    period.from_ms,
-    period.to_ms,
-    INTERVALS_MAX,
-    "newest",
-  );
-  const oldest_ms = intervals.at(-1)?.from_ms ?? period.to_ms;
+  const intervals = deps.store
+    .intervals(key, key.device, quantity, period.from_ms, end_ms, skip + INTERVALS_MAX, "newest")
+    .slice(skip);
+  const newest_ms = intervals[0]?.to_ms ?? end_ms;
+  const oldest_ms = intervals.at(-1)?.from_ms ?? end_ms;
   const entries = new Map<number, StoredEmission[]>();
   for (const entry of deps.store.emissions(
     key,
     key.device,
     oldest_ms,
-    period.to_ms,
+    newest_ms,
     INTERVALS_MAX * ENTRIES_PER_INTERVAL,
     "newest",
   )) {

@@ -63,6 +63,10 @@ export const emissionsQuery = (
 
 export const traceQuery = (id: string): Query<Trace> => query(`/emissions/${encodeURIComponent(id)}/trace`);
 
+/** The intervals of one meter of a trace, from the `offset`-th newest on. */
+export const tracePageQuery = (id: string, meter: string, offset: number): Query<Trace> =>
+  query(`/emissions/${encodeURIComponent(id)}/trace`, { meter, offset: String(offset) });
+
 /** Fetches one answer. Never throws: what happens in the field is a value. */
 export async function ask<T>(query: Query<T>, signal: AbortSignal): Promise<Answer<T>> {
   let response: Response;

@@ -218,7 +218,7 @@ export const en: Texts = {
     registerOf: (fc, address, type) => `function ${fc}, address ${address}${type === "" ? "" : `, type ${type}`}`,
     intervals: (count) => `${count} intervals`,
     showing: (shown, total) => `showing the newest ${shown} of ${total}`,
-    olderElsewhere: "For older intervals choose a narrower period in the top bar.",
+    olderFailed: "The older intervals did not come; try again.",
     interval: "Interval",
     amount: "Amount",
     quality: "Quality",
@@ -282,6 +282,10 @@ export const en: Texts = {
     ncv: "Calorific value",
     gwp: "GWP",
     exportJson: "Download this chain (JSON)",
+    exporting: (held, total) => `fetching ${held} of ${total} intervals`,
+    exportFailed: "The chain could not be fetched whole, so there is no file. Try again.",
+    exportCut: (most, total) =>
+      `The file holds the newest ${most} of ${total} intervals; for the others choose a shorter period.`,
     nothing: "There is no book entry in this period yet, so the figure stays open.",
   },
 

@@ -212,7 +212,7 @@ export const vi = {
       `hàm ${fc}, địa chỉ ${address}${type === "" ? "" : `, kiểu ${type}`}`,
     intervals: (count: string) => `${count} khoảng đo`,
     showing: (shown: string, total: string) => `đang xem ${shown} khoảng mới nhất trong ${total}`,
-    olderElsewhere: "Các khoảng cũ hơn: chọn một kỳ hẹp hơn ở thanh trên.",
+    olderFailed: "Chưa tải được các khoảng cũ hơn, hãy thử lại.",
     interval: "Khoảng",
     amount: "Lượng",
     quality: "Chất lượng",
@@ -276,6 +276,10 @@ export const vi = {
     ncv: "Nhiệt trị",
     gwp: "GWP",
     exportJson: "Tải chuỗi chứng cứ (JSON)",
+    exporting: (held: string, total: string) => `đang tải ${held} trên ${total} khoảng`,
+    exportFailed: "Chưa tải được trọn chuỗi nên không tạo tệp. Hãy thử lại.",
+    exportCut: (most: string, total: string) =>
+      `Tệp có ${most} khoảng mới nhất trong ${total}; phần còn lại: chọn kỳ ngắn hơn.`,
     nothing: "Kỳ này chưa có bút toán nào, nên con số còn để trống.",
   },
 

@@ -1,8 +1,10 @@
 import { useState } from "react";
 import type { Trace, TraceInterval } from "../../api/schemas.ts";
+import { ask, tracePageQuery } from "../api.ts";
 import { useApp } from "../app/context.tsx";
 import { amountShown, coverageText, dayTimeText, numberText, timeText, UNKNOWN } from "../format.ts";
 import { unitText } from "../units.ts";
+import { joined } from "./chain.ts";
 import { groupedDigits, readTimeText, tickDifference, tickText, wordsOf } from "./words.ts";
 
 const PAGE = 50;
@@ -10,14 +12,42 @@ const PAGE = 50;
 interface IntervalListProps {
   readonly activity: Trace["activities"][number];
   readonly timeZone: string;
+  readonly traceId: string;
 }
 
-/** The intervals behind an activity, newest first, fifty at a time; each opens to its register words. */
-export function IntervalList({ activity, timeZone }: IntervalListProps) {
+interface Older {
+  readonly intervals: readonly TraceInterval[];
+  readonly next: number | null;
+}
+
+/**
+ * The intervals behind an activity, newest first, fifty at a time; each opens to its register words. The trace brings the
+ * newest, the older ones are fetched when somebody goes on.
+ */
+export function IntervalList({ activity, timeZone, traceId }: IntervalListProps) {
   const { t, lang } = useApp();
   const [limit, setLimit] = useState(PAGE);
   const [openAt, setOpenAt] = useState<string | null>(null);
-  const { intervals, intervals_total } = activity;
+  const [older, setOlder] = useState<Older | null>(null);
+  const [fetching, setFetching] = useState<"no" | "yes" | "failed">("no");
+  const { intervals_total } = activity;
+  const intervals = older === null ? activity.intervals : joined(activity.intervals, older.intervals);
+  const next = older === null ? activity.next_offset : older.next;
+  const left = next === null ? intervals.length - limit : intervals_total - limit;
+  const showMore = async (): Promise<void> => {
+    if (limit + PAGE > intervals.length && next !== null) {
+      setFetching("yes");
+      const answer = await ask(tracePageQuery(traceId, activity.meter, next), new AbortController().signal);
+      setFetching(answer.kind === "failed" ? "failed" : "no");
+      if (answer.kind === "failed") return;
+      const page = answer.data.activities.find((one) => one.meter === activity.meter);
+      setOlder({
+        intervals: joined(older?.intervals ?? [], page?.intervals ?? []),
+        next: page?.next_offset ?? null,
+      });
+    }
+    setLimit(limit + PAGE);
+  };
   return (
     <div className="intervals">
       <table className="table">
@@ -47,13 +77,12 @@ export function IntervalList({ activity, timeZone }: IntervalListProps) {
       </table>
       <p className="quiet small intervals-foot">
         {t.why.showing(numberText(Math.min(limit, intervals.length), 0, lang), numberText(intervals_total, 0, lang))}
-        {limit < intervals.length ? (
-          <button type="button" className="button" onClick={() => setLimit(limit + PAGE)}>
-            {t.more(Math.min(PAGE, intervals.length - limit))}
+        {left > 0 && (
+          <button type="button" className="button" disabled={fetching === "yes"} onClick={() => void showMore()}>
+            {t.more(Math.min(PAGE, left))}
           </button>
-        ) : (
-          intervals_total > intervals.length && <> {t.why.olderElsewhere}</>
         )}
+        {fetching === "failed" && <span role="alert"> {t.why.olderFailed}</span>}
       </p>
     </div>
   );

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Trace } from "../../api/schemas.ts";
-import { traceQuery } from "../api.ts";
+import { ask, tracePageQuery, traceQuery } from "../api.ts";
 import { useApp } from "../app/context.tsx";
 import { useQuery } from "../app/queries.ts";
 import { tokenOf } from "../colours.ts";
@@ -9,6 +9,7 @@ import { saveFile } from "../io.ts";
 import { Chips, Coverage } from "../parts/coverage.tsx";
 import { Bone, Empty, Failed } from "../parts/panel.tsx";
 import { Sheet } from "../parts/sheet.tsx";
+import { CHAIN_MAX, isCut, wholeChain } from "./chain.ts";
 import { FactorCard } from "./factor.tsx";
 import { IntervalList } from "./interval.tsx";
 import { formulaText, registerParts } from "./words.ts";
@@ -21,22 +22,7 @@ export function WhySheet({ id, onClose }: { readonly id: string; readonly onClos
   const period =
     trace === null ? null : rangeText(Date.parse(trace.from), Date.parse(trace.to), trace.time_zone ?? timeZone, lang);
   return (
-    <Sheet
-      title={t.why.title}
-      lead={t.why.lead}
-      onClose={onClose}
-      tools={
-        trace !== null && (
-          <button
-            type="button"
-            className="button"
-            onClick={() => saveFile("khuxanh-trace.json", "application/json", `${JSON.stringify(trace, null, 2)}\n`)}
-          >
-            {t.why.exportJson}
-          </button>
-        )
-      }
-    >
+    <Sheet title={t.why.title} lead={t.why.lead} onClose={onClose} tools={trace !== null && <Download trace={trace} />}>
       {answer.problem !== null ? (
         <Failed problem={answer.problem} retry={answer.retry} />
       ) : trace === null ? (
@@ -45,6 +31,42 @@ export function WhySheet({ id, onClose }: { readonly id: string; readonly onClos
         <TraceBody trace={trace} period={period ?? ""} />
       )}
     </Sheet>
+  );
+}
+
+/** The whole chain as a file: the pages that the sheet has not shown are fetched first. */
+function Download({ trace }: { readonly trace: Trace }) {
+  const { t, lang } = useApp();
+  const [state, setState] = useState<{ readonly isBusy: boolean; readonly words: string }>({
+    isBusy: false,
+    words: "",
+  });
+  const total = trace.activities.reduce((count, activity) => count + activity.intervals_total, 0);
+  const count = (value: number): string => numberText(value, 0, lang);
+  const save = async (): Promise<void> => {
+    setState({ isBusy: true, words: "" });
+    const { signal } = new AbortController();
+    const answer = await wholeChain(
+      trace,
+      (meter, offset) => ask(tracePageQuery(trace.id, meter, offset), signal),
+      (held) => setState({ isBusy: true, words: t.why.exporting(count(held), count(Math.min(total, CHAIN_MAX))) }),
+    );
+    if (answer.kind === "failed") {
+      setState({ isBusy: false, words: t.why.exportFailed });
+      return;
+    }
+    saveFile("khuxanh-trace.json", "application/json", `${JSON.stringify(answer.data, null, 2)}\n`);
+    setState({ isBusy: false, words: isCut(answer.data) ? t.why.exportCut(count(CHAIN_MAX), count(total)) : "" });
+  };
+  return (
+    <>
+      <span className="quiet small" role="status">
+        {state.words}
+      </span>
+      <button type="button" className="button" disabled={state.isBusy} onClick={() => void save()}>
+        {t.why.exportJson}
+      </button>
+    </>
   );
 }
 
@@ -84,6 +106,7 @@ function TraceBody({ trace, period }: { readonly trace: Trace; readonly period: 
             key={`${activity.meter} ${activity.quantity}`}
             activity={activity}
             timeZone={trace.time_zone}
+            traceId={trace.id}
             isOnly={trace.activities.length === 1}
           />
         ))}
@@ -101,10 +124,11 @@ function TraceBody({ trace, period }: { readonly trace: Trace; readonly period: 
 interface ActivityItemProps {
   readonly activity: Trace["activities"][number];
   readonly timeZone: string;
+  readonly traceId: string;
   readonly isOnly: boolean;
 }
 
-function ActivityItem({ activity, timeZone, isOnly }: ActivityItemProps) {
+function ActivityItem({ activity, timeZone, traceId, isOnly }: ActivityItemProps) {
   const { t, lang } = useApp();
   const [isOpen, setOpen] = useState(isOnly);
   const amount = amountShown(activity.activity.value, activity.activity.unit, lang);
@@ -137,7 +161,7 @@ function ActivityItem({ activity, timeZone, isOnly }: ActivityItemProps) {
         </svg>
         {t.why.intervals(numberText(activity.intervals_total, 0, lang))}
       </button>
-      {isOpen && <IntervalList activity={activity} timeZone={timeZone} />}
+      {isOpen && <IntervalList activity={activity} timeZone={timeZone} traceId={traceId} />}
     </div>
   );
 }

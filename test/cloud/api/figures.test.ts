@@ -282,6 +282,46 @@ test("a figure's trace: formula, activity, intervals with words and entries, fac
   });
 });
 
+test("a trace pages on through the intervals of a meter, each once, over days without any", async () => {
+  zone.now_ms = START_MS + 60 * 24 * HOUR_MS;
+  zone.book(
+    "incomer",
+    3,
+    Array.from({ length: 250 }, () => 1000n),
+  );
+  zone.book(
+    "incomer",
+    4000,
+    Array.from({ length: 170 }, () => 1000n),
+  );
+  zone.book("grid", 0, [1000n]);
+  await withApi(zone, async (get) => {
+    const figures = Emissions.parse((await get("/api/v1/emissions?from=2026-11-01&to=2026-12-31&step=month")).body);
+    const path = `/api/v1/emissions/${figures.total.id}/trace`;
+    const page = async (offset: number) =>
+      Trace.parse((await get(`${path}?meter=gw-01/incomer&offset=${offset}`)).body).activities;
+    const [incomer] = Trace.parse((await get(path)).body).activities.filter((one) => one.meter === "gw-01/incomer");
+    expect(incomer).toMatchObject({ intervals_total: 420, next_offset: 200 });
+    const seen: string[] = [];
+    const nexts: (number | null)[] = [];
+    for (let offset: number | null = 0; offset !== null; offset = nexts.at(-1) ?? null) {
+      const [activity, ...others] = await page(offset);
+      expect(others).toEqual([]);
+      for (const interval of activity!.intervals) {
+        expect(interval.entries).toHaveLength(1);
+        seen.push(interval.from);
+      }
+      nexts.push(activity!.next_offset);
+    }
+    expect(nexts).toEqual([200, 400, null]);
+    expect(seen).toHaveLength(420);
+    expect(seen).toEqual([...new Set(seen)].sort().reverse());
+    expect((await page(420))[0]).toMatchObject({ intervals: [], next_offset: null, intervals_total: 420 });
+    expect((await get(`${path}?meter=gw-01/furnace`)).status).toBe(404);
+    expect((await get(`${path}?offset=-1`)).status).toBe(400);
+  });
+});
+
 test("a period over two factors has a line for each, whose activities add up", async () => {
   zone.dispose();
   const valid_to_ms = START_MS + 1_800_000;

@@ -155,6 +155,13 @@ describe.skipIf(skip !== null)("the page in a browser", { timeout: 60_000 }, () 
     await sheet.getByRole("button", { name: "Tải chuỗi chứng cứ (JSON)" }).click();
     const saved = JSON.parse(readFileSync(await (await download).path(), "utf8"));
     expect(saved.activities).toHaveLength(2);
+    for (const activity of saved.activities) expect(activity.intervals).toHaveLength(activity.intervals_total);
+    // On past the two hundred that the first answer holds.
+    for (let shown = 50; shown < 300; shown += 50) {
+      await sheet.locator(".intervals-foot button").click();
+      await sheet.getByText(`đang xem ${shown + 50} khoảng`).waitFor();
+    }
+    expect(await sheet.locator(".intervals tbody tr:not(.interval-open)").count()).toBe(300);
     await page.goBack();
     await sheet.waitFor({ state: "detached" });
     expect(complaints).toEqual([]);

@@ -106,7 +106,10 @@ function answer(url: URL, scenario: world.Scenario, now_ms: number): unknown {
   const param = (name: string): string | null => url.searchParams.get(name);
   const path = url.pathname.replace("/api/v1", "");
   const trace = /^\/emissions\/([^/]+)\/trace$/.exec(path);
-  if (trace !== null) return world.trace(decodeURIComponent(trace[1]!), now_ms);
+  if (trace !== null) {
+    const page = { meter: param("meter"), offset: Number(param("offset") ?? 0) };
+    return world.trace(decodeURIComponent(trace[1]!), now_ms, page);
+  }
   const asked: world.PeriodAsked = {
     zone: "kcn-demo",
     site: param("site"),

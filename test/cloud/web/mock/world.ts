@@ -275,7 +275,12 @@ export const FACTORS: FactorUse[] = [
   },
 ];
 
-export function trace(id: string, now_ms: number): Trace | null {
+interface TracePage {
+  readonly meter: string | null;
+  readonly offset: number;
+}
+
+export function trace(id: string, now_ms: number, page: TracePage = { meter: null, offset: 0 }): Trace | null {
   const [place = "", key = "", from = "", to = ""] = id.split(".");
   const asked: PeriodAsked = {
     zone: "kcn-demo",
@@ -292,7 +297,9 @@ export function trace(id: string, now_ms: number): Trace | null {
       key === meter.carrier ||
       key === (meter.carrier === "electricity" ? "scope2" : "scope1"),
   );
-  const activities = chosen.map((stream) => activity(stream, asked, now_ms));
+  const activities = chosen
+    .filter(({ meter }) => page.meter === null || meter.id === page.meter)
+    .map((stream) => activity(stream, asked, now_ms, page.offset));
   const total_kg = activities.reduce((sum, one) => sum + one.co2e_kg, 0);
   const formula = (carrier: string, scope: number, line: (value: number) => string) => {
     const own = activities.filter((one) => one.carrier === carrier);
@@ -324,7 +331,7 @@ export function trace(id: string, now_ms: number): Trace | null {
   };
 }
 
-function activity(stream: Stream, asked: PeriodAsked, now_ms: number): Trace["activities"][number] {
+function activity(stream: Stream, asked: PeriodAsked, now_ms: number, offset: number): Trace["activities"][number] {
   const { meter } = stream;
   const unit = carrierOf(meter).unit;
   const amount = measure(sumOf([{ ...stream, scale: perHour(meter) }], asked, now_ms), unit);
@@ -332,8 +339,8 @@ function activity(stream: Stream, asked: PeriodAsked, now_ms: number): Trace["ac
   const isGrid = meter.carrier === "electricity";
   const end_ms = Math.min(asked.to_ms, Math.floor(now_ms / QUARTER_MS) * QUARTER_MS);
   const total = Math.max(0, Math.round((end_ms - asked.from_ms) / QUARTER_MS));
-  const intervals = Array.from({ length: Math.min(200, total) }, (_, index) =>
-    interval(stream, end_ms - (index + 1) * QUARTER_MS),
+  const intervals = Array.from({ length: Math.max(0, Math.min(200, total - offset)) }, (_, index) =>
+    interval(stream, end_ms - (offset + index + 1) * QUARTER_MS),
   );
   return {
     meter: meter.id,
@@ -349,6 +356,7 @@ function activity(stream: Stream, asked: PeriodAsked, now_ms: number): Trace["ac
     gases_mg: { co2: String(Math.round(kg * 1e6)) },
     factors: [isGrid ? "vn-grid@2023.1" : "ipcc2006-natural-gas@2006.1"],
     intervals_total: total,
+    next_offset: offset + 200 < total ? offset + 200 : null,
     intervals,
   };
 }
