@@ -18,11 +18,10 @@ const command: Command = {
   help: `
 khuxanh check FILE... [--json]
 
-Says of each file what kind it is and lists all its problems at once; files it names (passwords, certificates) must be there and
-readable. For an agent file it also prints the read plan: per meter
-and per bus the exchanges, registers, time on the wire and load of every cycle, readings a second, and bytes a day over the
-uplink. A serial line counts at its own baud rate; behind a TCP gateway at the meter's default. Exit code 2 if any file has a
-problem.`,
+Says of each file what kind it is and lists all its problems at once; files it names (passwords, certificates) must be there
+and readable. For an agent file it also prints the read plan: per meter and per bus the exchanges, registers, time on the wire
+and load of every cycle, readings a second, and bytes a day over the uplink. A serial line counts at its own baud rate; behind
+a TCP gateway at the meter's default. Exit code 2 if any file has a problem.`,
   options: { json: { type: "boolean" } },
   async run({ positionals, values: { json } }) {
     if (positionals.length === 0) throw usage("which file is to be checked?", "khuxanh check FILE...");
