@@ -71,11 +71,21 @@ export function liveEvent(deps: ApiDeps, situation: Situation): LiveEvent {
       state: one.verdict.state,
       at: iso(one.live === null ? null : newestOf(one.live, false)),
       power_W: freshPower_W(one),
-      values: Object.fromEntries([...(one.live?.values ?? [])].map(([quantity, value]) => [quantity, value.value])),
+      values: Object.fromEntries(
+        [...(one.live?.values ?? [])].map(([quantity, value]) => [quantity, withoutNoise(value.value)]),
+      ),
     })),
     books_to: iso(deps.live.booksTo_ms()),
     history: deps.history(),
   };
+}
+
+/**
+ * 17 802 224 ticks of 0.1 are 1780222.4, and 1780222.4000000001 in binary arithmetic. A double holds any fifteen decimal
+ * digits, so what is cut here is never a digit of the counter.
+ */
+export function withoutNoise(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(15));
 }
 
 /** What a client of the stream must offer. */

@@ -12,7 +12,15 @@ const UNBUILT = `<!doctype html>
 </html>
 `;
 
-/** Serves the built page. Its addresses are made in the browser, so every path that is no file and no API is its index. */
+const NOT_FOUND = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Khu Xanh</title>
+<h1>Khu Xanh</h1>
+<p lang="vi">Không có trang nào ở địa chỉ này. <a href="/">Về trang tổng quan</a>.</p>
+<p>There is no page at this address. <a href="/">Go to the overview</a>.</p>
+</html>
+`;
+
+/** Serves the built page. It is one: what it shows stands in the search part, `/?…`; any other path is a mistake and told so. */
 export async function page(app: FastifyInstance, webDir: string | undefined): Promise<void> {
   const isBuilt = webDir !== undefined && existsSync(join(webDir, "index.html"));
   if (isBuilt) {
@@ -29,12 +37,12 @@ export async function page(app: FastifyInstance, webDir: string | undefined): Pr
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split("?")[0] ?? "/";
     const isPage = (request.method === "GET" || request.method === "HEAD") && !/^\/api(\/|$)/.test(path);
-    // A missing file of the page is missing; only its addresses, which have no extension, are its index.
+    // A path with an extension was asked for by the page, one without by a person.
     if (!isPage || /\.[a-z0-9]{1,8}$/i.test(path)) {
       const error = notFound(`there is nothing at ${path.slice(0, 200)}`, "/api/docs lists what there is.");
       return sendProblem(reply, problemOf(error));
     }
-    if (isBuilt) return reply.sendFile("index.html");
-    return reply.type("text/html; charset=utf-8").send(UNBUILT);
+    reply.type("text/html; charset=utf-8");
+    return path === "/" ? reply.send(UNBUILT) : reply.code(404).send(NOT_FOUND);
   });
 }

@@ -7,6 +7,7 @@ import { UNITS } from "../../core/units/units.ts";
 import type { ZoneStore } from "../store/store.ts";
 import { catalogue } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
+import { withoutNoise } from "./live.ts";
 import { PlaceQuery, placeOf } from "./query.ts";
 import { Gateway, Health, Meter, Site, Zone } from "./schemas.ts";
 import { type GatewaySituation, type MeterSituation, situationOf } from "./situation.ts";
@@ -146,7 +147,7 @@ export function meterAnswer(
     values: [...(live?.values ?? [])].map(([quantity, value]) => ({
       quantity,
       name: QUANTITIES[quantity].display,
-      value: value.value,
+      value: withoutNoise(value.value),
       unit: UNITS[QUANTITIES[quantity].unit].ucum,
       at: iso(value.at_ms),
       // What was good and is old is no longer good: whoever reads only the value must see it.

@@ -236,8 +236,12 @@ export const Trace = z.object({
   time_zone: z.string(),
   gwp: z.enum(["AR4", "AR5", "AR6"]),
   value_kg: z.number().nullable(),
-  /** One line a person can check with a calculator: "104.216 MWh × 0.6592 tCO2/MWh = 68.699 t". */
-  formulas: z.array(z.object({ text: z.string(), scope: z.number() })),
+  formulas: z
+    .array(z.object({ text: z.string(), scope: z.number() }))
+    .describe(
+      "lines a person can check with a calculator: 104.216 MWh × 0.6592 tCO2/MWh = 68.699 t CO2e. Activity to the tick, " +
+        "tonnes to three decimals; the result is the sum of book entries, each rounded to the milligram per interval",
+    ),
   activities: z.array(TraceActivity),
   factors: z.array(FactorUse),
 });

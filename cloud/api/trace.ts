@@ -9,6 +9,7 @@ import {
   integer,
   multiply,
   parseDecimal,
+  roundHalfEven,
   toNumber,
 } from "../../core/emission/decimal.ts";
 import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
@@ -231,7 +232,11 @@ function formulas(
     .map((term) => ({ scope: term.scope, text: formulaText(term, gwp) }));
 }
 
-/** Numbers in plain decimal with a point, so that they can be typed into a calculator. */
+/**
+ * Numbers in plain decimal with a point, so that they can be typed into a calculator: the activity to the tick, the tonnes
+ * to the kilogram (to the gram below 0.1 t). The books round each interval to the milligram, so the exact sum may differ from
+ * the product in the digits that are not shown.
+ */
 export function formulaText(term: Omit<Term, "scope">, gwp: GwpSet): string {
   const result = `${tonnes(co2e_kg(gasMasses(term.sums), gwp))} t CO2e`;
   const { factor, activity } = term;
@@ -261,7 +266,10 @@ export function formulaText(term: Omit<Term, "scope">, gwp: GwpSet): string {
 }
 
 function tonnes(kg: Decimal): string {
-  return formatDecimal({ digits: kg.digits, scale: kg.scale + 3 });
+  const size = kg.digits < 0n ? -kg.digits : kg.digits;
+  const places = size >= 100n * 10n ** BigInt(kg.scale) ? 3 : 6;
+  const rounded = roundHalfEven(multiply({ digits: kg.digits, scale: kg.scale + 3 }, integer(10n ** BigInt(places))));
+  return formatDecimal({ digits: rounded, scale: places });
 }
 
 function ncvOf(deps: ApiDeps, meter: CatalogMeter, piece: Bucket): string | null {

@@ -130,6 +130,14 @@ function stateOfBar(known: number, due: number, lacks: boolean): Bar["state"] {
   return lacks ? "part-missing" : "whole";
 }
 
+export const highestBar_t = (bars: readonly Bar[]): number => Math.max(0, ...bars.map((bar) => bar.total_t ?? 0));
+
+/** The unit all of a chart is in: kilograms where tonnes would be 0.01 at every tick of the axis. */
+export function barUnit(bars: readonly Bar[]): { readonly unit: "kg" | "t"; readonly perTonne: number } {
+  const highest_t = highestBar_t(bars);
+  return highest_t > 0 && highest_t < 0.1 ? { unit: "kg", perTonne: 1000 } : { unit: "t", perTonne: 1 };
+}
+
 /** Greatest first; factories without a figure last, in the order given. */
 export function ranked<T>(rows: readonly T[], tonnesOf: (row: T) => number | null): readonly T[] {
   return [...rows].sort((a, b) => (tonnesOf(b) ?? -1) - (tonnesOf(a) ?? -1));

@@ -6,7 +6,7 @@ import { useNow } from "../app/hooks.ts";
 import type { Loaded } from "../app/queries.ts";
 import { tokenOf } from "../colours.ts";
 import { csvOf } from "../csv.ts";
-import { type Bar, barsOf } from "../derive.ts";
+import { type Bar, barsOf, barUnit } from "../derive.ts";
 import { coverageText, numberText, offsetText, rangeText } from "../format.ts";
 import { saveFile } from "../io.ts";
 import { isoLocal } from "../period.ts";
@@ -43,6 +43,7 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
     (palette: Palette) => emissionBars({ bars, groups, step: ownStep, timeZone, lang, t }, palette),
     [bars, groups, ownStep, timeZone, lang, t],
   );
+  const { unit } = barUnit(bars);
   const time: ChartTime = {
     startOf: (index) => bars[index]?.from_ms ?? null,
     indexAt: (at_ms) => indexOrNull(bars.findIndex((bar) => bar.from_ms <= at_ms && at_ms < bar.to_ms)),
@@ -64,7 +65,7 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
   return (
     <Panel
       title={title}
-      note={`t CO₂e, ${offsetText(timeZone, range.from_ms)}`}
+      note={`${unit} CO₂e, ${offsetText(timeZone, range.from_ms)}`}
       className={`emission-panel ${className ?? ""}`}
       isOld={answer.isOld}
       tools={
@@ -95,7 +96,7 @@ export function EmissionPanel({ title, answer, step, className, toggle, fileName
             items={groups}
             hasMissing={bars.some((bar) => bar.state === "missing" || bar.state === "part-missing")}
           />
-          <Chart ref={chart} label={`${title}, t CO₂e`} build={build} time={time} height="100%" />
+          <Chart ref={chart} label={`${title}, ${unit} CO₂e`} build={build} time={time} height="100%" />
         </div>
       )}
     </Panel>
@@ -125,14 +126,16 @@ interface BarTableProps {
 
 function BarTable({ bars, groups, step, caption }: BarTableProps) {
   const { t, lang, timeZone } = useApp();
+  const { perTonne } = barUnit(bars);
+  const shown = (own: number | null): string => numberText(own === null ? null : own * perTonne, 3, lang);
   const columns: Column<Bar>[] = [
     { key: "when", head: t.chart.from, isText: true, cell: (bar) => barTitle(bar, step, timeZone, lang) },
     ...groups.map((group) => ({
       key: group.key,
       head: group.name,
-      cell: (bar: Bar) => numberText(bar.parts.find((part) => part.key === group.key)?.t ?? null, 3, lang),
+      cell: (bar: Bar) => shown(bar.parts.find((part) => part.key === group.key)?.t ?? null),
     })),
-    { key: "total", head: t.chart.total, cell: (bar) => numberText(bar.total_t, 3, lang) },
+    { key: "total", head: t.chart.total, cell: (bar) => shown(bar.total_t) },
     { key: "coverage", head: t.chart.coverage, cell: (bar) => coverageText(bar.coverage_pct, lang) },
   ];
   return (

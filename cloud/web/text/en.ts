@@ -210,7 +210,8 @@ export const en: Texts = {
     title: "Why this number?",
     lead: "From the figure back to the register words the meter answered with.",
     formula: "Formula",
-    formulaHint: "Check it with a calculator.",
+    formulaHint:
+      "Check it with a calculator. The result is the sum of the entries of all intervals, each rounded to the milligram.",
     scope: (n) => `scope ${n}`,
     result: "Result",
     activities: "Activity by meter",

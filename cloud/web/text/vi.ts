@@ -203,7 +203,8 @@ export const vi = {
     title: "Vì sao có con số này?",
     lead: "Từ con số ngược về đến từ thanh ghi mà đồng hồ đã trả lời.",
     formula: "Công thức",
-    formulaHint: "Có thể bấm máy tính kiểm tra lại.",
+    formulaHint:
+      "Có thể bấm máy tính kiểm tra lại. Kết quả là tổng bút toán của từng khoảng, mỗi bút toán làm tròn đến miligam.",
     scope: (n: number) => `phạm vi ${n}`,
     result: "Kết quả",
     activities: "Lượng dùng theo đồng hồ",

@@ -244,9 +244,9 @@ test("a figure's trace: formula, activity, intervals with words and entries, fac
     expect(all.formulas).toEqual([
       {
         scope: 1,
-        text: "300 Nm3 × 36.5 MJ/Nm3 ÷ 1000000 × (56100 + 1 × 28 + 0.1 × 265) kg CO2e/TJ ÷ 1000 = 0.614891775 t CO2e",
+        text: "300 Nm3 × 36.5 MJ/Nm3 ÷ 1000000 × (56100 + 1 × 28 + 0.1 × 265) kg CO2e/TJ ÷ 1000 = 0.615 t CO2e",
       },
-      { scope: 2, text: "4 MWh × 0.6592 tCO2/MWh = 2.6368 t CO2e" },
+      { scope: 2, text: "4 MWh × 0.6592 tCO2/MWh = 2.637 t CO2e" },
     ]);
     const scope2 = figures.groups.find((group) => group.key === "scope2")!;
     const one = Trace.parse((await get(`/api/v1/emissions/${scope2.id}/trace`)).body);
@@ -278,7 +278,7 @@ test("a figure's trace: formula, activity, intervals with words and entries, fac
     });
     const entry = Trace.parse((await get(`/api/v1/emissions/${newest.entries[0]!.id}/trace`)).body);
     expect(entry.value_kg).toBe(329.6);
-    expect(entry.formulas.map((formula) => formula.text)).toEqual(["0.5 MWh × 0.6592 tCO2/MWh = 0.3296 t CO2e"]);
+    expect(entry.formulas.map((formula) => formula.text)).toEqual(["0.5 MWh × 0.6592 tCO2/MWh = 0.33 t CO2e"]);
   });
 });
 
@@ -338,7 +338,7 @@ test("a period over two factors has a line for each, whose activities add up", a
     const figures = Emissions.parse((await get(`/api/v1/emissions?${FIRST_HOUR}`)).body);
     const trace = Trace.parse((await get(`/api/v1/emissions/${figures.total.id}/trace`)).body);
     expect(trace.formulas.map((formula) => formula.text)).toEqual([
-      "2 MWh × 0.6592 tCO2/MWh = 1.3184 t CO2e",
+      "2 MWh × 0.6592 tCO2/MWh = 1.318 t CO2e",
       "2 MWh × 0.5 tCO2/MWh = 1 t CO2e",
     ]);
     expect(trace.value_kg).toBe(2318.4);

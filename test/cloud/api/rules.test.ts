@@ -11,6 +11,7 @@ import {
   LiveHub,
   PACE_MS,
   powerOf,
+  withoutNoise,
 } from "../../../cloud/api/live.ts";
 import { metricsText } from "../../../cloud/api/metrics.ts";
 import { missingBatches } from "../../../cloud/api/places.ts";
@@ -297,6 +298,16 @@ describe("power", () => {
     for (const one of bad) expect(powerOf([meter(watts(100)), meter(one)], "import")).toBeNull();
     expect(powerOf([], "import")).toBeNull();
   });
+});
+
+test("a live value shows the digits of its counter and none of the arithmetic's", () => {
+  expect(withoutNoise(1780222.4000000001)).toBe(1780222.4);
+  expect(withoutNoise(null)).toBeNull();
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 99_999_999_999_999 }), (ticks) => {
+      expect(withoutNoise(ticks * 0.1)).toBe(Number(`${ticks}e-1`));
+    }),
+  );
 });
 
 describe("the live hub", () => {

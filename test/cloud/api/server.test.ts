@@ -312,7 +312,7 @@ test("without a built page the root says how to build it; the API is not affecte
   });
 });
 
-test("the built page is served at every address of its own, its files as files, and nothing outside its folder", async () => {
+test("the built page is served at its address, its files as files, nothing outside its folder, the rest is not found", async () => {
   const folder = mkdtempSync(join(tmpdir(), "khuxanh-web-"));
   try {
     const webDir = join(folder, "web");
@@ -323,10 +323,15 @@ test("the built page is served at every address of its own, its files as files, 
     zone.dispose();
     zone = testZone({ webDir });
     await withApi(zone, async (get) => {
-      for (const url of ["/", "/overview", "/site/steel?from=2026-11-01"]) {
+      for (const url of ["/", "/?site=steel&period=week"]) {
         const answer = await get(url);
         expect([answer.status, answer.text], url).toEqual([200, "<title>Khu Xanh page</title>"]);
         expect(answer.headers["cache-control"]).toBe("no-cache");
+      }
+      for (const url of ["/overview", "/site/steel?from=2026-11-01"]) {
+        const answer = await get(url);
+        expect([answer.status, answer.headers["content-type"]], url).toEqual([404, "text/html; charset=utf-8"]);
+        expect(answer.text, url).toContain("There is no page at this address");
       }
       const script = await get("/assets/main-1a2b.js");
       expect(script.headers["cache-control"]).toContain("immutable");

@@ -6,9 +6,10 @@ import { problemOf } from "../../../cloud/web/api.ts";
 import { ageOfNewest_ms, LIVE_START, liveStep, retryDelay_ms } from "../../../cloud/web/app/live.ts";
 import { tokenOf } from "../../../cloud/web/colours.ts";
 import { csvOf } from "../../../cloud/web/csv.ts";
+import { barUnit } from "../../../cloud/web/derive.ts";
 import { bandPath, flowBlocks, placeBlock, shortened } from "../../../cloud/web/pages/factory/flow.ts";
 import { asTree, shownMeter } from "../../../cloud/web/pages/factory/readings.ts";
-import { PLAN, planPlace } from "../../../cloud/web/pages/overview/planLayout.ts";
+import { labelPlaces, PLAN, planPlace } from "../../../cloud/web/pages/overview/planLayout.ts";
 import { sparkPath } from "../../../cloud/web/parts/sparkPath.ts";
 import { attentionWords } from "../../../cloud/web/text/attention.ts";
 import { en } from "../../../cloud/web/text/en.ts";
@@ -253,6 +254,49 @@ describe("drawings", () => {
       y: PLAN.top,
       radius: PLAN.radiusMin,
     });
+  });
+  test("names on the zone plan stand under their circles, and out of the way where a neighbour is", () => {
+    const circle = (x: number, y: number, name: string) => ({
+      at: { x, y, radius: 20, isRoomy: true },
+      name,
+      hasNumber: true,
+    });
+    expect(labelPlaces([circle(180, 60, "Thép")])).toEqual([{ x: 180, y: 93 }]);
+    const near = [circle(180, 60, "Thép Gia Minh"), circle(180, 105, "Dệt Phương Nam")];
+    const [upper, lower] = labelPlaces(near);
+    expect(lower).toEqual({ x: 180, y: 138 });
+    // The upper name's letters, 10 above to 3 below its line, meet neither circle.
+    const half = ("Thép Gia Minh".length * 5.8) / 2;
+    for (const { at } of near) {
+      const isBeside = Math.abs(upper!.x - at.x) >= half + at.radius;
+      const isApart = upper!.y - 10 >= at.y + at.radius || upper!.y + 3 <= at.y - at.radius;
+      expect(isBeside || isApart).toBe(true);
+    }
+    const names = fc.array(fc.tuple(fc.nat(360), fc.nat(250), fc.string({ maxLength: 20 })), { maxLength: 12 });
+    fc.assert(
+      fc.property(names, (all) => {
+        const places = labelPlaces(all.map(([x, y, name]) => circle(x, y, name)));
+        expect(places).toHaveLength(all.length);
+        for (const [at, place] of places.entries()) {
+          const width = all[at]![2].length * 5.8;
+          expect(place.x - width / 2).toBeGreaterThanOrEqual(-1e-9);
+          expect(place.x + width / 2).toBeLessThanOrEqual(PLAN.width + 1e-9);
+        }
+      }),
+    );
+  });
+  test("a chart of little is in kilograms, of more in tonnes", () => {
+    const bar = (total_t: number | null) => ({
+      from_ms: 0,
+      to_ms: 1,
+      parts: [],
+      total_t,
+      state: "whole" as const,
+      coverage_pct: 100,
+    });
+    expect(barUnit([bar(0.02), bar(null), bar(0.0999)])).toEqual({ unit: "kg", perTonne: 1000 });
+    expect(barUnit([bar(0.02), bar(0.1)])).toEqual({ unit: "t", perTonne: 1 });
+    expect(barUnit([bar(null), bar(0)]).unit).toBe("t");
   });
   test("a sparkline breaks where power is unknown", () => {
     const at = (index: number, power_W: number | null) => ({ from_ms: index, to_ms: index + 1, power_W });

@@ -3,7 +3,7 @@ import { GoLink, useApp } from "../../app/context.tsx";
 import { useLive } from "../../app/liveStore.ts";
 import { numberText } from "../../format.ts";
 import { Empty, Panel } from "../../parts/panel.tsx";
-import { planPlace } from "./planLayout.ts";
+import { labelPlaces, planPlace } from "./planLayout.ts";
 import type { FactoryRow } from "./query.ts";
 
 interface ZonePlanProps {
@@ -20,6 +20,9 @@ export function ZonePlan({ rows, live }: ZonePlanProps) {
   const most = Math.max(0, ...rows.map((row) => row.t ?? 0));
   const places = rows.flatMap((row) =>
     row.site.plan === null ? [] : [{ row, at: planPlace(row.site.plan, row.t, most) }],
+  );
+  const labels = labelPlaces(
+    places.map(({ row, at }) => ({ at, name: row.site.name[lang], hasNumber: row.t !== null })),
   );
   return (
     <Panel title={t.overview.plan} note={t.overview.planArea} className="overview-plan">
@@ -46,9 +49,9 @@ export function ZonePlan({ rows, live }: ZonePlanProps) {
             );
           })}
           {/* After all circles, so that no name lies under a neighbour. */}
-          {places.map(({ row, at }) => (
+          {places.map(({ row, at }, index) => (
             <g key={row.site.id} className="plan-label">
-              <text x={at.x} y={at.y + at.radius + 13}>
+              <text x={labels[index]?.x} y={labels[index]?.y}>
                 {row.site.name[lang]}
               </text>
               {row.t !== null && (

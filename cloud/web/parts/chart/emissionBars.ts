@@ -1,5 +1,5 @@
 import type { Step } from "../../../../core/interval/calendar.ts";
-import type { Bar } from "../../derive.ts";
+import { type Bar, barUnit, highestBar_t } from "../../derive.ts";
 import { coverageText, dayText, dayTimeText, monthText, numberText, timeText } from "../../format.ts";
 import type { Texts } from "../../text/vi.ts";
 import type { Lang } from "../../units.ts";
@@ -36,10 +36,7 @@ export function barTitle(bar: Bar, step: Step, timeZone: string, lang: Lang): st
   return `${dayTimeText(bar.from_ms, timeZone, lang)} – ${timeText(bar.to_ms, timeZone)}`;
 }
 
-const tonnesDigits = (bars: readonly Bar[]): number => {
-  const highest = Math.max(0, ...bars.map((bar) => bar.total_t ?? 0));
-  return highest >= 10 ? 1 : highest >= 1 ? 2 : 3;
-};
+const digitsOf = (highest: number): number => (highest >= 10 ? 1 : highest >= 1 ? 2 : 3);
 
 /**
  * Stacked bars: solid is measured, striped on top is estimated; a striped column behind says that part of that time is
@@ -47,8 +44,9 @@ const tonnesDigits = (bars: readonly Bar[]): number => {
  */
 export function emissionBars(input: BarsInput, palette: Palette): EChartsCoreOption {
   const { bars, groups, step, timeZone, lang, t } = input;
-  const digits = tonnesDigits(bars);
-  const highest = Math.max(0, ...bars.map((bar) => bar.total_t ?? 0));
+  const { perTonne } = barUnit(bars);
+  const highest = highestBar_t(bars) * perTonne;
+  const digits = digitsOf(highest);
   const stacked = groups.flatMap((group) => {
     const colour = palette.of(group.token);
     const part = (isEstimated: boolean) =>
@@ -56,7 +54,7 @@ export function emissionBars(input: BarsInput, palette: Palette): EChartsCoreOpt
         const own = bar.parts.find((p) => p.key === group.key);
         if (own?.t == null) return null;
         const share = isEstimated ? own.estimated_pct / 100 : 1 - own.estimated_pct / 100;
-        return own.t * share;
+        return own.t * share * perTonne;
       });
     const hasEstimated = bars.some((bar) => bar.parts.some((p) => p.key === group.key && p.estimated_pct > 0));
     const solid = { type: "bar", stack: "t", name: group.name, barCategoryGap: "32%", itemStyle: { color: colour } };
@@ -94,7 +92,7 @@ export function emissionBars(input: BarsInput, palette: Palette): EChartsCoreOpt
         splitNumber: 4,
         axisLabel: {
           ...axisText(palette),
-          formatter: (value: number) => numberText(value, value % 1 === 0 ? 0 : (value * 10) % 1 === 0 ? 1 : 2, lang),
+          formatter: (value: number) => numberText(value, decimalsOf(value), lang),
         },
         splitLine: { lineStyle: { color: palette.of("line") } },
       },
@@ -116,18 +114,28 @@ export function emissionBars(input: BarsInput, palette: Palette): EChartsCoreOpt
   };
 }
 
-function tooltipOf(bar: Bar, { groups, step, timeZone, lang, t }: BarsInput, palette: Palette, digits: number) {
-  const shown = (value: number | null): string => `${numberText(value, digits, lang)} t`;
+/** Decimals an axis tick needs, three at most. */
+const decimalsOf = (value: number): number =>
+  [0, 1, 2].find((digits) => Math.abs(Number(value.toFixed(digits)) - value) < 1e-9) ?? 3;
+
+function tooltipOf(
+  bar: Bar,
+  { bars, groups, step, timeZone, lang, t: texts }: BarsInput,
+  palette: Palette,
+  digits: number,
+) {
+  const { unit, perTonne } = barUnit(bars);
+  const shown = (t: number | null): string => `${numberText(t === null ? null : t * perTonne, digits, lang)} ${unit}`;
   const rows: TooltipRow[] = groups.map((group) => ({
     colour: palette.of(group.token),
     name: group.name,
     value: shown(bar.parts.find((part) => part.key === group.key)?.t ?? null),
   }));
-  if (groups.length > 1) rows.push({ colour: null, name: t.chart.total, value: shown(bar.total_t) });
+  if (groups.length > 1) rows.push({ colour: null, name: texts.chart.total, value: shown(bar.total_t) });
   const notes = [
-    ...(bar.state === "missing" ? [t.chart.missing] : []),
+    ...(bar.state === "missing" ? [texts.chart.missing] : []),
     ...(bar.state === "part-missing"
-      ? [`${t.chart.partMissing}: ${t.coverage.measured(coverageText(bar.coverage_pct, lang))}`]
+      ? [`${texts.chart.partMissing}: ${texts.coverage.measured(coverageText(bar.coverage_pct, lang))}`]
       : []),
   ];
   return tooltipNode(barTitle(bar, step, timeZone, lang), bar.state === "to-come" ? [] : rows, notes);
