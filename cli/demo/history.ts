@@ -30,17 +30,19 @@ export interface Span {
 }
 
 const DAY_MS = 86_400_000;
-/** Days on the first page, and of each step further back. */
-const CHUNK_DAYS = 7;
+/** Steps begin this many days back: the last day first, so that live polling goes on from it within seconds, then the week. */
+const FIRST_STEPS_DAYS = [0, 1];
+const STEP_DAYS = 7;
 
-/** The days before `until_ms` in steps, newest first: the first step is what the first page shows. */
+/** The days before `until_ms` in steps, newest first; within a step time runs forward, as it does for a meter. */
 export function historySpans(until_ms: number, days: number): readonly Span[] {
-  const spans: Span[] = [];
-  for (let done = 0; done < days; done += CHUNK_DAYS) {
-    const from_ms = until_ms - Math.min(done + CHUNK_DAYS, days) * DAY_MS;
-    spans.push({ from_ms, to_ms: until_ms - done * DAY_MS });
-  }
-  return spans;
+  const starts = [...FIRST_STEPS_DAYS];
+  for (let start = STEP_DAYS; start < days; start += STEP_DAYS) starts.push(start);
+  const inside = starts.filter((start) => start < days);
+  return inside.map((start, i) => ({
+    from_ms: until_ms - (inside[i + 1] ?? days) * DAY_MS,
+    to_ms: until_ms - start * DAY_MS,
+  }));
 }
 
 /** What is done of one factory's history, kept beside its journal: written after the journal holds it. */

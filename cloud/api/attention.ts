@@ -196,7 +196,8 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
     ...counted("bad", "batch-quarantined", gateways, (gateway) => deps.store.quarantineCount(key(gateway))),
     ...noFactor(meters, index, indexEmissions(emissions)),
     ...meterSilent(situation.meters),
-    ...missingData(meters, index, expectations(deps, meters), day[0]),
+    // What is still being computed is not missing.
+    ...(deps.history()?.running === true ? [] : missingData(meters, index, expectations(deps, meters), day[0])),
     ...counted("warn", "dead-letters", gateways, (gateway) => deps.store.deadLetterCount(key(gateway))),
     ...unassigned(gateways),
     ...provisionalFactors(emissions, (sum) => findFactor(deps.factors, sum)?.stated ?? null),

@@ -23,16 +23,17 @@ test("a factory simulated alone for its history has the very counters of the liv
   }
 });
 
-test("history goes back from now in steps of a week, newest first, without gap or overlap", () => {
+test("history goes back from now, the last day first, then the week, then week by week, without gap or overlap", () => {
   const spans = historySpans(NOW_MS, 30);
-  expect(spans.map(({ from_ms, to_ms }) => (to_ms - from_ms) / DAY_MS)).toEqual([7, 7, 7, 7, 2]);
+  expect(spans.map(({ from_ms, to_ms }) => (to_ms - from_ms) / DAY_MS)).toEqual([1, 6, 7, 7, 7, 2]);
   expect(spans[0]?.to_ms).toBe(NOW_MS);
   for (const [i, span] of spans.slice(1).entries()) expect(span.to_ms).toBe(spans[i]!.from_ms);
   expect(spans.at(-1)?.from_ms).toBe(NOW_MS - 30 * DAY_MS);
   expect(historySpans(NOW_MS, 0)).toEqual([]);
+  expect(historySpans(NOW_MS, 1)).toEqual([{ from_ms: NOW_MS - DAY_MS, to_ms: NOW_MS }]);
 });
 
-test("a second start does what is left; one cut off in its first week begins afresh with the present time", () => {
+test("a second start does what is left; one cut off in its first day begins afresh with the present time", () => {
   const later_ms = NOW_MS + 3 * DAY_MS;
   const [first, second] = historySpans(NOW_MS, 30);
   const half = historyToDo({ until_ms: NOW_MS, done: [first!, second!] }, later_ms, 30);
