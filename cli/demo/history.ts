@@ -9,7 +9,10 @@ import type { RunningSim } from "../../hw-sim/sim.ts";
  * boundary to boundary, newest days first, each meter polled once per interval over a real Modbus socket.
  */
 export class SteppedClock implements Clock {
-  #at_ms = 0;
+  #at_ms: number;
+  constructor(at_ms = 0) {
+    this.#at_ms = at_ms;
+  }
   now_ms = (): number => this.#at_ms;
   mono_ms = (): number => this.#at_ms;
   set(at_ms: number): void {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAgent, startAgent } from "../../agent/main.ts";
+import { SteppedClock } from "../../cli/demo/history.ts";
 import { mqttConnector } from "../../cli/io/mqtt.ts";
 import { systemClock, systemRandom, systemTimers } from "../../cli/io/system.ts";
 import { startBroker } from "../../cloud/broker/embedded.ts";
@@ -14,18 +15,8 @@ import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 
-/** A clock the test moves: domain time for agents and simulated meters. */
-export class SteppedClock implements Clock {
-  #at_ms: number;
-  constructor(at_ms: number) {
-    this.#at_ms = at_ms;
-  }
-  now_ms = (): number => this.#at_ms;
-  mono_ms = (): number => this.#at_ms;
-  set(at_ms: number): void {
-    this.#at_ms = at_ms;
-  }
-}
+/** Domain time that the test moves. */
+export { SteppedClock };
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
