@@ -1,13 +1,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { openJournal } from "../../agent/journal/journal.ts";
 import type { RunningAgent } from "../../agent/main.ts";
+import { systemRandom } from "../../cli/io/system.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { type RunningSim, startSim } from "../../hw-sim/sim.ts";
-import { SteppedClock, startZone, type TestZone, tempDir, until } from "./harness.ts";
+import { quiet, SteppedClock, startZone, type TestZone, tempDir, until } from "./harness.ts";
 
 /** Restarts of either side in domain time that the test moves: what was under way goes on, nothing counts twice. */
 const cleanups: (() => unknown)[] = [];
@@ -138,7 +140,7 @@ test("a restart with another name and poll period goes on with the samples recor
   timeout: 60_000,
 }, async () => {
   const now = await stage();
-  const quiet = (yaml: string): string => yaml.replace("every: 15min", "name: {vi: Tổng, en: Main}, every: 5min");
+  const renamed = (yaml: string): string => yaml.replace("every: 15min", "name: {vi: Tổng, en: Main}, every: 5min");
   const first = await now.zone.startAgent(agentYaml(now, ["a"]), now.clock);
   await until("it is born", () => first.status().uplink.state === "born");
   await poll(now, first, 0, 4);
@@ -148,7 +150,7 @@ test("a restart with another name and poll period goes on with the samples recor
   await until("the meter was read live", () => first.status().counts.polls > 0);
   await first.stop();
 
-  const second = await now.zone.startAgent(quiet(agentYaml(now, ["a"])), now.clock);
+  const second = await now.zone.startAgent(renamed(agentYaml(now, ["a"])), now.clock);
   now.clock.set(START_MS + 5.25 * QUARTER_MS);
   second.gateway.start();
   await until("the interval is booked", () => books(now, "a").length === 5);
@@ -159,4 +161,31 @@ test("a restart with another name and poll period goes on with the samples recor
     books(now, "a").every(({ verification }) => verification !== "pending"),
   );
   expect(books(now, "a").map(({ verification }) => verification)).toEqual(Array(5).fill("agreed"));
+});
+
+test("at a stop every account is saved as of the last batch: a restart has nothing to replay", {
+  timeout: 60_000,
+}, async () => {
+  const now = await stage();
+  const agent = await now.zone.startAgent(agentYaml(now, ["a", "b"]), now.clock);
+  await until("it is born", () => agent.status().uplink.state === "born");
+  await poll(now, agent, 0, 4);
+  now.clock.set(START_MS + 4.5 * QUARTER_MS);
+  agent.gateway.start();
+  await until("both meters were read live", () => agent.status().counts.polls >= 2);
+  await agent.stop();
+
+  const journal = openJournal({
+    dir: join(now.dir, "gw-01", "journal"),
+    maxBytes: 1e9,
+    maxAge_ms: 1e12,
+    now_ms: now.clock.now_ms,
+    random: systemRandom,
+    log: quiet,
+  });
+  cleanups.push(() => journal.close());
+  for (const device of ["a", "b"]) {
+    const saved = JSON.parse(journal.getState(`account:${device}`) ?? "{}") as { asOf?: number };
+    expect(saved.asOf).toBe(journal.nextNumber() - 1);
+  }
 });
