@@ -36,6 +36,6 @@ export function truthLines(
 }
 
 /** The first boundary after an instant: when the next truth lines are due. */
-export function nextTruthBoundary(after_ms: number, timeZone: string): number {
-  return intervalStart(after_ms, TRUTH_INTERVAL_ms, timeZone) + TRUTH_INTERVAL_ms;
+export function nextTruthBoundary(after_ms: number, timeZone: string, every_ms: number = TRUTH_INTERVAL_ms): number {
+  return intervalStart(after_ms, every_ms, timeZone) + every_ms;
 }

@@ -23,7 +23,7 @@ import {
   property,
 } from "../../core/wire/payload.ts";
 import { parseState } from "../../core/wire/state.ts";
-import { parseTopic, topicOf } from "../../core/wire/topics.ts";
+import { deviceCommandFilter, parseTopic, topicOf } from "../../core/wire/topics.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { contentMetrics } from "../account/contentRecord.ts";
 import { decodeSampleRecord } from "../journal/blob.ts";
@@ -196,7 +196,7 @@ export class EdgeNode {
     this.#link = link;
     if (this.#isStopping) return "stopped";
     this.#state = "waiting-for-host";
-    const filters = [this.#topics.ncmd, `spBv1.0/${group}/DCMD/${edge}/+`];
+    const filters = [this.#topics.ncmd, deviceCommandFilter({ group, edge })];
     if (this.#topics.state !== null) filters.push(this.#topics.state);
     await link.subscribe(filters.map((filter) => ({ filter, qos: 1 as const })));
     this.#o.log.info("uplink.connected", { bdSeq: this.#bdSeq, waitsForHost: this.#o.hostId });

@@ -2,9 +2,9 @@ import { appendFileSync } from "node:fs";
 import { loadSimConfig } from "../../config/load.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
-import { intervalStart } from "../../core/interval/calendar.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { type RunningSim, startSim } from "../../hw-sim/sim.ts";
+import { nextTruthBoundary } from "../../hw-sim/truthFile.ts";
 import { type Command, optional, required, untilStopped, usage } from "../command.ts";
 import { systemClock, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
@@ -50,7 +50,7 @@ function keepTruth(sim: RunningSim, file: string, every_ms: number, timeZone: st
   let cancel = (): void => {};
   const schedule = (): void => {
     const now_ms = systemClock.now_ms();
-    const next_ms = intervalStart(now_ms, every_ms, timeZone) + every_ms;
+    const next_ms = nextTruthBoundary(now_ms, timeZone, every_ms);
     cancel = systemTimers.after(next_ms - now_ms, () => {
       append(next_ms);
       schedule();

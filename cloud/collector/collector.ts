@@ -22,7 +22,13 @@ import {
   nodeCommand,
   rebirthMetric,
 } from "../../core/wire/ack.ts";
-import { counterValue, type DeviceProfile, metricContent, parseTick } from "../../core/wire/content.ts";
+import {
+  type BornMetric,
+  counterValue,
+  type DeviceProfile,
+  metricContent,
+  parseTick,
+} from "../../core/wire/content.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { DataType, decodePayload, encodePayload, type Metric, type Payload } from "../../core/wire/payload.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
@@ -89,8 +95,8 @@ const VERIFY_CHUNK = 60;
 const VERIFY_IDLE_BATCHES = 20;
 /** Of a message that cannot be decoded this much is kept; the reason is in the beginning. */
 const DEAD_LETTER_BYTES_MAX = 64 * 1024;
-/** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
 const DAY_MS = 86_400_000;
+/** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
 const AHEAD_MAX_MS = DAY_MS;
 /** 2000-01-01: an interval before it comes from a clock that starts in 1970. */
 const EARLIEST_MS = 946_684_800_000;
@@ -392,7 +398,12 @@ export class Collector implements LiveView {
     const values = new Map(known?.values);
     session.devices.set(device, { ...draft, birthId, values });
     const added = session.devices.get(device)!;
-    for (const metric of metrics) this.#applyLive(added, metric, metric.timestamp_ms ?? 0, true);
+    for (const metric of metrics) {
+      const entry = bornOf(added, metric);
+      if (entry === undefined) continue;
+      const content = metricContent(device, metric, entry, metric.timestamp_ms ?? 0);
+      if (content.kind === "reading") showLive(added, sentReading(content.reading, metric, entry), true);
+    }
     this.#hasChanged = true;
   }
 
@@ -411,10 +422,12 @@ export class Collector implements LiveView {
     if (content === "unknown-alias") return this.#askRebirth(node);
     if (content.malformed !== null) {
       this.#setAside(session.gateway, topic, content.malformed, bytes);
-      if (content.number !== null) this.#toAck(node, content.number);
+      if (content.number !== null && session.epoch !== null) {
+        this.#ackBatch({ gateway: session.gateway, epoch: session.epoch, number: content.number });
+      }
       return;
     }
-    for (const metric of payload.metrics) this.#applyLive(deviceBorn, metric, sent_ms, session.isOnline);
+    for (const reading of content.readings) showLive(deviceBorn, reading, session.isOnline);
     this.#hasChanged = true;
     if (session.epoch === null || content.number === null) {
       this.counts.foreign += 1;
@@ -447,6 +460,7 @@ export class Collector implements LiveView {
     const stored: Metric[] = [];
     const intervals: NewBatch["intervals"][number][] = [];
     const emissions: NewBatch["emissions"][number][] = [];
+    const readings: SentReading[] = [];
     let number: number | null = null;
     let malformed: string | null = null;
     let from_ms = Number.POSITIVE_INFINITY;
@@ -466,6 +480,7 @@ export class Collector implements LiveView {
         intervals.push(content.interval);
       }
       if (content.kind === "emission") emissions.push(content.emission);
+      if (content.kind === "reading") readings.push(sentReading(content.reading, metric, born));
       const { isHistorical: _flag, ...kept } = metric;
       stored.push(kept);
       const at_ms = metric.timestamp_ms ?? sent_ms;
@@ -473,19 +488,7 @@ export class Collector implements LiveView {
       to_ms = Math.max(to_ms, at_ms);
     }
     if (stored.length === 0) from_ms = to_ms = sent_ms;
-    return { stored, intervals, emissions, number, malformed, from_ms, to_ms };
-  }
-
-  /** A historical reading moves the live value only if it is newer and the node is online. */
-  #applyLive(device: DeviceSession, metric: Metric, sent_ms: number, isOnline: boolean): void {
-    const born = bornOf(device, metric);
-    if (born === undefined) return;
-    const content = metricContent(device.device, metric, born, sent_ms);
-    if (content.kind !== "reading" || (metric.isHistorical === true && !isOnline)) return;
-    const { reading } = content;
-    const known = device.values.get(reading.quantity);
-    if (known !== undefined && known.at_ms >= reading.at_ms) return;
-    device.values.set(reading.quantity, liveValue(reading, born.properties.tick));
+    return { stored, readings, intervals, emissions, number, malformed, from_ms, to_ms };
   }
 
   // Commit and confirm
@@ -501,7 +504,7 @@ export class Collector implements LiveView {
       this.#queueBytes = 0;
       this.#o.log.error("collector.commit-failed", { batches: batches.length, error: String(error) });
       // One batch that can never be stored must not stop the others: alone it fails alone.
-      if (!isDiskTrouble(error)) for (const batch of batches) this.#commitAlone(batch);
+      if (isOfTheBatch(error)) for (const batch of batches) this.#commitAlone(batch);
       // Otherwise nothing is confirmed, so nothing is lost: the gateways send it again.
       return;
     }
@@ -514,9 +517,9 @@ export class Collector implements LiveView {
     try {
       this.#committed([batch], this.#o.store.commitBatches([batch]));
     } catch (error) {
-      if (isDiskTrouble(error)) return;
-      this.#setAside(batch.gateway, `${batch.device}`, String(error), batch.payload);
-      this.#toAck(this.#node(batch.gateway), batch.number);
+      if (!isOfTheBatch(error)) return;
+      this.#setAside(batch.gateway, batch.device, String(error), batch.payload);
+      this.#ackBatch(batch);
     }
   }
 
@@ -532,7 +535,7 @@ export class Collector implements LiveView {
       const node = this.#node(batch.gateway);
       const outcome = outcomes[i];
       this.#countOutcome(node, outcome, batch);
-      if (batch.epoch === node.ackEpoch) this.#toAck(node, batch.number);
+      this.#ackBatch(batch);
       this.#heldOf(batch.gateway, batch.epoch).add(batch.number);
       for (const { to_ms } of batch.intervals) this.#booksTo_ms = Math.max(this.#booksTo_ms ?? 0, to_ms);
     });
@@ -558,8 +561,10 @@ export class Collector implements LiveView {
     });
   }
 
-  #toAck(node: Node, number: number): void {
-    node.toAck.add(number);
+  /** Names it in the next ack; a batch of an epoch that is over is nobody's to confirm any more. */
+  #ackBatch({ gateway, epoch, number }: Pick<NewBatch, "gateway" | "epoch" | "number">): void {
+    const node = this.#node(gateway);
+    if (epoch === node.ackEpoch) node.toAck.add(number);
   }
 
   #flushAllAcks(): void {
@@ -692,8 +697,9 @@ export class Collector implements LiveView {
   }
 }
 
-function isDiskTrouble(error: unknown): boolean {
-  return error instanceof KhuXanhError && (error.code === "DISK_FULL" || error.code === "DISK_UNUSABLE");
+/** Whether the store refused what is in the batch. Anything else (disk, lock, the unknown) may pass and confirms nothing. */
+function isOfTheBatch(error: unknown): boolean {
+  return error instanceof KhuXanhError && error.code !== "DISK_FULL" && error.code !== "DISK_UNUSABLE";
 }
 
 /** Why an interval cannot be booked, or null: it must divide its day evenly and lie in a time that can be. */
@@ -706,6 +712,25 @@ function whyNoInterval(interval: Interval, profile: DeviceProfile | null, now_ms
   const length_ms = to_ms - from_ms;
   const isOnGrid = DAY_MS % length_ms === 0 && intervalStart(from_ms, length_ms, profile.time_zone) === from_ms;
   return isOnGrid ? null : `an interval ${from_ms}…${to_ms} ms that does not lie on a grid of the day`;
+}
+
+/** A reading with what the live view needs beside it. */
+interface SentReading {
+  readonly reading: Reading;
+  readonly tick: string | undefined;
+  readonly isHistorical: boolean;
+}
+
+function sentReading(reading: Reading, metric: Metric, born: BornMetric): SentReading {
+  return { reading, tick: born.properties.tick, isHistorical: metric.isHistorical === true };
+}
+
+/** A historical reading moves the live value only if it is newer and the node is online. */
+function showLive(device: DeviceSession, { reading, tick, isHistorical }: SentReading, isOnline: boolean): void {
+  if (isHistorical && !isOnline) return;
+  const known = device.values.get(reading.quantity);
+  if (known !== undefined && known.at_ms >= reading.at_ms) return;
+  device.values.set(reading.quantity, liveValue(reading, tick));
 }
 
 function liveValue(reading: Reading, tickText: string | undefined): LiveValue {

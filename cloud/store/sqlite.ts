@@ -6,6 +6,7 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { Interval, IntervalCause, IntervalFlag } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import type { BornMetric } from "../../core/wire/content.ts";
 import { boundariesText, parseBoundaries } from "./boundaries.ts";
 import { type Names, openNames, reloadNames } from "./names.ts";
 import { precedence } from "./precedence.ts";
@@ -14,7 +15,6 @@ import {
   type Alarm,
   BATCH_NUMBER_MAX,
   type BatchOutcome,
-  type BornMetric,
   type BucketBounds,
   type DeadLetter,
   type DeviceBirth,
@@ -812,8 +812,8 @@ class SqliteStore implements ZoneStore {
   // ── statements ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #transaction<T>(work: () => T): T {
-    this.#db.exec("BEGIN IMMEDIATE");
     try {
+      this.#db.exec("BEGIN IMMEDIATE");
       const result = work();
       this.#db.exec("COMMIT");
       return result;

@@ -3,6 +3,7 @@ import type { Emission } from "../../core/emission/emission.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import type { BornMetric } from "../../core/wire/content.ts";
 
 /**
  * The zone's store: what the collector writes and the API reads. Two kinds of content: the raw batches, packed as they
@@ -16,15 +17,6 @@ import type { QuantityId } from "../../core/units/quantities.ts";
 export interface GatewayKey {
   readonly group: string;
   readonly edge: string;
-}
-
-/** A metric as born: alias → what it is. Append-only per epoch; batches are decoded through the birth they name. */
-export interface BornMetric {
-  readonly name: string;
-  readonly alias: number | null;
-  readonly datatype: number;
-  /** Birth properties as text: tick, modulus, engUnit, register, … */
-  readonly properties: Readonly<Record<string, string>>;
 }
 
 /** Batch numbers above this are refused: at 100 batches a second they last 21 years. */

@@ -175,8 +175,6 @@ export const agentSchema = section({
 export type AgentConfig = z.output<typeof agentSchema>;
 export type BusConfig = AgentConfig["buses"][number];
 export type MeterConfig = BusConfig["meters"][number];
-export type UplinkConfig = AgentConfig["uplink"];
-export type JournalConfig = AgentConfig["journal"];
 
 /** What the rules must know of the device library. `find` answers for ids and for files. */
 export interface ModelLookup {

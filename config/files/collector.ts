@@ -81,7 +81,6 @@ export const collectorSchema = section({
 }).readonly();
 
 export type CollectorConfig = z.output<typeof collectorSchema>;
-export type SiteConfig = CollectorConfig["sites"][number];
 
 export const collectorSpec: FileSpec<CollectorConfig> = {
   schema: collectorSchema,

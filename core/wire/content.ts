@@ -52,13 +52,6 @@ export interface BornMetric {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** What a batch holds once it is read back. */
-export interface BatchContent {
-  readonly readings: readonly Reading[];
-  readonly intervals: readonly Interval[];
-  readonly emissions: readonly Emission[];
-}
-
 /** What the collector must know of a meter to recompute its figures; all of it travels in the device birth. */
 export interface DeviceProfile {
   readonly device: string;

@@ -138,3 +138,21 @@ test("random bytes and a birth without bdSeq are kept with a reason and make no 
   await node.reading(1n, 100);
   await until("the session before it goes on", () => zone.store.batchRanges(GATEWAY, EPOCH).length === 1);
 });
+
+test("a store that is locked for a while confirms nothing and sets nothing aside", async () => {
+  const { zone, node } = await stage();
+  const store = zone.store as { commitBatches: TestZone["store"]["commitBatches"] };
+  const commit = store.commitBatches.bind(store);
+  let refused = 0;
+  store.commitBatches = () => {
+    refused += 1;
+    throw Object.assign(new Error("database is locked"), { errcode: 5 });
+  };
+  await node.reading(1n, 100);
+  await until("a commit was refused", () => refused > 0);
+  expect(refused).toBe(1);
+  expect(zone.store.deadLetterCount(GATEWAY)).toBe(0);
+  store.commitBatches = commit;
+  await node.reading(1n, 100);
+  await until("the batch sent again is stored", () => zone.store.batchRanges(GATEWAY, EPOCH).length === 1);
+});
