@@ -29,8 +29,13 @@ export const MetricName = {
   deliveryPending: "Delivery/Pending",
   /** NBIRTH, NDATA: DateTime, acquisition time of the oldest unconfirmed reading. */
   deliveryOldest: "Delivery/Oldest",
-  /** DBIRTH, DDATA: Int64, transient, last metric: the number of this batch. */
+  /** DBIRTH, DDATA, NBIRTH, NDATA: Int64, transient, last metric: the number of this batch. */
   deliveryBatch: "Delivery/Batch",
+  /** NBIRTH (null), NDATA: String, records of the node itself; see `nodeRecord.ts`. */
+  deliveryLoss: "Delivery/Loss",
+  deliveryClock: "Delivery/ClockCorrection",
+  deliveryMeterSwap: "Delivery/MeterSwap",
+  deliveryPolls: "Delivery/Polls",
 } as const;
 
 export interface Ack {
