@@ -6,7 +6,8 @@ import type { EmissionFactor } from "../core/emission/factor.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
 import { openBus } from "../drivers/modbus/client.ts";
-import { Gateway } from "./gateway.ts";
+import { assembleAgent } from "./assemble.ts";
+import type { Gateway } from "./gateway.ts";
 import { openJournal } from "./journal/journal.ts";
 import { claimBus } from "./local/busOwner.ts";
 import { busFacts } from "./local/facts.ts";
@@ -14,7 +15,6 @@ import { recordedBus } from "./local/frames.ts";
 import { type GatewayStatus, prometheusText } from "./local/metrics.ts";
 import { type LocalBus, startLocalServer } from "./local/server.ts";
 import { gatewayView } from "./local/view.ts";
-import { EdgeNode } from "./uplink/edgeNode.ts";
 
 /** What an agent takes from its surroundings; `cli/` wires the real ones. */
 export interface AgentSurroundings {
@@ -47,7 +47,7 @@ export interface RunningAgent {
  */
 export async function startAgent(config: AgentConfig, around: AgentSurroundings): Promise<RunningAgent> {
   const dataDir = openDataDir(config.data_dir);
-  const { clock, timers, random, log } = around;
+  const { clock, random, log } = around;
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -63,60 +63,19 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
     });
     undo.push(() => journal.close());
     const password = readPassword(config.uplink);
-    const { username } = config.uplink;
-    const edge: EdgeNode = new EdgeNode({
-      group: config.zone,
-      edge: config.gateway,
-      hostId: config.uplink.host_id,
-      delivery: config.uplink.delivery,
-      software: `khuxanh ${around.version}`,
-      site: config.site,
-      connect: {
-        url: config.uplink.url.url,
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password }),
-      },
-      connector: around.connector,
-      journal,
-      clock,
-      mono_ms: clock.mono_ms,
-      timers,
-      random,
-      log,
-      devices: () => gateway.devices(),
-    });
     const open = around.openBus ?? ((bus: BusConfig) => openBus(bus.url));
     const localBuses = new Map<string, LocalBus>();
-    const gateway = new Gateway({
-      config,
-      resolveModel: around.resolveModel,
-      factors: around.factors,
+    const agent = assembleAgent(config, {
+      ...around,
+      journal,
+      ...(password === undefined ? {} : { password }),
       openBus(bus) {
         const recorded = recordedBus(open(bus), clock);
         localBuses.set(bus.id, { bus: recorded, timeout_ms: bus.timeout_ms });
         return recorded;
       },
-      journal,
-      clock,
-      timers,
-      log,
-      onCommitted: (numbers, isLive) => edge.appended(numbers, isLive),
-      onDevice: (device) => edge.deviceChanged(device),
     });
-    const status = (): GatewayStatus => ({
-      gateway: config.gateway,
-      site: config.site,
-      zone: config.zone,
-      version: around.version,
-      meters: gateway.devices().map(({ definition, isAnswering }) => ({
-        id: definition.device,
-        model: definition.model,
-        answering: isAnswering,
-      })),
-      counts: gateway.counts,
-      journal: journal.status(),
-      uplink: edge.status(),
-    });
+    const { gateway, status } = agent;
     const server = await startLocalServer(config.listen, {
       health: status,
       metrics: () => prometheusText(status(), gateway.busStatus()),
@@ -126,7 +85,7 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
           pid: process.pid,
           now_ms: clock.now_ms(),
           timeZone: config.time_zone,
-          uplink: { ...edge.status(), url: config.uplink.url.url },
+          uplink: { ...status().uplink, url: config.uplink.url.url },
           journal: { ...journal.status(), bound_bytes: config.journal.max_bytes },
           buses: busFacts(config, gateway.busStatus(), gateway.devices(), (device) => gateway.lastIntervals(device)),
         }),
@@ -139,9 +98,8 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
     for (const bus of config.buses.filter(({ id }) => localBuses.has(id))) {
       undo.push(claimBus(bus.url, { gateway: config.gateway, bus: bus.id, http }).release);
     }
-    undo.push(() => edge.stop());
-    undo.push(() => gateway.stop());
-    void edge.run();
+    undo.push(() => agent.stop());
+    agent.run();
     log.info("agent.started", {
       gateway: config.gateway,
       epoch: journal.epoch,
