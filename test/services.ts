@@ -13,6 +13,9 @@ interface Need {
 export const SERVICES = {
   chromium: { programs: ["chromium", "chromium-browser", "google-chrome"] },
   socat: { programs: ["socat"] },
+  // Debian puts it where an ordinary user's PATH does not look.
+  mosquitto: { programs: ["mosquitto", "/usr/sbin/mosquitto"] },
+  openssl: { programs: ["openssl"] },
   // Debian's package belongs to Debian's Python, whatever other Python comes first on PATH.
   pymodbus: { programs: ["/usr/bin/python3", "python3"], check: ["-c", "import pymodbus.server.async_io"] },
   libmodbus: { programs: ["gcc", "cc"], check: ["-E", "-include", "modbus/modbus.h", "-x", "c", "/dev/null"] },
