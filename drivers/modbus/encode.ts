@@ -36,13 +36,46 @@ export function encodeRegister(register: Register, value: number | string, scali
  * @throws {RangeError} if it does not fit.
  */
 export function encodeRaw(register: RegisterShape & { readonly name?: string }, raw: number | bigint): Uint16Array {
-  const bits = isFloat(register) ? floatBits(register, Number(raw)) : integerBits(register, BigInt(raw));
   const words = new Uint16Array(register.words);
-  for (let i = 0; i < register.words; i++) {
-    const word = Number((bits >> BigInt(16 * i)) & 0xffffn);
-    words[register.word_order === "little" ? i : register.words - 1 - i] = word;
+  if (typeof raw === "number" || isFloat(register)) {
+    writeRaw(register, Number(raw), words, 0);
+    return words;
   }
+  const bits = integerBits(register, raw);
+  put(register, Number(bits >> 32n), Number(bits & 0xffff_ffffn), words, 0);
   return words;
+}
+
+/**
+ * Writes a raw number as words into a reply, without making anything: what a simulated meter does for every value of every
+ * poll. Integer registers take whole numbers up to 2^53 - 1.
+ * @throws {RangeError} if it does not fit; then nothing was written.
+ */
+export function writeRaw(
+  register: RegisterShape & { readonly name?: string },
+  raw: number,
+  out: Uint16Array,
+  at: number,
+): void {
+  if (register.type === "f32") {
+    scratch.setFloat32(0, raw);
+    put(register, 0, scratch.getUint32(0), out, at);
+  } else if (register.type === "f64") {
+    scratch.setFloat64(0, raw);
+    put(register, scratch.getUint32(0), scratch.getUint32(4), out, at);
+  } else {
+    assertFits(register, raw);
+    put(register, Math.floor(raw / 0x1_0000_0000) >>> 0, raw >>> 0, out, at);
+  }
+}
+
+function put(shape: RegisterShape, high: number, low: number, out: Uint16Array, at: number): void {
+  const { words } = shape;
+  const little = shape.word_order === "little";
+  for (let i = 0; i < words; i++) {
+    const half = i < 2 ? low : i < 4 ? high : 0;
+    out[little ? at + i : at + words - 1 - i] = i % 2 === 0 ? half & 0xffff : half >>> 16;
+  }
 }
 
 /** Count at which an integer register starts again at 0: as the model says, else the width of its positive side. */
@@ -70,6 +103,15 @@ function wrapped(register: Register, count: bigint): bigint {
   return count < 0n ? count : count % rolloverRaw(register);
 }
 
+function assertFits(register: RegisterShape & { readonly name?: string }, raw: number): void {
+  if (register.type === "str") throw new RangeError("text register: give a string");
+  const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
+  const end = 2 ** (signed ? bits - 1 : bits);
+  if (!Number.isSafeInteger(raw) || raw >= end || raw < (signed ? -end : 0)) {
+    throw new RangeError(`${register.name ?? "register"}: ${raw} does not fit ${register.type}`);
+  }
+}
+
 function integerBits(register: RegisterShape & { readonly name?: string }, raw: bigint): bigint {
   if (register.type === "str") throw new RangeError("text register: give a string");
   const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
@@ -81,15 +123,6 @@ function integerBits(register: RegisterShape & { readonly name?: string }, raw: 
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
-
-function floatBits(register: RegisterShape, value: number): bigint {
-  if (register.type === "f64") {
-    scratch.setFloat64(0, value);
-    return scratch.getBigUint64(0);
-  }
-  scratch.setFloat32(0, value);
-  return BigInt(scratch.getUint32(0));
-}
 
 function encodeText(register: Register, text: string): Uint16Array {
   if (register.type !== "str") throw new RangeError(`${register.name}: text in a ${register.type} register`);
