@@ -11,7 +11,8 @@ export interface Cell {
   readonly words: number;
   /** Texts and padding may be read in part. */
   readonly divisible: boolean;
-  encode(at_ms: number): Uint16Array;
+  /** Writes its words, all of them, from `out[at]` on. */
+  write(at_ms: number, out: Uint16Array, at: number): void;
 }
 
 export type Answer = Uint16Array | { readonly exception: number };
@@ -35,29 +36,75 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
     if (keys.some((key) => owners.has(key))) continue;
     for (const key of keys) owners.set(key, cell);
   }
+  const plans = new Map<number, Plan>();
+  const scratch = new Uint16Array(Math.max(1, ...cells.map(({ words }) => words)));
+
+  function planned(fc: 3 | 4, address: number, count: number): Plan {
+    const key = keyOf(fc, address) * 128 + count;
+    let plan = plans.get(key);
+    if (plan === undefined) {
+      plan = planOf(owners, gapMax, { fc, address, count });
+      if (plans.size < PLANS_MAX) plans.set(key, plan);
+    }
+    return plan;
+  }
+
   return {
     read(fc, address, count, at_ms) {
+      const plan = planned(fc, address, count);
+      if ("exception" in plan) return plan;
       const out = new Uint16Array(count);
-      const end = address + count;
-      let gap = 0;
-      for (let at = address; at < end; ) {
-        const cell = owners.get(keyOf(fc, at));
-        if (cell === undefined) {
-          if (at === address || at === end - 1 || ++gap > gapMax) return { exception: ILLEGAL_DATA_ADDRESS };
-          at++;
-          continue;
-        }
-        gap = 0;
-        const next = cell.address + cell.words;
-        const whole = cell.address === at && next <= end;
-        if (!whole && !cell.divisible) return { exception: ILLEGAL_DATA_ADDRESS };
-        const words = cell.encode(at_ms);
-        out.set(whole ? words : words.subarray(at - cell.address, Math.min(next, end) - cell.address), at - address);
-        at = next;
+      for (const { cell, at } of plan.whole) cell.write(at_ms, out, at);
+      for (const { cell, at, from, to } of plan.parts) {
+        cell.write(at_ms, scratch, 0);
+        out.set(scratch.subarray(from, to), at);
       }
       return out;
     },
   };
+}
+
+/** Reads whose way through the cells is remembered; a reader that never asks the same twice costs no more memory than this. */
+const PLANS_MAX = 512;
+
+/** What a read touches: worked out once, used at every poll. */
+type Plan =
+  | {
+      readonly whole: readonly { readonly cell: Cell; readonly at: number }[];
+      /** Texts and padding the read begins or ends inside of: words `from` up to `to`. */
+      readonly parts: readonly {
+        readonly cell: Cell;
+        readonly at: number;
+        readonly from: number;
+        readonly to: number;
+      }[];
+    }
+  | { readonly exception: number };
+
+function planOf(
+  owners: ReadonlyMap<number, Cell>,
+  gapMax: number,
+  { fc, address, count }: { readonly fc: 3 | 4; readonly address: number; readonly count: number },
+): Plan {
+  const whole: { cell: Cell; at: number }[] = [];
+  const parts: { cell: Cell; at: number; from: number; to: number }[] = [];
+  const end = address + count;
+  let gap = 0;
+  for (let at = address; at < end; ) {
+    const cell = owners.get(keyOf(fc, at));
+    if (cell === undefined) {
+      if (at === address || at === end - 1 || ++gap > gapMax) return { exception: ILLEGAL_DATA_ADDRESS };
+      at++;
+      continue;
+    }
+    gap = 0;
+    const next = cell.address + cell.words;
+    if (cell.address === at && next <= end) whole.push({ cell, at: at - address });
+    else if (!cell.divisible) return { exception: ILLEGAL_DATA_ADDRESS };
+    else parts.push({ cell, at: at - address, from: at - cell.address, to: Math.min(next, end) - cell.address });
+    at = next;
+  }
+  return { whole, parts };
 }
 
 function keyOf(fc: 3 | 4, address: number): number {

@@ -10,10 +10,18 @@ import {
   stepCourse,
   sumOf,
 } from "../course/course.ts";
-import { type Integral, integralOf } from "../course/integral.ts";
+import { type Integral, integralOf, type Minute } from "../course/integral.ts";
 import { hash32, unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/load.ts";
-import { type Gauges, type Physics, type Placement, type SimCounter, wave } from "./physics.ts";
+import {
+  addedCounter,
+  type Gauge,
+  type Physics,
+  type Placement,
+  runningCounter,
+  type SimCounter,
+  wave,
+} from "./physics.ts";
 
 export interface ElectricSite extends Placement {
   /** Phases the model measures: 1 or 3. */
@@ -22,6 +30,10 @@ export interface ElectricSite extends Placement {
   readonly nominal_V: number;
   /** Full load: sets the sag. */
   readonly rated_power_W: number;
+  /** Voltage lost at full load, thousandths of nominal. */
+  readonly sag_permille: number;
+  /** Thousandths of the load on each phase, 1000 in all; null = about a third each, a little different meter by meter. */
+  readonly phase_permille: Three | null;
 }
 
 type ElectricLoad = Extract<Load, { kind: "electric" }>;
@@ -44,26 +56,22 @@ export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
 
   const peak_W = peakSinceMidnight(slotMean_W);
 
-  return {
-    counters: electricCounters(load, drawn, parts, site, integral),
-    gauges(at_ms) {
-      const p_W = active.rate(at_ms);
-      const q_var = lagging.rate(at_ms) - leading.rate(at_ms);
-      const slot = Math.floor((at_ms - site.origin_ms) / SLOT_ms);
-      return {
-        ...powerGauges(p_W, q_var, parts, voltages(at_ms, Math.hypot(p_W, q_var), site)),
-        frequency: frequency_Hz(at_ms, site.seed),
-        active_power_demand: slotMean_W(slot - 1),
-        active_power_demand_peak: peak_W(slot),
-        phase_sequence: 0,
-      };
-    },
+  const net = netPower(active, lagging, leading);
+  const slotOf = (at_ms: number) => Math.floor((at_ms - site.origin_ms) / SLOT_ms);
+  const own: Readonly<Record<string, Gauge>> = {
+    frequency: (at_ms) => frequency_Hz(at_ms, site.seed),
+    active_power_demand: (at_ms) => slotMean_W(slotOf(at_ms) - 1),
+    active_power_demand_peak: (at_ms) => peak_W(slotOf(at_ms)),
+    phase_sequence: () => 0,
   };
+  const gauges = new Map([...powerGauges(net, parts, site), ...Object.entries(own)]);
+  return { counters: electricCounters(load, drawn, parts, site, integral), gauges };
 }
 
-/** Thousandths of the load on each phase: within 1.2 points of a third, fixed for the meter. */
-function phaseParts(site: ElectricSite): readonly [number, number, number] {
+/** Thousandths of the load on each phase: as configured, else within 1.2 points of a third, fixed for the meter. */
+function phaseParts(site: ElectricSite): Three {
   if (site.phases === 1) return [1000, 0, 0];
+  if (site.phase_permille !== null) return site.phase_permille;
   const l1 = 321 + Math.floor(unitNoise(site.seed, 1) * 25);
   const l2 = 321 + Math.floor(unitNoise(site.seed, 2) * 25);
   return [l1, l2, 1000 - l1 - l2];
@@ -72,21 +80,15 @@ function phaseParts(site: ElectricSite): readonly [number, number, number] {
 function electricCounters(
   load: ElectricLoad,
   drawn: Course,
-  parts: readonly [number, number, number],
+  parts: Three,
   site: ElectricSite,
   integral: (course: Course) => Integral,
 ): ReadonlyMap<QuantityId, SimCounter> {
   const apparent = apparentOf(load.active, differenceOf(load.lagging, load.leading));
   const outward = (slot: number) => load.active.upTo(slot, SLOT_MINUTES) < 0;
   const apparentOut = stepCourse((slot) => (outward(slot) ? apparent.upTo(slot, 1) : 0));
-  const counter = (unit: SimCounter["unit"], course: Course, start_ticks = 0n): SimCounter => {
-    const sum = integral(course);
-    return { unit, total: (at_ms) => start_ticks + sum.total(at_ms) };
-  };
-  const added = (a: SimCounter, b: SimCounter): SimCounter => ({
-    unit: a.unit,
-    total: (at_ms) => a.total(at_ms) + b.total(at_ms),
-  });
+  const counter = (unit: SimCounter["unit"], course: Course, start_ticks = 0n) =>
+    runningCounter(unit, integral(course), start_ticks);
 
   const importTotal = counter("Wh", drawn, site.start_ticks);
   const exportTotal = counter("Wh", load.backflow);
@@ -101,7 +103,7 @@ function electricCounters(
     ["active_energy_import_tariff1", importTotal],
     ["active_energy_export_total", exportTotal],
     ["active_energy_export_tariff1", exportTotal],
-    ["active_energy_total", added(importTotal, exportTotal)],
+    ["active_energy_total", addedCounter(importTotal, exportTotal)],
     ["active_energy_import_partial", counter("Wh", drawn)],
     ["reactive_energy_import_total", lagging],
     ["reactive_energy_import_tariff1", lagging],
@@ -109,7 +111,7 @@ function electricCounters(
     ["reactive_energy_export_total", leading],
     ["reactive_energy_export_tariff1", leading],
     ["reactive_energy_capacitive_total", leading],
-    ["reactive_energy_total", added(lagging, leading)],
+    ["reactive_energy_total", addedCounter(lagging, leading)],
     ["apparent_energy_total", counter("VAh", apparent)],
     ["apparent_energy_import_total", counter("VAh", differenceOf(apparent, apparentOut))],
     ["apparent_energy_export_total", counter("VAh", apparentOut)],
@@ -120,19 +122,15 @@ function electricCounters(
     entries.push(
       [`active_energy_import_${phase}`, inward],
       [`active_energy_export_${phase}`, back],
-      [`active_energy_sum_${phase}`, added(inward, back)],
-      [`active_energy_total_${phase}`, added(inward, back)],
+      [`active_energy_sum_${phase}`, addedCounter(inward, back)],
+      [`active_energy_total_${phase}`, addedCounter(inward, back)],
     );
   }
   return new Map(entries);
 }
 
 /** The third phase is the rest, so that the phases add up to the total to the last tick. */
-function splitPhases(
-  course: Course,
-  parts: readonly [number, number, number],
-  start_ticks: bigint,
-): [Course, bigint][] {
+function splitPhases(course: Course, parts: Three, start_ticks: bigint): [Course, bigint][] {
   const l1 = shareOf(course, () => parts[0]);
   const l2 = shareOf(course, () => parts[1]);
   const start1 = (start_ticks * BigInt(parts[0])) / 1000n;
@@ -146,10 +144,10 @@ function splitPhases(
 
 const HOUR_ms = 3_600_000;
 
-/** Within about 2 % of nominal, less a sag of 2 % at full load. */
-function voltages(at_ms: number, s_VA: number, site: ElectricSite): readonly [number, number, number] {
+/** Within about 2 % of nominal, less the sag under load. */
+function voltages(at_ms: number, s_VA: number, site: ElectricSite): Three {
   const second = Math.floor(at_ms / 1000);
-  const sag = 0.02 * Math.min(1.5, s_VA / site.rated_power_W);
+  const sag = (site.sag_permille / 1000) * Math.min(1.5, s_VA / site.rated_power_W);
   const common = 1 + 0.011 * wave(at_ms, 7.3 * HOUR_ms, site.seed) - sag;
   const phase = (index: number) =>
     site.nominal_V *
@@ -177,51 +175,95 @@ function peakSinceMidnight(slotMean_W: (slot: number) => number): (slot: number)
   };
 }
 
-type Three = readonly [number, number, number];
+export type Three = readonly [number, number, number];
 
-function powerGauges(p_W: number, q_var: number, parts: Three, v_V: Three): Gauges {
-  const s_VA = Math.hypot(p_W, q_var);
-  const powerFactor = s_VA === 0 ? 1 : p_W / s_VA;
-  const currents: Three = [
-    (s_VA * parts[0]) / 1000 / v_V[0],
-    (s_VA * parts[1]) / 1000 / v_V[1],
-    (s_VA * parts[2]) / 1000 / v_V[2],
-  ];
-  const line = [lineVoltage(v_V[0], v_V[1]), lineVoltage(v_V[1], v_V[2]), lineVoltage(v_V[2], v_V[0])] as const;
-  const voltageAvg = (v_V[0] + v_V[1] + v_V[2]) / 3;
-  const currentSum = currents[0] + currents[1] + currents[2];
-  const gauges: Record<string, number> = {
-    active_power_total: p_W,
-    reactive_power_total: q_var,
-    apparent_power_total: s_VA,
-    power_factor_total: powerFactor,
-    power_factor_total_plain: powerFactor,
-    power_factor_avg: powerFactor,
-    cos_phi_total: powerFactor,
-    phase_angle: (Math.atan2(q_var, p_W) * 180) / Math.PI,
-    voltage_ln_avg: voltageAvg,
-    voltage_system: voltageAvg,
-    voltage_l1_l2: line[0],
-    voltage_l2_l3: line[1],
-    voltage_l3_l1: line[2],
-    voltage_ll_avg: (line[0] + line[1] + line[2]) / 3,
-    current_avg: currentSum / 3,
-    current_sum: currentSum,
-    current_total: currentSum,
-    current_system: currentSum / 3,
-    current_neutral: neutralCurrent(currents),
+/** Active and reactive power through the meter at an instant: constant within a minute. */
+type NetPower = (at_ms: number) => {
+  readonly p_W: number;
+  readonly q_var: number;
+  readonly s_VA: number;
+  readonly factor: number;
+};
+
+function netPower(active: Integral, lagging: Integral, leading: Integral): NetPower {
+  let minute: Minute | undefined;
+  let held = { p_W: 0, q_var: 0, s_VA: 0, factor: 1 };
+  return (at_ms) => {
+    const now = active.minute(at_ms);
+    if (now === minute) return held;
+    minute = now;
+    const p_W = now.rate;
+    const q_var = lagging.rate(at_ms) - leading.rate(at_ms);
+    const s_VA = Math.hypot(p_W, q_var);
+    held = { p_W, q_var, s_VA, factor: s_VA === 0 ? 1 : p_W / s_VA };
+    return held;
   };
-  for (const [index, phase] of (["l1", "l2", "l3"] as const).entries()) {
+}
+
+function powerGauges(net: NetPower, parts: Three, site: ElectricSite): readonly [string, Gauge][] {
+  const volts = atInstant((at_ms) => voltages(at_ms, net(at_ms).s_VA, site));
+  const amps = atInstant((at_ms): Three => {
+    const [a_V, b_V, c_V] = volts(at_ms);
+    const { s_VA } = net(at_ms);
+    return [(s_VA * parts[0]) / 1000 / a_V, (s_VA * parts[1]) / 1000 / b_V, (s_VA * parts[2]) / 1000 / c_V];
+  });
+  const sum = ([a, b, c]: Three) => a + b + c;
+  const factor: Gauge = (at_ms) => net(at_ms).factor;
+  const voltage: Gauge = (at_ms) => sum(volts(at_ms)) / 3;
+  const current: Gauge = (at_ms) => sum(amps(at_ms));
+  const currentMean: Gauge = (at_ms) => sum(amps(at_ms)) / 3;
+  const between =
+    (one: 0 | 1 | 2, other: 0 | 1 | 2): ((at_ms: number) => number) =>
+    (at_ms) =>
+      lineVoltage(volts(at_ms)[one], volts(at_ms)[other]);
+  const [l12, l23, l31] = [between(0, 1), between(1, 2), between(2, 0)];
+  const whole: Readonly<Record<string, Gauge>> = {
+    active_power_total: (at_ms) => net(at_ms).p_W,
+    reactive_power_total: (at_ms) => net(at_ms).q_var,
+    apparent_power_total: (at_ms) => net(at_ms).s_VA,
+    power_factor_total: factor,
+    power_factor_total_plain: factor,
+    power_factor_avg: factor,
+    cos_phi_total: factor,
+    phase_angle: (at_ms) => (Math.atan2(net(at_ms).q_var, net(at_ms).p_W) * 180) / Math.PI,
+    voltage_ln_avg: voltage,
+    voltage_system: voltage,
+    voltage_l1_l2: l12,
+    voltage_l2_l3: l23,
+    voltage_l3_l1: l31,
+    voltage_ll_avg: (at_ms) => (l12(at_ms) + l23(at_ms) + l31(at_ms)) / 3,
+    current_avg: currentMean,
+    current_sum: current,
+    current_total: current,
+    current_system: currentMean,
+    current_neutral: (at_ms) => neutralCurrent(amps(at_ms)),
+  };
+  const phases = (["l1", "l2", "l3"] as const).flatMap((phase, index): [string, Gauge][] => {
     const part = parts[index]! / 1000;
-    gauges[`voltage_${phase}`] = v_V[index]!;
-    gauges[`current_${phase}`] = currents[index]!;
-    gauges[`active_power_${phase}`] = p_W * part;
-    gauges[`reactive_power_${phase}`] = q_var * part;
-    gauges[`apparent_power_${phase}`] = s_VA * part;
-    gauges[`power_factor_${phase}`] = powerFactor;
-    gauges[`cos_phi_${phase}`] = powerFactor;
-  }
-  return gauges;
+    return [
+      [`voltage_${phase}`, (at_ms) => volts(at_ms)[index]!],
+      [`current_${phase}`, (at_ms) => amps(at_ms)[index]!],
+      [`active_power_${phase}`, (at_ms) => net(at_ms).p_W * part],
+      [`reactive_power_${phase}`, (at_ms) => net(at_ms).q_var * part],
+      [`apparent_power_${phase}`, (at_ms) => net(at_ms).s_VA * part],
+      [`power_factor_${phase}`, factor],
+      [`cos_phi_${phase}`, factor],
+    ];
+  });
+  return [...Object.entries(whole), ...phases];
+}
+
+/** Computed once for all values of a read. */
+function atInstant<T>(compute: (at_ms: number) => T): (at_ms: number) => T {
+  let last_ms = Number.NaN;
+  let held: T | undefined;
+  return (at_ms) => {
+    if (held === undefined || at_ms !== last_ms) {
+      held = compute(at_ms);
+      last_ms = at_ms;
+    }
+    return held;
+  };
 }
 
 /** Two phase voltages 120° apart. */

@@ -2,7 +2,7 @@ import type { QuantityId } from "../../core/units/quantities.ts";
 import { unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/load.ts";
 import { type ElectricSite, electricity } from "./electricity.ts";
-import { type Physics, type SimCounter, wave } from "./physics.ts";
+import { type Gauge, type Physics, type SimCounter, wave } from "./physics.ts";
 
 /** Operating states of SunSpec model 103. */
 const SLEEPING = 2;
@@ -24,28 +24,22 @@ export function inverter(load: Extract<Load, { kind: "electric" }>, site: Electr
     counters.set("active_energy_export_total", produced);
     counters.set("active_energy_total", produced);
   }
-  return {
-    counters,
-    gauges(at_ms) {
-      const gauges = made.gauges(at_ms);
-      const p_W = gauges.active_power_total as number;
-      const asleep = p_W <= 0;
-      const dc_W = p_W / EFFICIENCY;
-      const dc_V = asleep ? 0 : DC_V + 25 * wave(at_ms, 2_900_000, site.seed);
-      const heat = Math.min(1, p_W / site.rated_power_W);
-      return {
-        ...gauges,
-        power_factor_total: asleep ? null : (gauges.power_factor_total ?? null),
-        dc_power: dc_W,
-        dc_voltage: dc_V,
-        dc_current: asleep ? 0 : dc_W / dc_V,
-        temperature_cabinet:
-          27 +
-          26 * heat +
-          3 * wave(at_ms, 21_600_000, site.seed) +
-          0.2 * unitNoise(site.seed, Math.floor(at_ms / 60_000)),
-        status: asleep ? SLEEPING : PRODUCING,
-      };
-    },
+  const power_W = (at_ms: number) => made.gauges.get("active_power_total")!(at_ms) as number;
+  const asleep = (at_ms: number) => power_W(at_ms) <= 0;
+  const dc_W = (at_ms: number) => power_W(at_ms) / EFFICIENCY;
+  const dc_V = (at_ms: number) => (asleep(at_ms) ? 0 : DC_V + 25 * wave(at_ms, 2_900_000, site.seed));
+  const powerFactor = made.gauges.get("power_factor_total")!;
+  const own: Readonly<Record<string, Gauge>> = {
+    power_factor_total: (at_ms) => (asleep(at_ms) ? null : powerFactor(at_ms)),
+    dc_power: dc_W,
+    dc_voltage: dc_V,
+    dc_current: (at_ms) => (asleep(at_ms) ? 0 : dc_W(at_ms) / dc_V(at_ms)),
+    temperature_cabinet: (at_ms) =>
+      27 +
+      26 * Math.min(1, power_W(at_ms) / site.rated_power_W) +
+      3 * wave(at_ms, 21_600_000, site.seed) +
+      0.2 * unitNoise(site.seed, Math.floor(at_ms / 60_000)),
+    status: (at_ms) => (asleep(at_ms) ? SLEEPING : PRODUCING),
   };
+  return { counters, gauges: new Map([...made.gauges, ...Object.entries(own)]) };
 }

@@ -1,24 +1,81 @@
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
+import { type Integral, type Minute, totalWithin } from "../course/integral.ts";
 
 /**
  * What a simulated meter knows about the world at an instant, before any register.
  *
  * Counters are exact, in ticks of rate x ms (1 mJ; 3,600,000 to the Wh, varh, VAh or litre), with what the meter showed on
- * its first day; gauges are doubles in the unit of `core/units/quantities.ts`.
+ * its first day; gauges are doubles in the unit of `core/units/quantities.ts`. Each is asked for by itself: a read computes
+ * what it shows and nothing else.
  */
 export interface Physics {
   readonly counters: ReadonlyMap<QuantityId, SimCounter>;
-  /** By quantity or register name. `null` = the meter has no value now (an inverter at night). */
-  gauges(at_ms: number): Gauges;
+  /** By quantity or register name. */
+  readonly gauges: ReadonlyMap<string, Gauge>;
 }
+
+/** A value at an instant; `null` = the meter has none now (an inverter at night). */
+export type Gauge = (at_ms: number) => number | string | null;
 
 export type Gauges = Readonly<Record<string, number | string | null>>;
 
 export interface SimCounter {
   /** Unit of the truth: Wh, varh, VAh for energy, m3 or Nm3 for volume. */
   readonly unit: UnitNotation;
+  /** The minute an instant lies in: the same object within a minute, its total with the start value. */
+  minute(at_ms: number): CountedMinute;
   total(at_ms: number): bigint;
+}
+
+export type CountedMinute = Omit<Minute, "rate">;
+
+/** A counter that showed `start_ticks` when its integral began. */
+export function runningCounter(unit: UnitNotation, { minute }: Integral, start_ticks = 0n): SimCounter {
+  if (start_ticks === 0n) return counterOf(unit, minute);
+  return counterOf(
+    unit,
+    perMinute(minute, ({ from_ms, total, counted }) => ({ from_ms, total: start_ticks + total, counted })),
+  );
+}
+
+/** A counter that shows the sum of two. */
+export function addedCounter(a: SimCounter, b: SimCounter): SimCounter {
+  const of = (at: CountedMinute): CountedMinute => {
+    const other = b.minute(at.from_ms);
+    return { from_ms: at.from_ms, total: at.total + other.total, counted: at.counted + other.counted };
+  };
+  return counterOf(a.unit, perMinute(a.minute, of));
+}
+
+/** A counter nothing ever moves. */
+export function standingCounter(unit: UnitNotation): SimCounter {
+  const minute: CountedMinute = { from_ms: 0, total: 0n, counted: 0 };
+  return counterOf(unit, () => minute);
+}
+
+function counterOf(unit: UnitNotation, minute: (at_ms: number) => CountedMinute): SimCounter {
+  return { unit, minute, total: (at_ms) => totalWithin(minute(at_ms), at_ms) };
+}
+
+function perMinute(
+  minute: (at_ms: number) => CountedMinute,
+  compute: (of: CountedMinute) => CountedMinute,
+): (at_ms: number) => CountedMinute {
+  let from: CountedMinute | undefined;
+  let held: CountedMinute | undefined;
+  return (at_ms) => {
+    const now = minute(at_ms);
+    if (held !== undefined && now === from) return held;
+    from = now;
+    held = compute(now);
+    return held;
+  };
+}
+
+/** All gauges of an instant. */
+export function gaugesAt(gauges: ReadonlyMap<string, Gauge>, at_ms: number): Gauges {
+  return Object.fromEntries([...gauges].map(([name, gauge]) => [name, gauge(at_ms)]));
 }
 
 /** Where and since when a meter stands, and what it showed then. */

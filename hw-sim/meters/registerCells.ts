@@ -2,17 +2,15 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel, Register, Sentinel } from "../../core/model/meterModel.ts";
 import { QUANTITIES } from "../../core/units/quantities.ts";
-import { encodeRaw, encodeRegister, rolloverRaw } from "../../drivers/modbus/encode.ts";
+import { encodeRaw, encodeRegister, rolloverRaw, writeRaw } from "../../drivers/modbus/encode.ts";
 import { countWorth, siteRatio, tickUnit } from "../../drivers/ratio.ts";
-import { TICKS_PER_THOUSAND, TICKS_PER_UNIT } from "../course/integral.ts";
+import { TICKS_PER_THOUSAND, TICKS_PER_UNIT, totalWithin } from "../course/integral.ts";
 import type { Cell } from "./addressSpace.ts";
-import type { Gauges, Physics, SimCounter } from "./physics.ts";
+import type { CountedMinute, Gauge, Physics, SimCounter } from "./physics.ts";
 
 /** Everything the encoding of one device needs beside its model. */
 export interface Encoding {
   readonly physics: Physics;
-  /** Gauges at an instant, computed once for all values of a read. */
-  readonly gauges: (at_ms: number) => Gauges;
   readonly settings: DeviceSettings;
   /** Exponent by the address (offset) of its register. */
   readonly exponents: ReadonlyMap<number, number>;
@@ -31,22 +29,23 @@ export function registerCell(
   base: number,
   encoding: Encoding,
 ): Cell | undefined {
-  const encode = encoderOf(model, register, encoding);
-  return encode === undefined ? undefined : cell(register, base, encode);
+  const write = writerOf(model, register, encoding);
+  return write === undefined ? undefined : cell(register, base, write);
 }
 
 /** The model's word for "no value": its sentinel, NaN in a float register, else 0. */
 export function noValueCell(model: MeterModel, register: Register, base: number): Cell {
-  const words = noValueWords(register, model.sentinels);
-  return cell(register, base, () => words);
+  return cell(register, base, fixed(noValueWords(register, model.sentinels)));
 }
 
-function cell(register: Register, base: number, encode: Cell["encode"]): Cell {
+type Write = Cell["write"];
+
+function cell(register: Register, base: number, write: Write): Cell {
   const { fc, words, type } = register;
-  return { fc, address: base + register.address, words, divisible: type === "str", encode };
+  return { fc, address: base + register.address, words, divisible: type === "str", write };
 }
 
-function encoderOf(model: MeterModel, register: Register, encoding: Encoding): Cell["encode"] | undefined {
+function writerOf(model: MeterModel, register: Register, encoding: Encoding): Write | undefined {
   const exponent = encoding.exponents.get(register.address);
   if (register.kind === "scale_exponent" && exponent !== undefined) return fixed(encodeRaw(register, exponent));
   const constant = encoding.constants[register.name];
@@ -54,8 +53,8 @@ function encoderOf(model: MeterModel, register: Register, encoding: Encoding): C
   const quantity = register.quantity;
   const counter = quantity === undefined ? undefined : encoding.physics.counters.get(quantity);
   if (counter !== undefined && QUANTITIES[quantity!].kind === "counter")
-    return counterEncoder(register, counter, encoding);
-  return gaugeEncoder(model, register, encoding);
+    return counterWriter(register, counter, encoding);
+  return gaugeWriter(model, register, encoding);
 }
 
 /** Serial numbers stand in registers of any width: text where it is text, the low digits where it is one word. */
@@ -65,23 +64,72 @@ function constantWords(register: Register, constant: number | string): Uint16Arr
   return encodeRegister(register, fits ? constant : constant % 30_001);
 }
 
-function fixed(words: Uint16Array): Cell["encode"] {
-  return () => words;
+/** Words that never change. */
+export function fixed(words: Uint16Array): Write {
+  return (_at_ms, out, at) => out.set(words, at);
 }
 
 /** Completed steps in integer registers, which wrap; the nearest float in float registers. */
-function counterEncoder(register: Register, counter: SimCounter, encoding: Encoding): Cell["encode"] {
-  const { over, under } = ticksPerCount(register, encoding);
-  if (register.type === "f32" || register.type === "f64") {
-    const perTick = Number(over) / Number(under);
-    return (at_ms) => encodeRaw(register, Number(counter.total(at_ms)) * perTick);
-  }
+function counterWriter(register: Register, counter: SimCounter, encoding: Encoding): Write {
+  const worth = ticksPerCount(register, encoding);
+  return register.type === "f32" || register.type === "f64"
+    ? floatCounterWriter(register, counter, Number(worth.over) / Number(worth.under))
+    : stepCounterWriter(register, counter, worth);
+}
+
+function floatCounterWriter(register: Register, counter: SimCounter, perTick: number): Write {
+  return (at_ms, out, at) => {
+    const minute = counter.minute(at_ms);
+    // Whole ticks below 2^53 add up exactly as doubles.
+    const ticks = Number(minute.total) + minute.counted * (Math.floor(at_ms) - minute.from_ms);
+    writeRaw(register, (ticks <= EXACT_MAX ? ticks : Number(totalWithin(minute, at_ms))) * perTick, out, at);
+  };
+}
+
+/** Below it doubles count one by one, and a quotient of two such numbers never rounds up to the next whole one. */
+const EXACT_MAX = 2 ** 52;
+
+/**
+ * Steps = floor(ticks x over / under) modulo the register's range. Big integers are worked out once a minute; within it the
+ * steps follow from what was left over then, in plain numbers as long as these are exact.
+ */
+function stepCounterWriter(register: Register, counter: SimCounter, { over, under }: Worth): Write {
   const modulus = rolloverRaw(register);
-  return (at_ms) => encodeRaw(register, ((counter.total(at_ms) * over) / under) % modulus);
+  const divisor = Number(under);
+  const range = Number(modulus);
+  let known: CountedMinute | undefined;
+  let steps = 0;
+  let rest = 0;
+  let perMs = 0;
+  let isPlain = false;
+  const exactly = (at_ms: number): bigint => ((counter.total(at_ms) * over) / under) % modulus;
+  return (at_ms, out, at) => {
+    const minute = counter.minute(at_ms);
+    if (minute !== known) {
+      known = minute;
+      const scaled = minute.total * over;
+      const whole = (scaled / under) % modulus;
+      steps = Number(whole);
+      rest = Number(scaled % under);
+      perMs = minute.counted * Number(over);
+      isPlain = under <= EXACT_MAX && whole <= EXACT_MAX && rest + perMs * 60_000 <= EXACT_MAX && perMs >= 0;
+    }
+    if (isPlain) {
+      const count = steps + Math.floor((rest + perMs * (Math.floor(at_ms) - minute.from_ms)) / divisor);
+      writeRaw(register, count < range ? count : count % range, out, at);
+    } else {
+      out.set(encodeRaw(register, exactly(at_ms)), at);
+    }
+  };
+}
+
+interface Worth {
+  readonly over: bigint;
+  readonly under: bigint;
 }
 
 /** count = ticks x over / under, exact. */
-function ticksPerCount(register: Register, encoding: Encoding): { readonly over: bigint; readonly under: bigint } {
+function ticksPerCount(register: Register, encoding: Encoding): Worth {
   const worth = countWorth(register, encoding.settings);
   if (worth === null || worth.digits <= 0n) {
     throw new KhuXanhError("COUNTER_RESOLUTION_UNKNOWN", `${register.name}: what one count is worth is not known`, {
@@ -98,37 +146,37 @@ function ticksPerCount(register: Register, encoding: Encoding): { readonly over:
   };
 }
 
-function gaugeEncoder(model: MeterModel, register: Register, encoding: Encoding): Cell["encode"] | undefined {
-  const sample = encoding.gauges(SAMPLE_ms);
-  const name = register.name in sample ? register.name : (register.quantity ?? register.name);
-  if (!(name in sample)) return undefined;
+function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding): Write | undefined {
+  const { gauges } = encoding.physics;
+  const gauge = gauges.get(register.name) ?? gauges.get(register.quantity ?? register.name);
+  if (gauge === undefined) return undefined;
   const empty = noValueWords(register, model.sentinels);
   const scaling = {
     exponent: encoding.exponents.get(register.scale_exp_address ?? -1) ?? 0,
     factor: register.site_factor === undefined ? 1 : (siteRatio(register.site_factor, encoding.settings) ?? 1),
   };
-  const fourQuadrant = register.coding === "four_quadrant";
-  return (at_ms) => {
-    const gauges = encoding.gauges(at_ms);
-    const value = gauges[name] ?? null;
-    if (value === null) return empty;
-    if (!fourQuadrant || typeof value === "string") return encodeRegister(register, value, scaling);
-    return encodeRegister(register, fourQuadrantCode(value, gauges), scaling);
+  const step = register.scale * 10 ** scaling.exponent * scaling.factor;
+  const isFloat = register.type === "f32" || register.type === "f64";
+  const shown = register.coding === "four_quadrant" ? fourQuadrant(gauge, gauges.get("reactive_power_total")) : gauge;
+  return (at_ms, out, at) => {
+    const value = shown(at_ms);
+    if (value === null) out.set(empty, at);
+    else if (typeof value === "string") out.set(encodeRegister(register, value, scaling), at);
+    else writeRaw(register, isFloat ? value / step : Math.round(value / step), out, at);
   };
 }
-
-/** Any instant at which a simulated meter stands: only the names of the gauges are looked at. */
-const SAMPLE_ms = Date.UTC(2018, 6, 1);
 
 /**
  * Schneider's power factor: the sign tells the direction of active power, a magnitude above 1 a leading power factor.
  * Source: quirks of the PM5000 and iEM3000 model files.
  */
-function fourQuadrantCode(powerFactor: number, gauges: Gauges): number {
-  const reactive = gauges.reactive_power_total;
-  const leading = typeof reactive === "number" && reactive * powerFactor < 0;
-  if (!leading) return powerFactor;
-  return Math.sign(powerFactor) * (2 - Math.abs(powerFactor));
+function fourQuadrant(powerFactor: Gauge, reactivePower: Gauge | undefined): Gauge {
+  return (at_ms) => {
+    const factor = powerFactor(at_ms);
+    const reactive = reactivePower?.(at_ms);
+    const isLeading = typeof reactive === "number" && typeof factor === "number" && reactive * factor < 0;
+    return isLeading ? Math.sign(factor) * (2 - Math.abs(factor)) : factor;
+  };
 }
 
 function noValueWords(register: Register, sentinels: readonly Sentinel[]): Uint16Array {

@@ -12,8 +12,8 @@ import { type Answer, addressSpace, type Cell, ILLEGAL_DATA_VALUE, SERVER_DEVICE
 import { electricity } from "./electricity.ts";
 import { scaleExponents } from "./exponents.ts";
 import { inverter } from "./inverter.ts";
-import type { Gauges, Physics, Placement } from "./physics.ts";
-import { type Encoding, noValueCell, registerCell } from "./registerCells.ts";
+import { type Gauges, gaugesAt, type Physics, type Placement } from "./physics.ts";
+import { type Encoding, fixed, noValueCell, registerCell } from "./registerCells.ts";
 import { sunspecChain, textWords } from "./sunspecChain.ts";
 import { gasMeter, waterMeter } from "./volume.ts";
 
@@ -58,7 +58,6 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
   const name = spec.name ?? `${model.id} unit ${spec.unit}`;
   const settings = settingsOf(spec);
   const physics = physicsOf(spec, model, load, place);
-  const gauges = rememberLast((at_ms) => physics.gauges(at_ms));
   const serial = 10_000_000 + (hash32(place.seed, 77) % 89_999_999);
   const plate = {
     manufacturer: manufacturerOf(model),
@@ -74,7 +73,6 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
     chain === undefined ? model.registers : model.registers.filter(({ name }) => !name.endsWith("_float"));
   const encoding: Encoding = {
     physics,
-    gauges,
     settings,
     exponents: scaleExponents(registers, { rated_power_W: ratedPower_W(spec), nominal_V: spec.nominal_V ?? 230 }),
     constants: constantsOf(registers, serial, spec),
@@ -87,7 +85,7 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
   });
   const identity = chain === undefined ? model.identify.map((read) => identityCell(read, model, name, place.seed)) : [];
   const space = addressSpace([...cells, ...identity, ...(chain?.frame ?? [])], model.limits.max_gap);
-  const alone = new Map(identity.map((cell) => [`${cell.fc}/${cell.address}/${cell.words}`, cell]));
+  const alone = new Map(identity.map((cell) => [`${cell.fc}/${cell.address}/${cell.words}`, wordsOf(cell)]));
   const { max_registers_per_read: countMax, count_must_be_even: evenOnly } = model.limits;
   const counted = countedBy(registers, physics);
 
@@ -97,14 +95,14 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
     model,
     base,
     unserved,
-    gauges,
+    gauges: (at_ms) => gaugesAt(physics.gauges, at_ms),
     read(fc, address, count, at_ms) {
       if (count > countMax || (evenOnly && count % 2 === 1)) return { exception: ILLEGAL_DATA_VALUE };
       try {
         const answer = space.read(fc, address, count, at_ms);
         if (answer instanceof Uint16Array) return answer;
         // Some devices tell their identity at an address inside a measured value, if it is read alone.
-        return alone.get(`${fc}/${address}/${count}`)?.encode(at_ms) ?? answer;
+        return alone.get(`${fc}/${address}/${count}`) ?? answer;
       } catch (error) {
         if (error instanceof RangeError) return { exception: SERVER_DEVICE_FAILURE };
         throw error;
@@ -150,6 +148,8 @@ function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: Met
       phases: model.phases,
       nominal_V: spec.nominal_V ?? 230,
       rated_power_W: ratedPower_W(spec),
+      sag_permille: 20,
+      phase_permille: null,
     };
     return measures.has("pv") ? inverter(load, site) : electricity(load, site);
   }
@@ -216,7 +216,7 @@ function identityCell(read: IdentifyRead, model: MeterModel, name: string, seed:
           { type, words, word_order: read.word_order ?? "big" },
           read.equals ?? read.one_of?.[0] ?? 15_000 + (seed % 1000),
         );
-  return { fc, address, words, divisible: type === "str", encode: () => encoded };
+  return { fc, address, words, divisible: type === "str", write: fixed(encoded) };
 }
 
 function identityText(read: IdentifyRead, model: MeterModel, name: string): string {
@@ -241,10 +241,9 @@ function truthOf(ticks: bigint, unit: UnitNotation): { readonly value: string; r
   return { value: fraction === "" ? whole : `${whole}.${fraction}`, unit };
 }
 
-function rememberLast<T>(compute: (at_ms: number) => T): (at_ms: number) => T {
-  let last: { readonly at_ms: number; readonly value: T } | undefined;
-  return (at_ms) => {
-    if (last?.at_ms !== at_ms) last = { at_ms, value: compute(at_ms) };
-    return last.value;
-  };
+/** Words of a cell that does not change. */
+function wordsOf(cell: Cell): Uint16Array {
+  const words = new Uint16Array(cell.words);
+  cell.write(0, words, 0);
+  return words;
 }

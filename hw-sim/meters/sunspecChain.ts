@@ -87,7 +87,7 @@ function text(address: number, words: number, content: string): Cell {
 }
 
 function fixedCell(address: number, words: Uint16Array): Cell {
-  return { fc: 3, address, words: words.length, divisible: true, encode: () => words };
+  return { fc: 3, address, words: words.length, divisible: true, write: (_, out, at) => out.set(words, at) };
 }
 
 /** Two characters a register, the unused ones zero. */
