@@ -59,7 +59,7 @@ const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^agent\/local\/agentBus\.ts$/, why: "client: a running agent's bus" },
   { path: /^agent\/local\/busOwner\.ts$/, why: "files and locks: who holds a bus" },
   { path: /^(agent|cloud)\/main\.ts$/, why: "puts its process together" },
-  { path: /^cloud\/store\/(sqlite|names|sums|[a-z]+Sqlite)\.ts$/, why: "store: SQLite and its files" },
+  { path: /^cloud\/store\/(sqlite|database|names|places|sums)\.ts$/, why: "store: SQLite and its files" },
   { path: /^cloud\/broker\/embedded\.ts$/, why: "server: the MQTT broker's socket" },
   { path: /^cloud\/api\/page\.ts$/, why: "server: the files of the page" },
   { path: /^hw-sim\/bus\/tcpServer\.ts$/, why: "server: Modbus TCP" },

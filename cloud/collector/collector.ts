@@ -450,6 +450,7 @@ export class Collector implements LiveView {
       payload: canonical,
       intervals: content.intervals,
       emissions: content.emissions,
+      record: null,
     });
     this.#queueBytes += canonical.length;
     this.#arrivedSinceVerify += 1;

@@ -228,4 +228,32 @@ CREATE TABLE own_value (
   value TEXT NOT NULL
 ) STRICT;
 `,
+  `
+-- What a gateway reported of itself: losses, clock corrections, meter swaps, polls. One row a batch.
+CREATE TABLE node_record (
+  batch_key INTEGER PRIMARY KEY,
+  gateway_id INTEGER NOT NULL REFERENCES gateway (id),
+  kind TEXT NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER NOT NULL,
+  json TEXT NOT NULL
+) STRICT;
+CREATE INDEX node_record_by_time ON node_record (gateway_id, kind, to_ms);
+
+-- Batch numbers a gateway reported lost, as disjoint ranges that do not touch.
+CREATE TABLE lost_range (
+  epoch_id INTEGER NOT NULL REFERENCES epoch (id),
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (epoch_id, first)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE presence (
+  id INTEGER PRIMARY KEY,
+  gateway_id INTEGER NOT NULL REFERENCES gateway (id),
+  at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL
+) STRICT;
+CREATE INDEX presence_by_time ON presence (gateway_id, at_ms);
+`,
 ];

@@ -4,6 +4,7 @@ import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { BornMetric } from "../../core/wire/content.ts";
+import type { NodeRecord, NodeRecordKind } from "../../core/wire/nodeRecord.ts";
 
 /**
  * The zone's store: what the collector writes and the API reads. Two kinds of content: the raw batches, packed as they
@@ -22,9 +23,13 @@ export interface GatewayKey {
 /** Batch numbers above this are refused: at 100 batches a second they last 21 years. */
 export const BATCH_NUMBER_MAX = 2 ** 36 - 1;
 
+/** In place of a device: births and batches of the gateway itself. No meter can be called so. */
+export const NODE_DEVICE = "";
+
 export interface DeviceBirth {
   readonly gateway: GatewayKey;
   readonly epoch: string;
+  /** A meter, or {@link NODE_DEVICE}. */
   readonly device: string;
   readonly metrics: readonly BornMetric[];
 }
@@ -58,6 +63,8 @@ export interface NewBatch {
   readonly payload: Uint8Array;
   readonly intervals: readonly Interval[];
   readonly emissions: readonly Emission[];
+  /** What the gateway reports of itself; null for a batch of a meter. */
+  readonly record: NodeRecord | null;
 }
 
 /** stored: new · duplicate: same key and CRC · differs: same key, other content, kept in quarantine. All three may be acked. */
@@ -77,6 +84,25 @@ export interface GatewayRow {
   readonly software: string | null;
   readonly duplicates: number;
   readonly received: number;
+}
+
+/**
+ * When a gateway came and went, as this collector saw it. unknown: the collector itself had no broker, or did not run;
+ * whether the gateway was there nobody saw.
+ */
+export interface Presence {
+  readonly gateway: GatewayKey;
+  readonly at_ms: EpochMs;
+  readonly state: "online" | "offline" | "unknown";
+}
+
+export type RecordOfKind<K extends NodeRecordKind> = Extract<NodeRecord, { readonly kind: K }>;
+
+export interface StoredNodeRecord<K extends NodeRecordKind = NodeRecordKind> {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly batch: number;
+  readonly record: RecordOfKind<K>;
 }
 
 export type Verification = "pending" | "agreed" | "disagreed" | "unverifiable";
@@ -200,9 +226,22 @@ export interface ZoneStore {
   commitBatches(batches: readonly NewBatch[]): readonly BatchOutcome[];
   putGateway(row: GatewayRow): void;
   gateways(): readonly GatewayRow[];
+  putPresence(presence: Presence): void;
+  /** Changes of presence in [from, to), oldest first, and before them the one in force at `from`, if it is known. */
+  presence(gateway: GatewayKey, from_ms: EpochMs, to_ms: EpochMs): readonly Presence[];
   meters(): readonly MeterRow[];
   /** Batch numbers held of this epoch, as ascending disjoint ranges [a, b]. */
   batchRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
+  /** Batch numbers of this epoch that the gateway reported lost: nobody need wait for them. */
+  lostRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
+  /** Records of one kind that speak of time in [from, to), oldest first, at most `limit`. */
+  nodeRecords<K extends NodeRecordKind>(
+    gateway: GatewayKey,
+    kind: K,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly StoredNodeRecord<K>[];
   deadLetter(letter: DeadLetter): void;
   deadLetterCount(gateway: GatewayKey): number;
   /** Batches kept aside because their key was held with other content. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { GatewayRow, MeterRow, NewBatch, ZoneStore } from "../../cloud/store/store.ts";
-import { BATCH_NUMBER_MAX } from "../../cloud/store/store.ts";
+import type { GatewayRow, MeterRow, NewBatch, Presence, ZoneStore } from "../../cloud/store/store.ts";
+import { BATCH_NUMBER_MAX, NODE_DEVICE } from "../../cloud/store/store.ts";
 import type { Emission } from "../../core/emission/emission.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 
@@ -91,6 +91,7 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       payload: new Uint8Array([1, 2, 3, number & 0xff]),
       intervals: [],
       emissions: [],
+      record: null,
       ...change,
     });
     const incomer = [{ ...GATEWAY, device: "incomer" }];
@@ -123,7 +124,7 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
 
     test("a batch comes back byte for byte", () => {
       expect(store.commitBatches([batch(7)])).toEqual(["stored"]);
-      const { intervals: _, emissions: __, crc32c: ___, ...stored } = batch(7);
+      const { intervals: _, emissions: __, record: ___, crc32c: ____, ...stored } = batch(7);
       const held = store.batches(GATEWAY, "incomer", 0, Number.MAX_SAFE_INTEGER, 10);
       expect(held.map((one) => ({ ...one, payload: new Uint8Array(one.payload) }))).toEqual([stored]);
     });
@@ -426,6 +427,73 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       expect([-1, 0, 999, 2000, 5000, 7999, 8500, 99_999].map(before)).toEqual([null, 1, 1, 2, 2, 3, 4, 4]);
       expect([-1, 0, 1, 2000, 4001, 8500, 9001].map(after)).toEqual([1, 1, 2, 2, 3, 4, null]);
       expect(store.batchAtOrBefore(GATEWAY, "nobody", START_MS)).toBeNull();
+    });
+
+    test("what a gateway reports of itself is kept once, found by the time it speaks of, and what it lost is known", () => {
+      const loss = {
+        kind: "loss",
+        at_ms: START_MS + 5000,
+        epoch: "00000000000000e0",
+        device: null,
+        from_ms: START_MS,
+        to_ms: START_MS + 1000,
+        count: 4,
+        what: "samples",
+        why: "size-bound",
+        batches: [
+          { first: 3, last: 5 },
+          { first: 9, last: 9 },
+        ],
+      } as const;
+      const clock = {
+        kind: "clock",
+        at_ms: START_MS,
+        epoch: "00000000000000e0",
+        boot: 2,
+        batches: [{ first: 1, last: 2 }],
+        offset_ms: -7000,
+      } as const;
+      const report = (number: number, record: NewBatch["record"]) =>
+        batch(number, { device: NODE_DEVICE, birthId: nodeBirthId, crc32c: number, record });
+      const nodeBirthId = store.putBirth({ gateway: GATEWAY, epoch: "e1", device: NODE_DEVICE, metrics: [] }, null);
+      expect(store.commitBatches([report(1, loss), report(2, clock), report(1, loss)])).toEqual([
+        "stored",
+        "stored",
+        "duplicate",
+      ]);
+      const found = (from: number, to: number) =>
+        store.nodeRecords(GATEWAY, "loss", START_MS + from, START_MS + to, 9).map(({ batch: number }) => number);
+      expect([found(0, 1), found(1000, 2000), found(1001, 2000), found(-5, 0)]).toEqual([[1], [1], [], []]);
+      expect(store.nodeRecords(GATEWAY, "loss", 0, Number.MAX_SAFE_INTEGER, 9)).toEqual([
+        { gateway: GATEWAY, epoch: "e1", batch: 1, record: loss },
+      ]);
+      expect(store.nodeRecords(GATEWAY, "clock", 0, Number.MAX_SAFE_INTEGER, 9)).toMatchObject([{ record: clock }]);
+      expect(store.nodeRecords({ ...GATEWAY, edge: "other" }, "clock", 0, Number.MAX_SAFE_INTEGER, 9)).toEqual([]);
+      expect(store.lostRanges(GATEWAY, "00000000000000e0")).toEqual([
+        [3, 5],
+        [9, 9],
+      ]);
+      expect(store.lostRanges(GATEWAY, "e1")).toEqual([]);
+      expect(store.meters()).toEqual([]);
+    });
+
+    test("presence in a period begins with the state in force at its start", () => {
+      const change = (at: number, state: Presence["state"]) =>
+        store.putPresence({ gateway: GATEWAY, at_ms: START_MS + at, state });
+      change(0, "online");
+      change(10, "offline");
+      change(20, "unknown");
+      change(30, "online");
+      const states = (from: number, to: number) =>
+        store.presence(GATEWAY, START_MS + from, START_MS + to).map(({ at_ms, state }) => [at_ms - START_MS, state]);
+      expect(states(15, 25)).toEqual([
+        [10, "offline"],
+        [20, "unknown"],
+      ]);
+      expect(states(10, 20)).toEqual([[10, "offline"]]);
+      expect(states(-5, 10)).toEqual([[0, "online"]]);
+      expect(states(40, 50)).toEqual([[30, "online"]]);
+      expect(store.presence({ ...GATEWAY, edge: "other" }, 0, Number.MAX_SAFE_INTEGER)).toEqual([]);
     });
 
     test("gateways, alarms, dead letters and own values are kept", () => {

@@ -248,6 +248,7 @@ export function testZone(change: Partial<ApiDeps> = {}): TestZone {
           payload: new Uint8Array(),
           intervals: [],
           emissions: [],
+          record: null,
           ...change,
         },
       ]);

@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ALARMS_MAX, openSqliteStore } from "../../../cloud/store/sqlite.ts";
+import { ALARMS_MAX } from "../../../cloud/store/alarms.ts";
+import { Database } from "../../../cloud/store/database.ts";
+import { PRESENCE_MAX } from "../../../cloud/store/places.ts";
+import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
 import { GATEWAY, interval, START_MS, storeContract } from "../../contract/store.ts";
 
@@ -63,7 +66,16 @@ test("a superseded interval is kept as it stood", () => {
   const path = join(folder, "zone.db");
   const store = openSqliteStore({ path, now_ms: () => START_MS });
   const birthId = store.putBirth({ gateway: GATEWAY, epoch: "e1", device: "incomer", metrics: [] }, null);
-  const base = { gateway: GATEWAY, epoch: "e1", device: "incomer", birthId, from_ms: 1, to_ms: 1, emissions: [] };
+  const base = {
+    gateway: GATEWAY,
+    epoch: "e1",
+    device: "incomer",
+    birthId,
+    from_ms: 1,
+    to_ms: 1,
+    emissions: [],
+    record: null,
+  };
   const payload = new Uint8Array(1);
   store.commitBatches([
     { ...base, number: 1, crc32c: 1, payload, intervals: [interval(0, { flag: "S", coverage: 0, ticks: 3n })] },
@@ -84,6 +96,48 @@ test("the oldest alarms go when there are too many", () => {
   db.close();
   store.putAlarm({ code: "LAST", gateway: null, device: null, at_ms: 0, detail: {} });
   expect(store.alarms(10).map((alarm) => alarm.code)).toEqual(["LAST", "MIDDLE"]);
+  store.close();
+});
+
+test("a store that another process holds is busy, one that may not be written unusable, a batch it cannot hold refused", () => {
+  const path = join(folder, "zone.db");
+  openSqliteStore({ path }).close();
+  const reader = openSqliteStore({ path, access: "read" });
+  expect(errorOf(() => reader.setValue("a", "b")).code).toBe("DISK_UNUSABLE");
+  expect(reader.getValue("a")).toBeNull();
+  const store = openSqliteStore({ path });
+  const birthId = store.putBirth({ gateway: GATEWAY, epoch: "e1", device: "incomer", metrics: [] }, null);
+  const base = { gateway: GATEWAY, epoch: "e1", number: 1, device: "incomer", from_ms: 1, to_ms: 1, crc32c: 1 };
+  const batch = { ...base, payload: new Uint8Array(1), intervals: [], emissions: [], record: null };
+  expect(errorOf(() => store.commitBatches([{ ...batch, birthId: birthId + 7 }])).code).toBe("STORE_REFUSED");
+  store.close();
+  const holder = new DatabaseSync(path);
+  const waiting = new Database(new DatabaseSync(path, { timeout: 1 }));
+  holder.exec("BEGIN IMMEDIATE");
+  expect(errorOf(() => waiting.transaction(() => {})).code).toBe("STORE_BUSY");
+  holder.exec("ROLLBACK");
+  expect(waiting.transaction(() => "done")).toBe("done");
+  for (const db of [reader, waiting, holder]) db.close();
+});
+
+test("a store that is read only is not made, and one of another version is not read", () => {
+  const path = join(folder, "zone.db");
+  expect(errorOf(() => openSqliteStore({ path, access: "read" })).code).toBe("DISK_UNUSABLE");
+  expect(readdirSync(folder)).toEqual([]);
+  new DatabaseSync(path).close();
+  expect(errorOf(() => openSqliteStore({ path, access: "read" })).message).toContain("schema 0");
+});
+
+test("the oldest changes of presence go when there are too many", () => {
+  const store = openSqliteStore({ path: join(folder, "zone.db") });
+  store.putPresence({ gateway: GATEWAY, at_ms: 1, state: "online" });
+  const db = new DatabaseSync(join(folder, "zone.db"), { timeout: 1000 });
+  db.exec(`WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ${PRESENCE_MAX})
+    INSERT INTO presence (gateway_id, at_ms, state) SELECT 1, i, 'offline' FROM n`);
+  db.close();
+  store.putPresence({ gateway: GATEWAY, at_ms: PRESENCE_MAX + 1, state: "online" });
+  const held = store.presence(GATEWAY, 0, Number.MAX_SAFE_INTEGER);
+  expect([held.length, held[0]?.at_ms]).toEqual([PRESENCE_MAX, 2]);
   store.close();
 });
 

@@ -1,0 +1,291 @@
+import type { EpochMs } from "../../core/reading/reading.ts";
+import { formatNodeRecord, type NodeRecord, type NodeRecordKind, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import type { BatchRange } from "../../core/wire/ranges.ts";
+import type { Alarms } from "./alarms.ts";
+import type { Books } from "./books.ts";
+import type { Database, Row } from "./database.ts";
+import { batchKey, type Keys } from "./keys.ts";
+import type {
+  BatchOutcome,
+  DeadLetter,
+  GatewayKey,
+  NewBatch,
+  RecordOfKind,
+  StoredBatch,
+  StoredNodeRecord,
+} from "./store.ts";
+
+/** Newest dead letters kept per gateway; older ones go: a gateway that sends nothing else must not fill the disk. */
+export const DEAD_LETTERS_MAX = 10_000;
+
+/** The batches as they came, which numbers of each epoch are held, and what could not be used. */
+export class Batches {
+  readonly #db: Database;
+  readonly #keys: Keys;
+  readonly #alarms: Alarms;
+  readonly #books: Books;
+  /** Longest batch of each device, by device id. */
+  readonly #spans_ms = new Map<number, number>();
+
+  constructor(db: Database, keys: Keys, alarms: Alarms, books: Books) {
+    this.#db = db;
+    this.#keys = keys;
+    this.#alarms = alarms;
+    this.#books = books;
+    this.#load();
+    db.onRollback(() => this.#load());
+  }
+
+  commit(batches: readonly NewBatch[], known_ms: EpochMs): readonly BatchOutcome[] {
+    if (batches.length === 0) return [];
+    return this.#db.transaction(() => {
+      const outcomes: BatchOutcome[] = [];
+      const added = new Map<number, number[]>();
+      for (const batch of batches) {
+        const epochId = this.#keys.epochId(batch.gateway, batch.epoch);
+        const outcome = this.#commitOne(batch, epochId, known_ms);
+        outcomes.push(outcome);
+        if (outcome !== "stored") continue;
+        const numbers = added.get(epochId);
+        if (numbers === undefined) added.set(epochId, [batch.number]);
+        else numbers.push(batch.number);
+      }
+      for (const [epochId, numbers] of added) this.#addToRanges("batch_range", epochId, runsOf(numbers));
+      return outcomes;
+    });
+  }
+
+  heldRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[] {
+    return this.#rangesOf("batch_range", gateway, epoch);
+  }
+
+  lostRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[] {
+    return this.#rangesOf("lost_range", gateway, epoch);
+  }
+
+  within(gateway: GatewayKey, device: string, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[] {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    if (deviceId === null) return [];
+    return this.#db
+      .all(
+        `SELECT * FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ?
+       ORDER BY to_ms, batch_key LIMIT ?`,
+        deviceId,
+        from_ms,
+        to_ms + this.#span_ms(deviceId),
+        to_ms,
+        limit,
+      )
+      .map((row) => this.#storedBatch(row));
+  }
+
+  atOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    if (deviceId === null) return null;
+    const row = this.#db.get(
+      `SELECT * FROM batch WHERE device_id = ? AND to_ms <= ? AND from_ms <= ?
+       ORDER BY to_ms DESC, batch_key DESC LIMIT 1`,
+      deviceId,
+      at_ms + this.#span_ms(deviceId),
+      at_ms,
+    );
+    return row === undefined ? null : this.#storedBatch(row);
+  }
+
+  atOrAfter(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    if (deviceId === null) return null;
+    const row = this.#db.get(
+      "SELECT * FROM batch WHERE device_id = ? AND to_ms >= ? ORDER BY to_ms, batch_key LIMIT 1",
+      deviceId,
+      at_ms,
+    );
+    return row === undefined ? null : this.#storedBatch(row);
+  }
+
+  nodeRecords<K extends NodeRecordKind>(
+    gateway: GatewayKey,
+    kind: K,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly StoredNodeRecord<K>[] {
+    const gatewayId = this.#keys.names.gateways.find(gateway);
+    if (gatewayId === null) return [];
+    return this.#db
+      .all(
+        `SELECT * FROM node_record WHERE gateway_id = ? AND kind = ? AND to_ms >= ? AND from_ms < ?
+       ORDER BY to_ms, batch_key LIMIT ?`,
+        gatewayId,
+        kind,
+        from_ms,
+        to_ms,
+        limit,
+      )
+      .flatMap((row) => {
+        const record = parseNodeRecord(String(row.json));
+        const { epoch, number } = this.#keys.batchOf(Number(row.batch_key));
+        return record.kind === kind ? [{ gateway, epoch, batch: number, record: record as RecordOfKind<K> }] : [];
+      });
+  }
+
+  deadLetter({ gateway, topic, at_ms, code, why, payload }: DeadLetter): void {
+    this.#db.transaction(() => {
+      const gatewayId = this.#keys.names.gateways.intern(gateway);
+      this.#db.run(
+        "INSERT INTO dead_letter (gateway_id, topic, at_ms, code, why, payload) VALUES (?, ?, ?, ?, ?, ?)",
+        gatewayId,
+        topic,
+        at_ms,
+        code,
+        why,
+        payload,
+      );
+      this.#db.run(
+        `DELETE FROM dead_letter WHERE gateway_id = ?1 AND id <=
+           (SELECT id FROM dead_letter WHERE gateway_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`,
+        gatewayId,
+        DEAD_LETTERS_MAX,
+      );
+    });
+  }
+
+  countOf(table: "dead_letter" | "quarantine", gateway: GatewayKey): number {
+    const gatewayId = this.#keys.names.gateways.find(gateway);
+    if (gatewayId === null) return 0;
+    return Number(this.#db.get(`SELECT count(*) AS n FROM ${table} WHERE gateway_id = ?`, gatewayId)?.n);
+  }
+
+  #commitOne(batch: NewBatch, epochId: number, known_ms: EpochMs): BatchOutcome {
+    const key = batchKey(epochId, batch.number);
+    const deviceId = this.#keys.deviceId(batch.gateway, batch.device);
+    const isNew = this.#db.run(
+      `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (batch_key) DO NOTHING`,
+      key,
+      deviceId,
+      batch.birthId,
+      batch.from_ms,
+      batch.to_ms,
+      batch.crc32c,
+      batch.payload,
+    );
+    if (!isNew) return this.#heldAlready(batch, key, known_ms);
+    this.#noteSpan(deviceId, batch.to_ms - batch.from_ms);
+    this.#books.enter(batch, epochId, known_ms);
+    if (batch.record !== null) this.#putRecord(batch.record, key, batch.gateway);
+    return "stored";
+  }
+
+  #putRecord(record: NodeRecord, key: number, gateway: GatewayKey): void {
+    const { from_ms, to_ms } = timeOf(record);
+    this.#db.run(
+      "INSERT INTO node_record (batch_key, gateway_id, kind, from_ms, to_ms, json) VALUES (?, ?, ?, ?, ?, ?)",
+      key,
+      this.#keys.names.gateways.intern(gateway),
+      record.kind,
+      from_ms,
+      to_ms,
+      formatNodeRecord(record),
+    );
+    if (record.kind !== "loss" || record.batches === null) return;
+    const epochId = this.#keys.epochId(gateway, record.epoch);
+    this.#addToRanges("lost_range", epochId, record.batches.map(boundsOf));
+  }
+
+  #heldAlready(batch: NewBatch, key: number, known_ms: EpochMs): BatchOutcome {
+    const held = this.#db.get("SELECT crc32c FROM batch WHERE batch_key = ?", key);
+    if (Number(held?.crc32c) === batch.crc32c) return "duplicate";
+    const isNews = this.#db.run(
+      `INSERT INTO quarantine (batch_key, crc32c, gateway_id, device, at_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (batch_key, crc32c) DO NOTHING`,
+      key,
+      batch.crc32c,
+      this.#keys.names.gateways.intern(batch.gateway),
+      batch.device,
+      known_ms,
+      batch.payload,
+    );
+    if (isNews) {
+      const { gateway, device, epoch, number } = batch;
+      const detail = { epoch, batch: number };
+      this.#alarms.insert({ gateway, device, code: "BATCH_CONTENT_DIFFERS", at_ms: known_ms, detail });
+    }
+    return "differs";
+  }
+
+  #rangesOf(table: RangeTable, gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[] {
+    const epochId = this.#keys.findEpoch(gateway, epoch);
+    if (epochId === null) return [];
+    return this.#db
+      .all(`SELECT first, last FROM ${table} WHERE epoch_id = ? ORDER BY first`, epochId)
+      .map((row) => [Number(row.first), Number(row.last)] as const);
+  }
+
+  #addToRanges(table: RangeTable, epochId: number, runs: readonly (readonly [number, number])[]): void {
+    for (const [first, last] of runs) {
+      // The ranges that overlap or touch [first, last]: those that start in it, and the one that starts before it.
+      const touched = this.#db.all(
+        `DELETE FROM ${table} WHERE epoch_id = ?1 AND first <= ?3 + 1 AND last >= ?2 - 1 AND first >=
+           coalesce((SELECT max(first) FROM ${table} WHERE epoch_id = ?1 AND first <= ?2), ?2)
+         RETURNING first, last`,
+        epochId,
+        first,
+        last,
+      );
+      const from = Math.min(first, ...touched.map((row) => Number(row.first)));
+      const until = Math.max(last, ...touched.map((row) => Number(row.last)));
+      this.#db.run(`INSERT INTO ${table} (epoch_id, first, last) VALUES (?, ?, ?)`, epochId, from, until);
+    }
+  }
+
+  #storedBatch(row: Row): StoredBatch {
+    return {
+      ...this.#keys.batchOf(Number(row.batch_key)),
+      device: this.#keys.names.devices.value(Number(row.device_id)).device,
+      birthId: Number(row.birth_id),
+      from_ms: Number(row.from_ms),
+      to_ms: Number(row.to_ms),
+      payload: row.payload as Uint8Array,
+    };
+  }
+
+  #span_ms(deviceId: number): number {
+    return this.#spans_ms.get(deviceId) ?? 0;
+  }
+
+  #noteSpan(deviceId: number, span_ms: number): void {
+    if (span_ms <= this.#span_ms(deviceId)) return;
+    this.#spans_ms.set(deviceId, span_ms);
+    this.#db.run("UPDATE device SET batch_span_ms = ? WHERE id = ?", span_ms, deviceId);
+  }
+
+  #load(): void {
+    this.#spans_ms.clear();
+    for (const row of this.#db.all("SELECT id, batch_span_ms FROM device")) {
+      this.#spans_ms.set(Number(row.id), Number(row.batch_span_ms));
+    }
+  }
+}
+
+type RangeTable = "batch_range" | "lost_range";
+
+/** The time a record speaks of. */
+function timeOf(record: NodeRecord): { readonly from_ms: EpochMs; readonly to_ms: EpochMs } {
+  return record.kind === "loss" || record.kind === "polls" ? record : { from_ms: record.at_ms, to_ms: record.at_ms };
+}
+
+function boundsOf({ first, last }: BatchRange): readonly [number, number] {
+  return [first, last];
+}
+
+/** Ascending runs [first, last] of consecutive numbers. */
+function runsOf(numbers: readonly number[]): readonly (readonly [number, number])[] {
+  const runs: [number, number][] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run !== undefined && number === run[1] + 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs;
+}

@@ -1,0 +1,362 @@
+import type { Emission } from "../../core/emission/emission.ts";
+import type { Interval, IntervalCause, IntervalFlag } from "../../core/interval/interval.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+import type { Alarms } from "./alarms.ts";
+import { boundariesText, parseBoundaries } from "./boundaries.ts";
+import type { Database, Row } from "./database.ts";
+import type { Keys } from "./keys.ts";
+import { precedence } from "./precedence.ts";
+import type {
+  Alarm,
+  BucketBounds,
+  Disagreement,
+  GatewayKey,
+  NewBatch,
+  Order,
+  StoredEmission,
+  StoredInterval,
+  Verification,
+} from "./store.ts";
+
+const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable"];
+const INTERVAL_COLUMNS = `series_id, from_ms, length_ms, tick_id, ticks, flag, coverage, polls_expected, polls_answered,
+  cause, epoch_id, batch, verification`;
+
+/** The books: intervals and emissions as rows, entered with the batch that brought them, never overwritten. */
+export class Books {
+  readonly #db: Database;
+  readonly #keys: Keys;
+  readonly #alarms: Alarms;
+  #nextEmissionId = 1;
+
+  constructor(db: Database, keys: Keys, alarms: Alarms) {
+    this.#db = db;
+    this.#keys = keys;
+    this.#alarms = alarms;
+    this.#load();
+    db.onRollback(() => this.#load());
+  }
+
+  /** Inside the transaction that stores the batch. */
+  enter(batch: NewBatch, epochId: number, known_ms: EpochMs): void {
+    const superseded = new Set<string>();
+    for (const interval of batch.intervals) {
+      if (this.#bookInterval(interval, batch, epochId, known_ms)) {
+        superseded.add(`${interval.device}@${interval.from_ms}`);
+      }
+    }
+    for (const emission of batch.emissions) {
+      const follows = superseded.has(`${emission.device}@${emission.from_ms}`);
+      this.#bookEmission(emission, follows, batch, epochId, known_ms);
+    }
+  }
+
+  intervalSpan(gateway: GatewayKey, device: string): BucketBounds | null {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    const starts: number[] = [];
+    const ends: number[] = [];
+    for (const [seriesId, name] of this.#keys.names.series.entries()) {
+      if (name.deviceId !== deviceId) continue;
+      const oldest = this.#db.get("SELECT min(from_ms) AS at FROM book_interval WHERE series_id = ?", seriesId)?.at;
+      const newest = this.#db.get(
+        "SELECT from_ms + length_ms AS at FROM book_interval WHERE series_id = ? ORDER BY from_ms DESC LIMIT 1",
+        seriesId,
+      )?.at;
+      if (typeof oldest === "number") starts.push(oldest);
+      if (typeof newest === "number") ends.push(newest);
+    }
+    return starts.length === 0 ? null : { from_ms: Math.min(...starts), to_ms: Math.max(...ends) };
+  }
+
+  intervals(
+    gateway: GatewayKey,
+    device: string,
+    quantity: QuantityId,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+    order: Order = "oldest",
+  ): readonly StoredInterval[] {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    const seriesId = deviceId === null ? null : this.#keys.names.series.find({ deviceId, quantity });
+    if (seriesId === null) return [];
+    return this.#db
+      .allBig(
+        `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
+       WHERE i.series_id = ? AND i.from_ms >= ? AND i.from_ms < ?
+       ORDER BY i.from_ms ${order === "oldest" ? "ASC" : "DESC"} LIMIT ?`,
+        seriesId,
+        from_ms,
+        to_ms,
+        limit,
+      )
+      .map((row) => this.#storedInterval(row));
+  }
+
+  intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[] {
+    const epochId = this.#keys.findEpoch(gateway, epoch);
+    if (epochId === null) return [];
+    return this.#db
+      .allBig(
+        `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
+       WHERE i.verification = 0 AND i.epoch_id = ? AND i.batch <= ? ORDER BY i.batch, i.from_ms, i.series_id LIMIT ?`,
+        epochId,
+        through,
+        limit,
+      )
+      .map((row) => this.#storedInterval(row));
+  }
+
+  setVerifications(results: readonly (readonly [StoredInterval, Verification])[]): void {
+    this.#db.transaction(() => {
+      for (const [interval, result] of results) this.#setVerification(interval, result);
+    });
+  }
+
+  disagreements(): readonly Disagreement[] {
+    return this.#db
+      .all(
+        `SELECT series_id, count(*) AS intervals, min(from_ms) AS oldest_ms FROM book_interval
+       WHERE verification = 2 GROUP BY series_id`,
+      )
+      .map((row) => {
+        const { names } = this.#keys;
+        const { deviceId, quantity } = names.series.value(Number(row.series_id));
+        const { gatewayId, device } = names.devices.value(deviceId);
+        const gateway = names.gateways.value(gatewayId);
+        return { gateway, device, quantity, intervals: Number(row.intervals), oldest_ms: Number(row.oldest_ms) };
+      });
+  }
+
+  emission(id: number): StoredEmission | null {
+    const [row] = this.#db.allBig("SELECT * FROM book_emission WHERE id = ?", id);
+    return row === undefined ? null : this.#storedEmission(row);
+  }
+
+  emissions(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+    order: Order = "oldest",
+  ): readonly StoredEmission[] {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    const series: number[] = [];
+    for (const [id, name] of this.#keys.names.emissionSeries.entries()) if (name.deviceId === deviceId) series.push(id);
+    const direction = order === "oldest" ? "ASC" : "DESC";
+    return this.#db
+      .allBig(
+        `SELECT * FROM book_emission WHERE series_id IN (SELECT value FROM json_each(?)) AND from_ms >= ? AND from_ms < ?
+         AND superseded_by IS NULL ORDER BY from_ms ${direction}, series_id LIMIT ?`,
+        JSON.stringify(series),
+        from_ms,
+        to_ms,
+        limit,
+      )
+      .map((row) => this.#storedEmission(row));
+  }
+
+  #setVerification(interval: StoredInterval, result: Verification): void {
+    const epochId = this.#keys.findEpoch(interval.gateway, interval.epoch);
+    const deviceId = this.#keys.findDevice(interval.gateway, interval.device);
+    const seriesId = deviceId === null ? null : this.#keys.names.series.find({ deviceId, quantity: interval.quantity });
+    if (epochId === null || seriesId === null) return;
+    // The batch is named too: a figure that superseded this one meanwhile keeps its own verdict.
+    this.#db.run(
+      "UPDATE book_interval SET verification = ? WHERE series_id = ? AND from_ms = ? AND epoch_id = ? AND batch = ?",
+      VERIFICATIONS.indexOf(result),
+      seriesId,
+      interval.from_ms,
+      epochId,
+      interval.batch,
+    );
+  }
+
+  /** @returns whether the interval took the place of another one. */
+  #bookInterval(interval: Interval, batch: NewBatch, epochId: number, known_ms: EpochMs): boolean {
+    const deviceId = this.#keys.deviceId(batch.gateway, interval.device);
+    const seriesId = this.#keys.names.series.intern({ deviceId, quantity: interval.quantity });
+    if (this.#insertInterval(interval, seriesId, batch, epochId)) return false;
+
+    const [row] = this.#db.allBig(
+      `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
+       WHERE i.series_id = ? AND i.from_ms = ?`,
+      seriesId,
+      interval.from_ms,
+    );
+    const held = this.#storedInterval(row!);
+    const verdict = precedence(held, interval);
+    if (verdict === "redefined") {
+      this.#alarms.insert({
+        ...whereOf(batch),
+        code: "INTERVAL_REDEFINED",
+        at_ms: known_ms,
+        detail: redefinition(held, interval, batch),
+      });
+    }
+    if (verdict !== "supersedes") return false;
+    this.#db.run(
+      `INSERT INTO interval_superseded (${INTERVAL_COLUMNS}, boundaries, superseded_ms)
+       SELECT ${INTERVAL_COLUMNS}, boundaries, ? FROM book_interval JOIN interval_evidence USING (series_id, from_ms)
+       WHERE series_id = ? AND from_ms = ?`,
+      known_ms,
+      seriesId,
+      interval.from_ms,
+    );
+    this.#db.run("DELETE FROM book_interval WHERE series_id = ? AND from_ms = ?", seriesId, interval.from_ms);
+    this.#db.run("DELETE FROM interval_evidence WHERE series_id = ? AND from_ms = ?", seriesId, interval.from_ms);
+    this.#insertInterval(interval, seriesId, batch, epochId);
+    return true;
+  }
+
+  #insertInterval(interval: Interval, seriesId: number, batch: NewBatch, epochId: number): boolean {
+    const isNew = this.#db.run(
+      `INSERT INTO book_interval (${INTERVAL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+       ON CONFLICT (series_id, from_ms) DO NOTHING`,
+      seriesId,
+      interval.from_ms,
+      interval.to_ms - interval.from_ms,
+      this.#keys.names.ticks.intern(interval.tick),
+      interval.ticks,
+      interval.flag,
+      interval.coverage,
+      interval.pollsExpected,
+      interval.pollsAnswered,
+      interval.cause,
+      epochId,
+      batch.number,
+    );
+    if (!isNew) return false;
+    return this.#db.run(
+      "INSERT INTO interval_evidence (series_id, from_ms, boundaries) VALUES (?, ?, ?)",
+      seriesId,
+      interval.from_ms,
+      boundariesText(interval),
+    );
+  }
+
+  /**
+   * Emissions follow their interval: an entry for a gas and interval already booked takes the older one's place only if its
+   * interval, in the same batch, did so too; otherwise the first entry stands and the difference is an alarm.
+   */
+  #bookEmission(emission: Emission, follows: boolean, batch: NewBatch, epochId: number, known_ms: EpochMs): void {
+    const deviceId = this.#keys.deviceId(batch.gateway, emission.device);
+    const seriesId = this.#keys.names.emissionSeries.intern({ deviceId, gas: emission.gas });
+    const sourceId = this.#keys.names.emissionSources.intern(emission);
+    const length_ms = emission.to_ms - emission.from_ms;
+    const insert = (version: number): boolean =>
+      this.#db.run(
+        `INSERT INTO book_emission (series_id, from_ms, version, id, length_ms, source_id, mg, known_from_ms,
+           superseded_by, superseded_ms, epoch_id, batch)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?) ON CONFLICT (series_id, from_ms, version) DO NOTHING`,
+        seriesId,
+        emission.from_ms,
+        version,
+        this.#nextEmissionId,
+        length_ms,
+        sourceId,
+        emission.mg,
+        known_ms,
+        epochId,
+        batch.number,
+      );
+    if (insert(1)) {
+      this.#nextEmissionId += 1;
+      return;
+    }
+    const [held] = this.#db.allBig(
+      "SELECT * FROM book_emission WHERE series_id = ? AND from_ms = ? ORDER BY version DESC LIMIT 1",
+      seriesId,
+      emission.from_ms,
+    );
+    const isSame =
+      held?.mg === emission.mg && Number(held.source_id) === sourceId && Number(held.length_ms) === length_ms;
+    if (held === undefined || isSame) return;
+    if (!follows) {
+      const detail = {
+        gas: emission.gas,
+        from_ms: emission.from_ms,
+        held_mg: String(held.mg),
+        arrived_mg: String(emission.mg),
+        epoch: batch.epoch,
+        batch: batch.number,
+      };
+      this.#alarms.insert({ ...whereOf(batch), code: "EMISSION_REDEFINED", at_ms: known_ms, detail });
+      return;
+    }
+    insert(Number(held.version) + 1);
+    this.#db.run(
+      "UPDATE book_emission SET superseded_by = ?, superseded_ms = ? WHERE series_id = ? AND from_ms = ? AND version = ?",
+      this.#nextEmissionId,
+      known_ms,
+      seriesId,
+      emission.from_ms,
+      held.version as bigint,
+    );
+    this.#nextEmissionId += 1;
+  }
+
+  #storedInterval(row: Row): StoredInterval {
+    const { names } = this.#keys;
+    const { deviceId, quantity } = names.series.value(Number(row.series_id));
+    const from_ms = Number(row.from_ms);
+    return {
+      device: names.devices.value(deviceId).device,
+      quantity,
+      from_ms,
+      to_ms: from_ms + Number(row.length_ms),
+      tick: names.ticks.value(Number(row.tick_id)),
+      ticks: row.ticks as bigint | null,
+      flag: row.flag as IntervalFlag,
+      coverage: Number(row.coverage),
+      pollsExpected: Number(row.polls_expected),
+      pollsAnswered: Number(row.polls_answered),
+      cause: row.cause as IntervalCause | null,
+      ...parseBoundaries(String(row.boundaries)),
+      ...this.#keys.epochOf(row),
+      batch: Number(row.batch),
+      verification: VERIFICATIONS[Number(row.verification)]!,
+    };
+  }
+
+  #storedEmission(row: Row): StoredEmission {
+    const { names } = this.#keys;
+    const { deviceId, gas } = names.emissionSeries.value(Number(row.series_id));
+    const from_ms = Number(row.from_ms);
+    return {
+      id: Number(row.id),
+      device: names.devices.value(deviceId).device,
+      from_ms,
+      to_ms: from_ms + Number(row.length_ms),
+      gas,
+      mg: row.mg as bigint,
+      ...names.emissionSources.value(Number(row.source_id)),
+      ...this.#keys.epochOf(row),
+      batch: Number(row.batch),
+      version: Number(row.version),
+      knownFrom_ms: Number(row.known_from_ms),
+      supersededBy: row.superseded_by === null ? null : Number(row.superseded_by),
+    };
+  }
+
+  #load(): void {
+    this.#nextEmissionId = Number(this.#db.get("SELECT coalesce(max(id), 0) + 1 AS id FROM book_emission")?.id);
+  }
+}
+
+function whereOf(batch: NewBatch): Pick<Alarm, "gateway" | "device"> {
+  return { gateway: batch.gateway, device: batch.device };
+}
+
+function redefinition(held: StoredInterval, arrived: Interval, batch: NewBatch): Alarm["detail"] {
+  return {
+    quantity: held.quantity,
+    from_ms: held.from_ms,
+    held: `${held.flag} ${held.ticks} × ${held.tick.amount} ${held.tick.unit}`,
+    held_batch: `${held.epoch} ${held.batch}`,
+    arrived: `${arrived.flag} ${arrived.ticks} × ${arrived.tick.amount} ${arrived.tick.unit}`,
+    arrived_batch: `${batch.epoch} ${batch.number}`,
+  };
+}

@@ -1,0 +1,53 @@
+import { KhuXanhError } from "../../core/errors.ts";
+import type { Row } from "./database.ts";
+import type { Names } from "./names.ts";
+import { BATCH_NUMBER_MAX, type GatewayKey } from "./store.ts";
+
+/** From what people and wire call things to the small integers of the tables, and back. */
+export class Keys {
+  readonly names: Names;
+
+  constructor(names: Names) {
+    this.names = names;
+  }
+
+  epochId(gateway: GatewayKey, epoch: string): number {
+    return this.names.epochs.intern({ gatewayId: this.names.gateways.intern(gateway), epoch });
+  }
+
+  deviceId(gateway: GatewayKey, device: string): number {
+    return this.names.devices.intern({ gatewayId: this.names.gateways.intern(gateway), device });
+  }
+
+  findEpoch(gateway: GatewayKey, epoch: string): number | null {
+    const gatewayId = this.names.gateways.find(gateway);
+    return gatewayId === null ? null : this.names.epochs.find({ gatewayId, epoch });
+  }
+
+  findDevice(gateway: GatewayKey, device: string): number | null {
+    const gatewayId = this.names.gateways.find(gateway);
+    return gatewayId === null ? null : this.names.devices.find({ gatewayId, device });
+  }
+
+  epochOf(row: Row): { readonly gateway: GatewayKey; readonly epoch: string } {
+    const { gatewayId, epoch } = this.names.epochs.value(Number(row.epoch_id));
+    return { gateway: this.names.gateways.value(gatewayId), epoch };
+  }
+
+  /** Gateway, epoch and number of a batch by its key. */
+  batchOf(key: number): { readonly gateway: GatewayKey; readonly epoch: string; readonly number: number } {
+    const { gatewayId, epoch } = this.names.epochs.value(Math.floor(key / (BATCH_NUMBER_MAX + 1)));
+    return { gateway: this.names.gateways.value(gatewayId), epoch, number: key % (BATCH_NUMBER_MAX + 1) };
+  }
+}
+
+/** @throws {KhuXanhError} INTERNAL for a number that the store cannot hold. */
+export function batchKey(epochId: number, number: number): number {
+  if (!Number.isSafeInteger(number) || number < 1 || number > BATCH_NUMBER_MAX) {
+    throw new KhuXanhError("INTERNAL", `${number} is no batch number`, {
+      hint: `Report this as a bug: the collector passes batch numbers from 1 to ${BATCH_NUMBER_MAX}.`,
+      context: { number },
+    });
+  }
+  return epochId * (BATCH_NUMBER_MAX + 1) + number;
+}
