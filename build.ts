@@ -22,6 +22,7 @@ const dist = join(root, "dist");
 const DATA = [
   { folder: "drivers/models", kinds: [".yaml"] },
   { folder: "config/factors", kinds: [".yaml"] },
+  { folder: "config/tariffs", kinds: [".yaml"] },
   { folder: "config/examples", kinds: [".yaml"] },
   { folder: "config/schema", kinds: [".json"] },
   { folder: "agent/local/page", kinds: [".html", ".css", ".js"] },

@@ -5,18 +5,21 @@ import type { AgentConfig } from "./files/agent.ts";
 import type { CollectorConfig } from "./files/collector.ts";
 import type { FactorFile } from "./files/factors.ts";
 import type { SimConfig } from "./files/sim.ts";
+import type { TariffFile } from "./files/tariff.ts";
 import { readText } from "./io.ts";
 import { type LoadOptions, loadAgentConfig, loadCollectorConfig, loadSimConfig } from "./load.ts";
 import { loadModelFile } from "./models.ts";
 import { parseYaml } from "./parse.ts";
 import { FILE_KINDS, type FileKind, topKeys } from "./schemas.ts";
+import { parseTariffs } from "./tariffs.ts";
 
 export type CheckedFile =
   | { readonly kind: "agent"; readonly value: AgentConfig }
   | { readonly kind: "collector"; readonly value: CollectorConfig }
   | { readonly kind: "sim"; readonly value: SimConfig }
   | { readonly kind: "model"; readonly value: MeterModel }
-  | { readonly kind: "factors"; readonly value: FactorFile };
+  | { readonly kind: "factors"; readonly value: FactorFile }
+  | { readonly kind: "tariff"; readonly value: TariffFile };
 
 /**
  * Any file a person writes: what kind it is, and its value.
@@ -35,6 +38,8 @@ export function checkFile(file: string, options: LoadOptions = {}): CheckedFile 
       return { kind, value: loadModelFile(file) };
     case "factors":
       return { kind, value: loadFactorFile(file) };
+    case "tariff":
+      return { kind, value: parseTariffs(readText(file), file) };
     case null:
       throw configProblems(file, [
         { path: "(file)", message: `is no file of ours: none of its keys is known${kindsAndKeys()}` },

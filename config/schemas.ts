@@ -4,6 +4,7 @@ import { collectorSchema } from "./files/collector.ts";
 import { factorsSchema } from "./files/factors.ts";
 import { modelSchema } from "./files/model.ts";
 import { simSchema } from "./files/sim.ts";
+import { tariffSchema } from "./files/tariff.ts";
 import { ownFolder, writeText } from "./io.ts";
 
 /** Every kind of file a person writes. */
@@ -13,6 +14,7 @@ export const FILE_SCHEMAS = {
   sim: simSchema,
   model: modelSchema,
   factors: factorsSchema,
+  tariff: tariffSchema,
 } as const satisfies Record<string, z.ZodType>;
 
 export type FileKind = keyof typeof FILE_SCHEMAS;
