@@ -105,11 +105,21 @@ function openToWrite(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -131072;
     `);
-    const version = versionOf(db, path);
-    for (let next = version; next < MIGRATIONS.length; next++) {
-      db.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
-    }
+    migrate(db, path);
   });
+}
+
+/** A database that is open already, brought up to date: a simulated world keeps its own in memory through crashes. */
+export function databaseOn(raw: DatabaseSync): Database {
+  migrate(raw, "the database");
+  return new Database(raw);
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = versionOf(db, path);
+  for (let next = version; next < MIGRATIONS.length; next++) {
+    db.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
+  }
 }
 
 function openToRead(path: string): DatabaseSync {

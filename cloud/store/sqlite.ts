@@ -26,7 +26,7 @@ export function openSqliteStore({ path, now_ms = Date.now, access = "write" }: S
 }
 
 /** The parts of the store behind its port. */
-function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
+export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const names = openNames(db.raw);
   db.onRollback(() => reloadNames(names));
   const keys = new Keys(names);
