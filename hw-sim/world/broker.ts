@@ -1,0 +1,256 @@
+import type { Cancel } from "../../core/ports.ts";
+import { crc32c } from "../../core/wire/crc32c.ts";
+import type { Stream } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { matchesFilter } from "./topicFilter.ts";
+import type { Trace } from "./trace.ts";
+
+/**
+ * An MQTT 3.1.1 broker in virtual time, as far as Sparkplug needs one: clean sessions, QoS 0 and 1, retained messages,
+ * wills, wildcards, take-over by client id, keep-alive. It misbehaves on demand: it loses, doubles and delays QoS 0
+ * messages, and one that goes to a slow subscriber overflows its queue.
+ *
+ * Limits   {@link QUEUE_MAX} messages wait for a slow subscriber; beyond it QoS 0 messages are dropped, as brokers do.
+ */
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
+/** Shares of QoS 0 messages, 0…1, drawn anew for each message on its way in and on its way out. */
+export interface BrokerFaults {
+  lost: number;
+  doubled: number;
+  /** Delivered late, so that others overtake it. */
+  reordered: number;
+}
+
+/** The broker's side of a connection; the client's side is `mqttClient.ts`. */
+export interface Peer {
+  readonly clientId: string;
+  readonly keepalive_ms: number;
+  readonly will: Message | null;
+  /** Towards the client; `late_ms` later than it would be, and overtaken by others, if that is not 0. */
+  deliver(message: Message, late_ms: number): void;
+  /** The broker closes the connection. */
+  close(): void;
+}
+
+interface Session {
+  readonly peer: Peer;
+  readonly filters: Map<string, 0 | 1>;
+  heard_ms: number;
+  cancelWatch: Cancel;
+  queued: number;
+  queueFree_ms: number;
+}
+
+const QUEUE_MAX = 1000;
+const REORDER_MAX_MS = 2000;
+/** MQTT-3.1.2-24: one and a half times the keep-alive without a packet, and the client is gone. */
+const KEEPALIVE_FACTOR = 1.5;
+
+export class SimBroker {
+  readonly faults: BrokerFaults = { lost: 0, doubled: 0, reordered: 0 };
+  /** ms per message that a client of this id takes; absent = as fast as they come. */
+  readonly slow_ms = new Map<string, number>();
+  readonly counts = { published: 0, delivered: 0, lost: 0, doubled: 0, reordered: 0, overflowed: 0 };
+  readonly #scheduler: Scheduler;
+  readonly #random: Stream;
+  readonly #trace: Trace;
+  readonly #sessions = new Map<string, Session>();
+  readonly #retained = new Map<string, Message>();
+  #isUp = true;
+
+  constructor(scheduler: Scheduler, random: Stream, trace: Trace) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#trace = trace;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Stops; with it go all sessions, their wills, and the retained messages unless they are on disk. */
+  stop({
+    how,
+    keepsRetained,
+  }: {
+    readonly how: "process-killed" | "power-cut";
+    readonly keepsRetained: boolean;
+  }): void {
+    this.#trace.note(`broker stops (${how}, retained ${keepsRetained ? "kept" : "lost"})`);
+    this.#isUp = false;
+    for (const session of this.#sessions.values()) {
+      session.cancelWatch();
+      if (how === "process-killed") session.peer.close();
+    }
+    this.#sessions.clear();
+    if (!keepsRetained) this.#retained.clear();
+  }
+
+  start(): void {
+    this.#trace.note("broker starts");
+    this.#isUp = true;
+  }
+
+  /** CONNECT: an older session of the same client is taken over. */
+  connect(peer: Peer): void {
+    const { clientId } = peer;
+    this.#trace.note(`connect ${clientId}`);
+    const older = this.#sessions.get(clientId);
+    if (older !== undefined) {
+      this.#end(older, "taken over");
+      older.peer.close();
+    }
+    const now_ms = this.#scheduler.now_ms;
+    const session: Session = {
+      peer,
+      filters: new Map(),
+      heard_ms: now_ms,
+      cancelWatch: () => {},
+      queued: 0,
+      queueFree_ms: 0,
+    };
+    this.#sessions.set(clientId, session);
+    this.#watch(session);
+  }
+
+  /** SUBSCRIBE; retained messages follow. */
+  subscribe(peer: Peer, filters: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): void {
+    const session = this.#heard(peer);
+    if (session === undefined) return;
+    for (const { filter, qos } of filters) session.filters.set(filter, qos);
+    for (const message of this.#retained.values()) {
+      const granted = filters.filter(({ filter }) => matchesFilter(filter, message.topic));
+      if (granted.length === 0) continue;
+      const qos = Math.min(message.qos, Math.max(...granted.map((one) => one.qos))) as 0 | 1;
+      this.#deliver(session, { ...message, qos });
+    }
+  }
+
+  /** PUBLISH. @returns whether the sender is still connected, and so gets its PUBACK. */
+  publish(peer: Peer, message: Message): boolean {
+    if (this.#heard(peer) === undefined) return false;
+    this.#take(message);
+    return true;
+  }
+
+  ping(peer: Peer): boolean {
+    return this.#heard(peer) !== undefined;
+  }
+
+  /** DISCONNECT: the will is dropped. */
+  disconnect(peer: Peer): void {
+    const session = this.#heard(peer);
+    if (session === undefined) return;
+    this.#trace.note(`disconnect ${peer.clientId}`);
+    this.#drop(session);
+  }
+
+  /** The connection broke without DISCONNECT. */
+  broken(peer: Peer): void {
+    const session = this.#sessions.get(peer.clientId);
+    if (session?.peer === peer) this.#end(session, "connection broken");
+  }
+
+  #heard(peer: Peer): Session | undefined {
+    const session = this.#sessions.get(peer.clientId);
+    if (session?.peer !== peer) return undefined;
+    session.heard_ms = this.#scheduler.now_ms;
+    return session;
+  }
+
+  #watch(session: Session): void {
+    const limit_ms = session.peer.keepalive_ms * KEEPALIVE_FACTOR;
+    if (!(limit_ms > 0)) return;
+    session.cancelWatch = this.#scheduler.at(session.heard_ms + limit_ms, () => {
+      if (this.#scheduler.now_ms - session.heard_ms < limit_ms) return this.#watch(session);
+      this.#end(session, "keep-alive");
+      session.peer.close();
+    });
+  }
+
+  #drop(session: Session): void {
+    session.cancelWatch();
+    this.#sessions.delete(session.peer.clientId);
+  }
+
+  #end(session: Session, why: string): void {
+    this.#trace.note(`session of ${session.peer.clientId} ends: ${why}`);
+    this.#drop(session);
+    if (session.peer.will !== null) this.#take(session.peer.will);
+  }
+
+  #take(message: Message): void {
+    this.counts.published += 1;
+    const { topic, payload, qos, retain } = message;
+    this.#trace.note(`publish ${topic} qos ${qos}${retain ? " retained" : ""} ${payload.length} ${crc32c(payload)}`);
+    if (message.retain) {
+      if (message.payload.length === 0) this.#retained.delete(message.topic);
+      else this.#retained.set(message.topic, message);
+    }
+    if (message.qos === 0 && this.#random.chance(this.faults.lost)) {
+      this.counts.lost += 1;
+      this.#trace.note(`lost on its way in: ${message.topic}`);
+      return;
+    }
+    // Who is subscribed already gets it as an ordinary message, not as a retained one [MQTT-3.3.1-9].
+    const live = { ...message, retain: false };
+    for (const session of [...this.#sessions.values()]) {
+      let qos: 0 | 1 | null = null;
+      for (const [filter, granted] of session.filters) {
+        if (matchesFilter(filter, message.topic)) qos = Math.max(qos ?? 0, Math.min(message.qos, granted)) as 0 | 1;
+      }
+      if (qos !== null) this.#deliver(session, { ...live, qos });
+    }
+  }
+
+  #deliver(session: Session, message: Message): void {
+    if (message.qos === 0 && this.#random.chance(this.faults.lost)) {
+      this.counts.lost += 1;
+      this.#trace.note(`lost on its way to ${session.peer.clientId}: ${message.topic}`);
+      return;
+    }
+    this.#send(session, message);
+    if (message.qos === 0 && this.#random.chance(this.faults.doubled)) {
+      this.counts.doubled += 1;
+      this.#send(session, message);
+    }
+  }
+
+  #send(session: Session, message: Message): void {
+    const wait_ms = this.#queue(session, message);
+    if (wait_ms === null) return;
+    this.counts.delivered += 1;
+    this.#trace.note(`to ${session.peer.clientId}: ${message.topic}`);
+    const isLate = message.qos === 0 && this.#random.chance(this.faults.reordered);
+    if (isLate) this.counts.reordered += 1;
+    const late_ms = isLate ? this.#random.between(1, REORDER_MAX_MS) : 0;
+    if (wait_ms === 0) session.peer.deliver(message, late_ms);
+    else {
+      this.#scheduler.after(wait_ms, () => {
+        session.queued -= 1;
+        session.peer.deliver(message, late_ms);
+      });
+    }
+  }
+
+  /** How long the message waits for a slow subscriber; null = its queue is full and the message dropped. */
+  #queue(session: Session, message: Message): number | null {
+    const slow_ms = this.slow_ms.get(session.peer.clientId);
+    const now_ms = this.#scheduler.now_ms;
+    if (slow_ms === undefined && session.queueFree_ms <= now_ms) return 0;
+    if (session.queued >= QUEUE_MAX && message.qos === 0) {
+      this.counts.overflowed += 1;
+      this.#trace.note(`queue of ${session.peer.clientId} is full: ${message.topic}`);
+      return null;
+    }
+    session.queued += 1;
+    session.queueFree_ms = Math.max(session.queueFree_ms, now_ms) + (slow_ms ?? 0);
+    return session.queueFree_ms - now_ms;
+  }
+}

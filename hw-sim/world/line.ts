@@ -1,0 +1,108 @@
+import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
+import { answerTo, type Readable } from "../bus/answer.ts";
+import type { Life } from "./machine.ts";
+import type { Latency } from "./pipe.ts";
+import type { Stream } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Trace } from "./trace.ts";
+
+/**
+ * A Modbus line of a world: meters that live by true time, and answers that take virtual time. What goes wrong below the
+ * port - late, doubled, foreign replies - is the real client's to sort out (`test/drivers`); here a read ends as the port
+ * says it can.
+ */
+export interface LineOptions {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly random: Stream;
+  readonly trace: Trace;
+  /** By unit. */
+  readonly meters: ReadonlyMap<number, Readable>;
+  readonly true_ms: () => number;
+  readonly latency: Latency;
+}
+
+/** Shares of reads, 0…1, drawn anew for each. */
+export interface LineFaults {
+  silent: number;
+  garbled: number;
+  /** Exception 6, server device busy. */
+  busy: number;
+  /** Answers that take longer than any timeout is short: some still in time, some not. */
+  slow: number;
+}
+
+const BUSY = 6;
+const SLOW_MAX_MS = 1500;
+/** A connection that is refused is refused at once; this long a host that is off is asked for in vain. */
+const UNREACHABLE_AFTER_MS = 40;
+
+export class SimLine {
+  readonly faults: LineFaults = { silent: 0, garbled: 0, busy: 0, slow: 0 };
+  /** Units that do not answer at all for now. */
+  readonly silentUnits = new Set<number>();
+  isUnreachable = false;
+  readonly counts = { reads: 0, failed: 0 };
+  readonly #o: LineOptions;
+
+  constructor(options: LineOptions) {
+    this.#o = options;
+  }
+
+  /** The line as the process of this life sees it. */
+  busOf(life: Life): Bus {
+    let isClosed = false;
+    let cut: (reply: BusReply) => void = () => {};
+    return {
+      read: (request) =>
+        new Promise((resolve) => {
+          if (isClosed) return resolve({ kind: "unreachable", detail: "the bus is closed" });
+          const { after_ms, reply } = this.#exchange(request);
+          let cancel = (): void => {};
+          cut = (instead) => {
+            cancel();
+            resolve(instead);
+          };
+          cancel = life.after(after_ms, () => {
+            cut = () => {};
+            resolve(reply());
+          });
+        }),
+      async close() {
+        isClosed = true;
+        cut({ kind: "unreachable", detail: "the bus is closed" });
+      },
+    };
+  }
+
+  #exchange(request: BusRead): { readonly after_ms: number; readonly reply: () => BusReply } {
+    const { random, latency, trace, name } = this.#o;
+    const failed = (after_ms: number, reply: BusReply) => {
+      this.counts.failed += 1;
+      trace.note(`${name} unit ${request.unit} ${request.address}+${request.count}: ${reply.kind}`);
+      return { after_ms, reply: () => reply };
+    };
+    this.counts.reads += 1;
+    if (this.isUnreachable) {
+      return failed(UNREACHABLE_AFTER_MS, { kind: "unreachable", detail: "connection refused" });
+    }
+    if (this.silentUnits.has(request.unit) || random.chance(this.faults.silent)) {
+      return failed(request.timeout_ms, { kind: "timeout" });
+    }
+    const took_ms = random.between(latency.least_ms, latency.most_ms);
+    if (random.chance(this.faults.garbled)) return failed(took_ms, { kind: "garbled", detail: "CRC" });
+    if (random.chance(this.faults.busy)) return failed(took_ms, { kind: "exception", code: BUSY });
+    const slow_ms = random.chance(this.faults.slow) ? random.between(0, SLOW_MAX_MS) : 0;
+    if (took_ms + slow_ms >= request.timeout_ms) return failed(request.timeout_ms, { kind: "timeout" });
+    return { after_ms: took_ms + slow_ms, reply: () => this.#answer(request) };
+  }
+
+  /** The registers as they are when the answer is on its way: not before it is asked for, not after it is there. */
+  #answer({ unit, fc, address, count }: BusRead): BusReply {
+    const pdu = Uint8Array.of(fc, address >> 8, address & 0xff, count >> 8, count & 0xff);
+    const answer = answerTo(this.#o.meters, unit, pdu, Math.floor(this.#o.true_ms()));
+    return answer instanceof Uint16Array
+      ? { kind: "words", words: answer }
+      : { kind: "exception", code: answer.exception };
+  }
+}

@@ -1,0 +1,137 @@
+import type { Cancel, Clock, Random, Timers } from "../../core/ports.ts";
+import { type Stream, stream } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/**
+ * A computer of the world: its wall clock, and one life of its process after another. A life that was ended does nothing
+ * any more: its timers are gone and its ports are deaf.
+ */
+export class Machine {
+  readonly name: string;
+  readonly #scheduler: Scheduler;
+  readonly #seed: number;
+  readonly #origin_ms: number;
+  #offset_ms = 0;
+  #drift_ppm = 0;
+  #driftFrom_ms = 0;
+  #starts = 0;
+  #life: Life | null = null;
+
+  /** @param origin_ms true wall time at the beginning of the world, ms since the epoch */
+  constructor(name: string, at: { readonly scheduler: Scheduler; readonly seed: number; readonly origin_ms: number }) {
+    this.name = name;
+    this.#scheduler = at.scheduler;
+    this.#seed = at.seed;
+    this.#origin_ms = at.origin_ms;
+  }
+
+  /** What the machine takes for the time, whole ms since the epoch. */
+  wall_ms(): number {
+    return Math.floor(this.#origin_ms + this.#scheduler.now_ms + this.offset_ms());
+  }
+
+  /** By how much the wall clock is ahead of true time. */
+  offset_ms(): number {
+    return this.#offset_ms + ((this.#scheduler.now_ms - this.#driftFrom_ms) * this.#drift_ppm) / 1e6;
+  }
+
+  /** The wall clock is set: by hand, by NTP, by an empty battery. */
+  jump(delta_ms: number): void {
+    this.#offset_ms += delta_ms;
+  }
+
+  /** From now on the wall clock gains so many µs a second. */
+  drift(ppm: number): void {
+    this.#offset_ms = this.offset_ms();
+    this.#driftFrom_ms = this.#scheduler.now_ms;
+    this.#drift_ppm = ppm;
+  }
+
+  get life(): Life | null {
+    return this.#life;
+  }
+
+  /** Begins the next life of its process. */
+  start(): Life {
+    this.#life?.end("process-killed");
+    this.#starts += 1;
+    this.#life = new Life(this, this.#scheduler, stream(this.#seed, `${this.name}#${this.#starts}`));
+    return this.#life;
+  }
+}
+
+/** process-killed: the kernel closes its connections. power-cut: nobody is told. */
+export type EndOfLife = "process-killed" | "power-cut";
+
+/** One run of a process, from start to stop or crash, with the ports it was given. */
+export class Life {
+  readonly machine: Machine;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly #scheduler: Scheduler;
+  readonly #cancels = new Set<Cancel>();
+  readonly #onEnd: ((how: EndOfLife) => void)[] = [];
+  #isAlive = true;
+
+  constructor(machine: Machine, scheduler: Scheduler, random: Stream) {
+    this.machine = machine;
+    this.#scheduler = scheduler;
+    this.random = random;
+    const born_ms = scheduler.now_ms;
+    this.clock = {
+      now_ms: () => machine.wall_ms(),
+      mono_ms: () => scheduler.now_ms - born_ms,
+    };
+    this.timers = {
+      after: (delay_ms, run) => this.after(delay_ms, run),
+      every: (period_ms, run) => this.#every(period_ms, run),
+    };
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** As a timer of the process: it does not fire after its end. */
+  after(delay_ms: number, run: () => void): Cancel {
+    if (!this.#isAlive) return () => {};
+    const cancelEvent = this.#scheduler.after(delay_ms, () => {
+      this.#cancels.delete(cancel);
+      run();
+    });
+    const cancel = (): void => {
+      cancelEvent();
+      this.#cancels.delete(cancel);
+    };
+    this.#cancels.add(cancel);
+    return cancel;
+  }
+
+  #every(period_ms: number, run: () => void): Cancel {
+    let cancel: Cancel = () => {};
+    let isCancelled = false;
+    const again = (): void => {
+      cancel = this.after(period_ms, () => {
+        run();
+        if (!isCancelled) again();
+      });
+    };
+    again();
+    return () => {
+      isCancelled = true;
+      cancel();
+    };
+  }
+
+  onEnd(run: (how: EndOfLife) => void): void {
+    this.#onEnd.push(run);
+  }
+
+  end(how: EndOfLife): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    for (const cancel of [...this.#cancels]) cancel();
+    for (const run of this.#onEnd) run(how);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Stream } from "./random.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** How a network between two machines behaves. */
+export interface Latency {
+  readonly least_ms: number;
+  readonly most_ms: number;
+}
+
+/**
+ * One direction of a TCP connection: what is put in comes out later, in order and whole - or not at all.
+ *
+ * open   flows · held   a partition: TCP sends again, so all of it arrives when the network is back · lost   half-open: the
+ * other end has forgotten the connection, or lies behind a router that has; nobody is told
+ */
+export class Pipe {
+  readonly #scheduler: Scheduler;
+  readonly #random: Stream;
+  readonly #latency: Latency;
+  readonly #held: (() => void)[] = [];
+  #state: "open" | "held" | "lost" = "open";
+  /** Nothing arrives before what was sent before it. */
+  #free_ms = 0;
+
+  constructor(scheduler: Scheduler, random: Stream, latency: Latency) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#latency = latency;
+  }
+
+  /** @param extra_ms the piece is late by this much; @param overtaken others may pass it */
+  send(deliver: () => void, { extra_ms = 0, overtaken = false } = {}): void {
+    if (this.#state === "lost") return;
+    const { least_ms, most_ms } = this.#latency;
+    const due_ms = this.#scheduler.now_ms + this.#random.between(least_ms, most_ms) + extra_ms;
+    const at_ms = overtaken ? due_ms : Math.max(due_ms, this.#free_ms);
+    if (!overtaken) this.#free_ms = at_ms;
+    this.#scheduler.at(at_ms, () => this.#arrive(deliver));
+  }
+
+  hold(): void {
+    if (this.#state === "open") this.#state = "held";
+  }
+
+  release(): void {
+    if (this.#state !== "held") return;
+    this.#state = "open";
+    for (const deliver of this.#held.splice(0)) this.send(deliver);
+  }
+
+  lose(): void {
+    this.#state = "lost";
+    this.#held.length = 0;
+  }
+
+  #arrive(deliver: () => void): void {
+    if (this.#state === "held") this.#held.push(deliver);
+    else if (this.#state === "open") deliver();
+  }
+}
