@@ -13,7 +13,7 @@ import { type BlockRead, costOn, planFor, type ReadCost, SERIAL_COST } from "../
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
-import { decodeSampleRecord, encodeSample } from "./journal/blob.ts";
+import { decodeSampleRecord, encodeSample } from "./journal/record.ts";
 import type { Journal, JournalEntry } from "./journal/journal.ts";
 import { BusWorker, type Found, type WorkerMeter } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";

@@ -104,3 +104,61 @@ export interface Log {
   warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
   error(event: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+
+/**
+ * Disk of the journal: a folder of segment files, below the journal's own logic, so that numbering, bounds, salvage and
+ * epochs are the same code on a real disk and on one of a world.
+ *
+ * All calls are synchronous. What a call wrote is on the medium when it returns; a crash during a call leaves the state
+ * before it or after it, unless the medium breaks its word.
+ * Errors, everywhere: {@link KhuXanhError} DISK_FULL or DISK_UNUSABLE (read-only, rights, I/O): nothing was written, the
+ * files are as they were; JOURNAL_DAMAGED: this file cannot be read as a segment, whatever the disk does.
+ */
+export interface JournalDisk {
+  /** Every file of the folder, segments and what was set aside, in order of name; parts of one segment count as one. */
+  list(): readonly DiskFile[];
+  /** Opens an existing segment; `read` never changes it and works beside a writer in another process. */
+  open(name: string, access: "write" | "read"): DiskSegment;
+  /** Writes a whole segment and puts it in place at once: the name holds all of it or what it held before. It is closed. */
+  create(name: string, writes: Iterable<DiskWrite>): void;
+  /** Keeps the file as it lies under another name as well, with the reason beside it as text. The file must be closed. */
+  copyAside(name: string, aside: string, reason: string): void;
+  remove(name: string): void;
+  /** The bytes of a file as they lie on the medium, whatever their state, for carving; parts in no particular order. */
+  raw(name: string): readonly Uint8Array[];
+  /** What may still be written to this disk; null where nobody knows. */
+  free_bytes(): number | null;
+}
+
+export interface DiskFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** Rows ascend by key within a segment and are never changed; values are replaced by name. Blobs guard themselves. */
+export interface DiskWrite {
+  readonly rows: readonly DiskRow[];
+  readonly values: readonly DiskValue[];
+}
+
+export interface DiskRow {
+  /** A safe integer from 0 up. */
+  readonly key: number;
+  readonly blob: Uint8Array;
+}
+
+export interface DiskValue {
+  readonly name: string;
+  readonly blob: Uint8Array;
+}
+
+export interface DiskSegment {
+  /** One atomic transaction, synced. */
+  append(write: DiskWrite): void;
+  /** From the row with the greatest key ≤ `from` (or else the first), ascending, at most `limit`. */
+  rows(from: number, limit: number): readonly DiskRow[];
+  values(): readonly DiskValue[];
+  /** On the medium, with what is not folded in yet. */
+  bytes(): number;
+  close(): void;
+}

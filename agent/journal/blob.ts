@@ -1,180 +1,147 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import type { ExchangeFailure, Sample } from "../../core/reading/reading.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 
 /**
- * The journal's own record on disk: a header that lets a damaged file be carved without SQLite, and a body.
+ * What lies on disk: blobs that guard themselves, so that they can be found in a damaged file without SQLite.
  *
  * header, 32 bytes, big-endian
- *   0  magic "KXJ1"        4  epoch, 8 bytes      12 number, u64
- *   20 kind, u8            21 zero, 3 bytes       24 body length, u32     28 CRC32C of header bytes 0…27 and the body
- * body of a sample: register words as read (architecture §3: record first, derive after)
- * body of content: a Sparkplug payload of our metrics by name (intervals and emissions; see agent/account)
+ *   0  magic "KXJ2"        4  epoch, 8 bytes      12 ordinal, u64
+ *   20 kind, u8            21 zero, u8            22 count, u16
+ *   24 body length, u32    28 CRC32C of header bytes 0…27 and the body
+ *
+ * telemetry, books   `count` records, the first with this ordinal (see `chunk.ts`). Books are what is kept longest.
+ * value              a name of `count` bytes and its text, as they were before the record with this ordinal: state, definitions
  */
-export const BLOB_MAGIC = 0x4b584a31;
-const HEADER_BYTES = 32;
-/** A sample of one meter is at most a few KiB; a record beyond this is refused as damaged. */
-export const BODY_BYTES_MAX = 1 << 20;
+export const BLOB_MAGIC = 0x4b584a32;
+export const HEADER_BYTES = 32;
+/** A chunk holds a KiB or one record, a record at most a MiB; a longer blob is refused as damaged. */
+export const BODY_BYTES_MAX = 2 << 20;
 
-export const RECORD_KINDS = { sample: 1, content: 2 } as const;
-export type RecordKind = keyof typeof RECORD_KINDS;
+const KINDS = { telemetry: 1, books: 2, value: 3 } as const;
+export type BlobKind = keyof typeof KINDS;
 
-export interface JournalRecord {
-  /** 16 lower-case hex digits. */
+export interface Blob {
+  /** Of the journal when it was written, 16 lower-case hex digits. */
   readonly epoch: string;
-  readonly number: number;
-  readonly kind: RecordKind;
+  readonly ordinal: number;
+  readonly kind: BlobKind;
+  readonly count: number;
   readonly body: Uint8Array;
 }
 
-/** @throws {KhuXanhError} INTERNAL for a body beyond {@link BODY_BYTES_MAX}: it could never be read back. */
-export function encodeRecord(record: JournalRecord): Uint8Array {
-  if (record.body.length > BODY_BYTES_MAX) throw tooLong("a journal record", record.body.length, BODY_BYTES_MAX);
-  const bytes = new Uint8Array(HEADER_BYTES + record.body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, BLOB_MAGIC);
-  view.setBigUint64(4, BigInt(`0x${record.epoch}`));
-  view.setBigUint64(12, BigInt(record.number));
-  view.setUint8(20, RECORD_KINDS[record.kind]);
-  view.setUint32(24, record.body.length);
-  bytes.set(record.body, HEADER_BYTES);
-  view.setUint32(28, recordCrc(bytes));
-  return bytes;
+/** Room for a body of so many bytes behind a header that {@link seal} fills in. */
+export function blankBlob(bodyBytes: number): Uint8Array {
+  return new Uint8Array(HEADER_BYTES + bodyBytes);
 }
 
-/** What the bytes hold, or why they cannot be trusted. A damaged record is a value: disks are like that. */
-export type DecodedRecord = JournalRecord | { readonly kind: "damaged"; readonly why: string };
+export interface BlobHead {
+  /** As `epochNumber` gives it: a hot path writes thousands with the same. */
+  readonly epoch: bigint;
+  readonly ordinal: number;
+  readonly kind: BlobKind;
+  readonly count: number;
+}
 
-export function decodeRecord(bytes: Uint8Array): DecodedRecord {
+/** Writes header and checksum over a body that is in place. */
+export function seal(blob: Uint8Array, { epoch, ordinal, kind, count }: BlobHead): Uint8Array {
+  const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
+  view.setUint32(0, BLOB_MAGIC);
+  view.setBigUint64(4, epoch);
+  view.setUint32(12, Math.floor(ordinal / 2 ** 32));
+  view.setUint32(16, ordinal >>> 0);
+  view.setUint8(20, KINDS[kind]);
+  view.setUint8(21, 0);
+  view.setUint16(22, count);
+  view.setUint32(24, blob.length - HEADER_BYTES);
+  view.setUint32(28, checksum(blob));
+  return blob;
+}
+
+export function epochNumber(epoch: string): bigint {
+  return BigInt(`0x${epoch}`);
+}
+
+/** What the bytes hold, or why they cannot be trusted. A damaged blob is a value: disks are like that. */
+export type ReadBlob = Blob | { readonly kind: "damaged"; readonly why: string };
+
+export function readBlob(bytes: Uint8Array): ReadBlob {
   if (bytes.length < HEADER_BYTES) return damaged("shorter than a header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0) !== BLOB_MAGIC) return damaged("no magic");
   const length = view.getUint32(24);
   if (length > BODY_BYTES_MAX || length !== bytes.length - HEADER_BYTES) return damaged("length does not fit");
-  if (view.getUint32(28) !== recordCrc(bytes)) return damaged("CRC32C does not fit");
-  const code = view.getUint8(20);
-  const kind = code === RECORD_KINDS.sample ? "sample" : code === RECORD_KINDS.content ? "content" : null;
-  if (kind === null) return damaged(`unknown kind ${code}`);
+  if (view.getUint32(28) !== checksum(bytes)) return damaged("CRC32C does not fit");
+  const kind = kindOf(view.getUint8(20));
+  if (kind === null) return damaged(`unknown kind ${view.getUint8(20)}`);
   return {
     epoch: view.getBigUint64(4).toString(16).padStart(16, "0"),
-    number: Number(view.getBigUint64(12)),
+    ordinal: view.getUint32(12) * 2 ** 32 + view.getUint32(16),
     kind,
+    count: view.getUint16(22),
     body: bytes.subarray(HEADER_BYTES),
   };
 }
 
-function recordCrc(bytes: Uint8Array): number {
-  return crc32c(bytes.subarray(HEADER_BYTES), crc32c(bytes.subarray(0, 28)));
+/** Every sound blob in the bytes, wherever it begins. */
+export function* carve(bytes: Uint8Array): Iterable<Blob> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = nextMagic(bytes, 0); at !== -1; ) {
+    const length = at + HEADER_BYTES <= bytes.length ? view.getUint32(at + 24) : 0;
+    const end = at + HEADER_BYTES + length;
+    const blob = end <= bytes.length && length <= BODY_BYTES_MAX ? readBlob(bytes.subarray(at, end)) : damaged("cut");
+    if (blob.kind !== "damaged") yield blob;
+    // A damaged length must not jump over what follows.
+    at = nextMagic(bytes, blob.kind === "damaged" ? at + 4 : end);
+  }
 }
 
-function tooLong(what: string, bytes: number, max: number): KhuXanhError {
+/** Where the magic is next found, or -1. */
+export function nextMagic(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(0x4b, from); at !== -1; at = bytes.indexOf(0x4b, at + 1)) {
+    if (bytes[at + 1] === 0x58 && bytes[at + 2] === 0x4a && bytes[at + 3] === 0x32) return at;
+  }
+  return -1;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function encodeValue(name: string, text: string, head: { readonly epoch: bigint; readonly ordinal: number }) {
+  const nameBytes = encoder.encode(name);
+  const textBytes = encoder.encode(text);
+  const blob = blankBlob(nameBytes.length + textBytes.length);
+  if (blob.length - HEADER_BYTES > BODY_BYTES_MAX) throw tooLong(`the value ${name}`, textBytes.length, BODY_BYTES_MAX);
+  blob.set(nameBytes, HEADER_BYTES);
+  blob.set(textBytes, HEADER_BYTES + nameBytes.length);
+  return seal(blob, { ...head, kind: "value", count: nameBytes.length });
+}
+
+/** Of a blob of kind `value`. */
+export function decodeValue({ body, count }: Blob): { readonly name: string; readonly text: string } {
+  return { name: decoder.decode(body.subarray(0, count)), text: decoder.decode(body.subarray(count)) };
+}
+
+export function tooLong(what: string, bytes: number, max: number): KhuXanhError {
   return new KhuXanhError("INTERNAL", `${what} of ${bytes} bytes is longer than ${max}`, {
     hint: "Report this as a bug: what is recorded has a written limit, and something passed it.",
     context: { bytes, max },
   });
 }
 
-function damaged(why: string): DecodedRecord {
+function checksum(bytes: Uint8Array): number {
+  return crc32c(bytes.subarray(HEADER_BYTES), crc32c(bytes.subarray(0, 28)));
+}
+
+function kindOf(code: number): BlobKind | null {
+  return code === KINDS.telemetry
+    ? "telemetry"
+    : code === KINDS.books
+      ? "books"
+      : code === KINDS.value
+        ? "value"
+        : null;
+}
+
+function damaged(why: string): { readonly kind: "damaged"; readonly why: string } {
   return { kind: "damaged", why };
-}
-
-/** A sample with what is needed to decode it later: which definition was in force, and in which boot it was taken. */
-export interface SampleRecord {
-  readonly sample: Sample;
-  /** Hash of the {@link DeviceDefinition} kept beside the journal. */
-  readonly definition: string;
-  readonly boot: number;
-}
-
-const FAILURE_CODES: readonly ExchangeFailure[] = ["timeout", "exception", "garbled", "unreachable"];
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-const DEVICE_BYTES_MAX = 255;
-
-/** @throws {KhuXanhError} INTERNAL for a device id beyond 255 bytes of UTF-8. */
-export function encodeSample({ sample, definition, boot }: SampleRecord): Uint8Array {
-  const device = encoder.encode(sample.device);
-  if (device.length > DEVICE_BYTES_MAX) throw tooLong("a device id", device.length, DEVICE_BYTES_MAX);
-  let size = 1 + device.length + 4 + 4 + 8 + 8 + 2 + 2;
-  for (const block of sample.blocks) size += 5 + block.words.length * 2;
-  size += sample.failures.length * 7;
-  const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  view.setUint8(at, device.length);
-  bytes.set(device, 1);
-  at = 1 + device.length;
-  view.setUint32(at, Number.parseInt(definition, 16));
-  view.setUint32(at + 4, boot);
-  view.setFloat64(at + 8, sample.at_ms);
-  view.setFloat64(at + 16, sample.mono_ms);
-  view.setUint16(at + 24, sample.blocks.length);
-  at += 26;
-  for (const { fc, address, words } of sample.blocks) {
-    view.setUint8(at, fc);
-    view.setUint16(at + 1, address);
-    view.setUint16(at + 3, words.length);
-    at += 5;
-    for (let i = 0; i < words.length; i++, at += 2) view.setUint16(at, words[i]!);
-  }
-  view.setUint16(at, sample.failures.length);
-  at += 2;
-  for (const { fc, address, count, why, detail } of sample.failures) {
-    view.setUint8(at, fc);
-    view.setUint16(at + 1, address);
-    view.setUint16(at + 3, count);
-    view.setUint8(at + 5, FAILURE_CODES.indexOf(why));
-    view.setUint8(at + 6, detail ?? 0);
-    at += 7;
-  }
-  return bytes;
-}
-
-/** @throws {KhuXanhError} INTERNAL if the body is no sample; its record's CRC has been checked, so this is a defect. */
-export function decodeSampleRecord(body: Uint8Array): SampleRecord {
-  try {
-    return readSample(new DataView(body.buffer, body.byteOffset, body.byteLength), body);
-  } catch (cause) {
-    throw new KhuXanhError("INTERNAL", "a journal record with a sound CRC is no sample", {
-      hint: "Report this with the journal file: it was written by another version.",
-      cause,
-    });
-  }
-}
-
-function readSample(view: DataView, body: Uint8Array): SampleRecord {
-  const deviceLength = view.getUint8(0);
-  const device = decoder.decode(body.subarray(1, 1 + deviceLength));
-  let at = 1 + deviceLength;
-  const definition = view.getUint32(at).toString(16).padStart(8, "0");
-  const boot = view.getUint32(at + 4);
-  const at_ms = view.getFloat64(at + 8);
-  const mono_ms = view.getFloat64(at + 16);
-  const blockCount = view.getUint16(at + 24);
-  at += 26;
-  const blocks: Sample["blocks"][number][] = [];
-  for (let b = 0; b < blockCount; b++) {
-    const fc = view.getUint8(at) === 3 ? 3 : 4;
-    const address = view.getUint16(at + 1);
-    const words = new Uint16Array(view.getUint16(at + 3));
-    at += 5;
-    for (let i = 0; i < words.length; i++, at += 2) words[i] = view.getUint16(at);
-    blocks.push({ fc, address, words });
-  }
-  const failureCount = view.getUint16(at);
-  at += 2;
-  const failures: Sample["failures"][number][] = [];
-  for (let f = 0; f < failureCount; f++, at += 7) {
-    const detail = view.getUint8(at + 6);
-    failures.push({
-      fc: view.getUint8(at) === 3 ? 3 : 4,
-      address: view.getUint16(at + 1),
-      count: view.getUint16(at + 3),
-      why: FAILURE_CODES[view.getUint8(at + 5)] ?? "garbled",
-      ...(detail === 0 ? {} : { detail }),
-    });
-  }
-  if (at !== body.length) throw new RangeError(`${body.length - at} bytes too many`);
-  return { sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot };
 }

@@ -7,7 +7,7 @@ import type { Log, Random } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
-import { decodeRecord, encodeRecord, type JournalRecord, type RecordKind } from "./blob.ts";
+import { decodeRecord, encodeRecord, type JournalRecord, type RecordKind } from "./record.ts";
 
 /**
  * The journal: numbered immutable batches on disk, in segments that are deleted whole.

@@ -26,7 +26,7 @@ import { parseState } from "../../core/wire/state.ts";
 import { deviceCommandFilter, parseTopic, topicOf } from "../../core/wire/topics.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { contentMetrics } from "../account/contentRecord.ts";
-import { decodeSampleRecord } from "../journal/blob.ts";
+import { decodeSampleRecord } from "../journal/record.ts";
 import type { Journal, StoredRecord } from "../journal/journal.ts";
 import { Aliases } from "./aliases.ts";
 import { Delivery, type Pick } from "./delivery.ts";

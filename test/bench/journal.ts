@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { encodeSample } from "../../agent/journal/blob.ts";
+import { encodeSample } from "../../agent/journal/record.ts";
 import { openJournal } from "../../agent/journal/journal.ts";
 import { systemClock, systemRandom } from "../../cli/io/system.ts";
 import type { Log } from "../../core/ports.ts";
@@ -10,7 +10,7 @@ import type { Sample } from "../../core/reading/reading.ts";
 import type { Bench } from "./contest.ts";
 
 const SAMPLES = 25;
-/** Head that the journal puts before each body (`agent/journal/blob.ts`). */
+/** Head that the journal puts before each body (`agent/journal/record.ts`). */
 const HEAD_BYTES = 32;
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 

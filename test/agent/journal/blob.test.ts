@@ -8,7 +8,7 @@ import {
   encodeRecord,
   encodeSample,
   type SampleRecord,
-} from "../../../agent/journal/blob.ts";
+} from "../../../agent/journal/record.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
 import type { Sample } from "../../../core/reading/reading.ts";
 

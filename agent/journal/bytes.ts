@@ -1,0 +1,72 @@
+/** Varints of up to 53 bits, as protobuf has them: seven bits a byte, lowest first. */
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
+  return bytes;
+}
+
+/** @returns where the next byte goes. */
+export function putVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let next = at;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[next++] = (rest % 0x80) | 0x80;
+  bytes[next++] = rest;
+  return next;
+}
+
+/** Signed whole numbers with small ones short: 0, -1, 1, -2 … */
+export function zigzag(value: number): number {
+  return value >= 0 ? value * 2 : -value * 2 - 1;
+}
+
+export function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}
+
+/** Reads on through bytes whose checksum has been checked. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.at === this.#bytes.length;
+  }
+
+  /** @throws {RangeError} at the end, as all of these. */
+  u8(): number {
+    const byte = this.#bytes[this.at];
+    if (byte === undefined) throw new RangeError("the bytes end early");
+    this.at += 1;
+    return byte;
+  }
+
+  u16(): number {
+    return this.u8() * 0x100 + this.u8();
+  }
+
+  u32(): number {
+    return this.u16() * 0x10000 + this.u16();
+  }
+
+  varint(): number {
+    let value = 0;
+    let worth = 1;
+    for (let byte = this.u8(); ; byte = this.u8()) {
+      value += (byte & 0x7f) * worth;
+      if (byte < 0x80) return value;
+      worth *= 0x80;
+      if (worth > 2 ** 56) throw new RangeError("a varint too long");
+    }
+  }
+
+  take(length: number): Uint8Array {
+    if (this.at + length > this.#bytes.length) throw new RangeError("the bytes end early");
+    const from = this.at;
+    this.at += length;
+    return this.#bytes.subarray(from, this.at);
+  }
+}

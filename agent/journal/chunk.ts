@@ -1,0 +1,156 @@
+import { KhuXanhError } from "../../core/errors.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import { type Blob, blankBlob, HEADER_BYTES, seal, tooLong } from "./blob.ts";
+import { ByteReader, putVarint, unzigzag, varintBytes, zigzag } from "./bytes.ts";
+
+/**
+ * Records packed into chunks: as many whole ones as fit a page of the disk, so that a chunk lies in one piece and a page that
+ * is lost costs little. A record longer than that has a chunk to itself.
+ *
+ * record    kind u8 · device: length u8, UTF-8 · from_ms: zigzag varint less the record's before it (0 for the first)
+ *           · to_ms − from_ms varint · body: length varint, bytes
+ */
+export const CHUNK_BYTES = 984;
+export const RECORD_BYTES_MAX = 1 << 20;
+const DEVICE_BYTES_MAX = 255;
+const COUNT_MAX = 0xffff;
+
+export const RECORD_KINDS = { sample: 1, content: 2, node: 3 } as const;
+export type RecordKind = keyof typeof RECORD_KINDS;
+
+/** What is given to the journal; it assigns the number. */
+export interface JournalEntry {
+  /** "" for records of the node itself. */
+  readonly device: string;
+  /** Whole milliseconds, UTC. */
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  readonly kind: RecordKind;
+  readonly body: Uint8Array;
+}
+
+export interface HeldRecord extends JournalEntry {
+  readonly ordinal: number;
+  /** Epoch of the journal when it was written. */
+  readonly epoch: string;
+}
+
+export interface Chunk {
+  /** Of its first record. */
+  readonly ordinal: number;
+  readonly count: number;
+  readonly blob: Uint8Array;
+}
+
+/**
+ * Entries as chunks, in their order; samples and books never share one.
+ * @throws {KhuXanhError} INTERNAL for a record beyond RECORD_BYTES_MAX or a device id beyond 255 bytes of UTF-8.
+ */
+export function packChunks(entries: readonly JournalEntry[], epoch: bigint, ordinal: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  let from = 0;
+  while (from < entries.length) {
+    const isBooks = entries[from]!.kind !== "sample";
+    let until = from;
+    let bytes = HEADER_BYTES;
+    let before_ms = 0;
+    for (; until < entries.length && until - from < COUNT_MAX; until++) {
+      const entry = entries[until]!;
+      const more = recordBytes(entry, before_ms);
+      if (until > from && (bytes + more > CHUNK_BYTES || (entry.kind !== "sample") !== isBooks)) break;
+      bytes += more;
+      before_ms = entry.from_ms;
+    }
+    const blob = blankBlob(bytes - HEADER_BYTES);
+    let at = HEADER_BYTES;
+    before_ms = 0;
+    for (let i = from; i < until; i++) {
+      at = putRecord(blob, at, entries[i]!, before_ms);
+      before_ms = entries[i]!.from_ms;
+    }
+    const head = {
+      epoch,
+      ordinal: ordinal + from,
+      kind: isBooks ? "books" : "telemetry",
+      count: until - from,
+    } as const;
+    chunks.push({ ordinal: head.ordinal, count: head.count, blob: seal(blob, head) });
+    from = until;
+  }
+  return chunks;
+}
+
+/** @throws {KhuXanhError} INTERNAL if the body holds no records; its checksum has been checked, so this is a defect. */
+export function unpackChunk({ epoch, ordinal, count, body }: Blob): HeldRecord[] {
+  const reader = new ByteReader(body);
+  const records: HeldRecord[] = [];
+  try {
+    let before_ms = 0;
+    for (let i = 0; i < count; i++) {
+      const kind = kindOf(reader.u8());
+      const device = textOf(reader.take(reader.u8()));
+      const from_ms = before_ms + unzigzag(reader.varint());
+      const to_ms = from_ms + reader.varint();
+      records.push({ epoch, ordinal: ordinal + i, kind, device, from_ms, to_ms, body: reader.take(reader.varint()) });
+      before_ms = from_ms;
+    }
+    if (!reader.isAtEnd) throw new RangeError("bytes are left over");
+    return records;
+  } catch (cause) {
+    throw new KhuXanhError("INTERNAL", "a sound blob of the journal does not hold what it says", {
+      hint: "Report this with the journal file: it was written by another version.",
+      context: { ordinal, count },
+      cause,
+    });
+  }
+}
+
+/** Device ids repeat for ever; a gateway has dozens. */
+const encodedDevices = new Map<string, Uint8Array>();
+const DEVICES_REMEMBERED_MAX = 1000;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function bytesOf(device: string): Uint8Array {
+  const known = encodedDevices.get(device);
+  if (known !== undefined) return known;
+  const bytes = encoder.encode(device);
+  if (bytes.length > DEVICE_BYTES_MAX) throw tooLong("a device id", bytes.length, DEVICE_BYTES_MAX);
+  if (encodedDevices.size >= DEVICES_REMEMBERED_MAX) encodedDevices.clear();
+  encodedDevices.set(device, bytes);
+  return bytes;
+}
+
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    if (byte >= 0x80) return decoder.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function recordBytes({ device, from_ms, to_ms, body }: JournalEntry, before_ms: EpochMs): number {
+  if (body.length > RECORD_BYTES_MAX) throw tooLong("a journal record", body.length, RECORD_BYTES_MAX);
+  const times = varintBytes(zigzag(from_ms - before_ms)) + varintBytes(to_ms - from_ms);
+  return 2 + bytesOf(device).length + times + varintBytes(body.length) + body.length;
+}
+
+function putRecord(bytes: Uint8Array, at: number, entry: JournalEntry, before_ms: EpochMs): number {
+  const device = bytesOf(entry.device);
+  bytes[at] = RECORD_KINDS[entry.kind];
+  bytes[at + 1] = device.length;
+  bytes.set(device, at + 2);
+  let next = putVarint(bytes, at + 2 + device.length, zigzag(entry.from_ms - before_ms));
+  next = putVarint(bytes, next, entry.to_ms - entry.from_ms);
+  next = putVarint(bytes, next, entry.body.length);
+  bytes.set(entry.body, next);
+  return next + entry.body.length;
+}
+
+function kindOf(code: number): RecordKind {
+  if (code === RECORD_KINDS.sample) return "sample";
+  if (code === RECORD_KINDS.content) return "content";
+  if (code === RECORD_KINDS.node) return "node";
+  throw new RangeError(`unknown kind ${code}`);
+}

@@ -1,0 +1,276 @@
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { KhuXanhError } from "../../core/errors.ts";
+import type { DiskFile, DiskRow, DiskSegment, DiskValue, DiskWrite, JournalDisk } from "../../core/ports.ts";
+import { firstFormRows, firstFormValues } from "./firstForm.ts";
+import { joinedBlobs } from "./sqlitePages.ts";
+
+/**
+ * The journal's disk on node:sqlite: one database a segment, WAL, synchronous=FULL.
+ *
+ * Pages are of 1 KiB. A commit writes every page it touches whole, first to the write-ahead file and later to the database;
+ * a second of a gateway is a few KiB, and with the usual 4 KiB pages twice as much would reach the flash.
+ * Rows up to a chunk's length (page − 40: file format §1.6) lie on one page in one piece; `sqlitePages.ts` joins longer ones.
+ */
+const PAGE_BYTES = 1024;
+/** Pages in the write-ahead file before SQLite folds them in; it is then at most about this long. */
+const CHECKPOINT_PAGES = 1000;
+/** A reader in another process may hold the file for a moment. */
+const BUSY_MS = 1000;
+
+const SCHEMA = `
+  CREATE TABLE rows (key INTEGER PRIMARY KEY, blob BLOB NOT NULL);
+  CREATE TABLE named (name TEXT PRIMARY KEY, blob BLOB NOT NULL);
+`;
+const PARTS = ["", "-wal", "-shm"] as const;
+const NEW = ".new";
+const REASON = ".reason.txt";
+
+/** @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE if the folder cannot be made. */
+export function sqliteDisk(dir: string): JournalDisk {
+  const at = (name: string): string => join(dir, name);
+  guard(dir, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+  return {
+    list: () => guard(dir, () => listFiles(dir)),
+
+    open(name, access) {
+      // SQLite would make an empty database of a name that is not there.
+      if (!existsSync(at(name))) throw damaged(dir, name, "there is no such file");
+      return guard(dir, () => openSegment(dir, name, access), name);
+    },
+
+    create(name, writes) {
+      guard(dir, () => {
+        const file = at(`${name}${NEW}`);
+        removeParts(file);
+        try {
+          writeSegment(file, writes);
+          // A write-ahead file left of what had this name must never be applied to what gets it.
+          for (const part of ["-wal", "-shm"]) rmSync(`${at(name)}${part}`, { force: true });
+          renameSync(file, at(name));
+          syncFolder(dir);
+        } catch (cause) {
+          removeParts(file);
+          throw cause;
+        }
+      });
+    },
+
+    copyAside(name, aside, reason) {
+      guard(dir, () => {
+        for (const part of ["", "-wal"]) {
+          if (existsSync(`${at(name)}${part}`)) linkOrCopy(`${at(name)}${part}`, `${at(aside)}${part}`);
+        }
+        writeFileSync(`${at(aside)}${REASON}`, `${reason}\n`, { mode: 0o600 });
+        syncFolder(dir);
+      });
+    },
+
+    remove(name) {
+      guard(dir, () => {
+        removeParts(at(name));
+        rmSync(`${at(name)}${REASON}`, { force: true });
+      });
+    },
+
+    raw: (name) =>
+      guard(dir, () => {
+        const [database, wal] = ["", "-wal"].map((part) => bytesOf(`${at(name)}${part}`)) as [Uint8Array, Uint8Array];
+        return [database, wal, ...joinedBlobs(database, wal, PAGE_BYTES)];
+      }),
+
+    free_bytes() {
+      try {
+        const { bavail, bsize } = statfsSync(dir);
+        return bavail * bsize;
+      } catch {
+        return null;
+      }
+    },
+  };
+}
+
+function listFiles(dir: string): DiskFile[] {
+  const bytes = new Map<string, number>();
+  const names = readdirSync(dir);
+  for (const name of names) {
+    const whole = name.replace(/-(wal|shm)$/, "");
+    // Its main part is gone: what is left of a removal that a crash cut short.
+    if (whole !== name && !names.includes(whole)) continue;
+    if (name.endsWith(NEW) || name.endsWith(REASON)) continue;
+    bytes.set(whole, (bytes.get(whole) ?? 0) + sizeOf(join(dir, name)));
+  }
+  return [...bytes].map(([name, size]) => ({ name, bytes: size })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function openSegment(dir: string, name: string, access: "write" | "read"): DiskSegment {
+  const file = join(dir, name);
+  const db = new DatabaseSync(file, { readOnly: access === "read", timeout: BUSY_MS });
+  try {
+    if (access === "write") {
+      chmodSync(file, 0o600);
+      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    }
+    return isFirstForm(db) ? firstFormSegment(dir, name, db) : segmentOf(dir, name, db);
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+function segmentOf(dir: string, name: string, db: DatabaseSync): DiskSegment {
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  const insert = db.prepare("INSERT INTO rows (key, blob) VALUES (?, ?)");
+  const put = db.prepare(
+    "INSERT INTO named (name, blob) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET blob = excluded.blob",
+  );
+  const select = db.prepare(
+    `SELECT key, blob FROM rows
+     WHERE key >= (SELECT coalesce(max(key), 0) FROM rows WHERE key <= ?) ORDER BY key LIMIT ?`,
+  );
+  return {
+    append({ rows, values }) {
+      try {
+        begin.run();
+        for (let i = 0; i < rows.length; i++) insert.run(rows[i]!.key, rows[i]!.blob);
+        for (let i = 0; i < values.length; i++) put.run(values[i]!.name, values[i]!.blob);
+        commit.run();
+      } catch (cause) {
+        if (db.isTransaction) db.exec("ROLLBACK");
+        throw diskError(dir, name, cause);
+      }
+    },
+    rows: (from, limit) => guard(dir, () => select.all(from, limit) as unknown as DiskRow[], name),
+    values: () => guard(dir, () => db.prepare("SELECT name, blob FROM named").all() as unknown as DiskValue[], name),
+    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    close: () => db.close(),
+  };
+}
+
+function isFirstForm(db: DatabaseSync): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'records'").get() !== undefined;
+}
+
+/** Of version 0.1.0 before its release: a row a batch with its times beside it. Read for ever, never written again. */
+function firstFormSegment(dir: string, name: string, db: DatabaseSync): DiskSegment {
+  return {
+    append() {
+      throw damaged(dir, name, "it has the first form, which is not written any more");
+    },
+    rows: (from, limit) => guard(dir, () => firstFormRows(db, from, limit), name),
+    values: () => guard(dir, () => firstFormValues(db), name),
+    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    close: () => db.close(),
+  };
+}
+
+function writeSegment(file: string, writes: Iterable<DiskWrite>): void {
+  const db = new DatabaseSync(file);
+  try {
+    chmodSync(file, 0o600);
+    db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;`);
+    db.exec("BEGIN IMMEDIATE");
+    db.exec(SCHEMA);
+    const insert = db.prepare("INSERT INTO rows (key, blob) VALUES (?, ?)");
+    const put = db.prepare("INSERT OR REPLACE INTO named (name, blob) VALUES (?, ?)");
+    for (const { rows, values } of writes) {
+      for (const { key, blob } of rows) insert.run(key, blob);
+      for (const { name, blob } of values) put.run(name, blob);
+    }
+    db.exec("COMMIT");
+  } finally {
+    // The last one to close folds the write-ahead file in, synced, and removes it.
+    db.close();
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  rmSync(to, { force: true });
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+/** So that a name survives a power cut. Windows cannot open a folder, and does not need to. */
+function syncFolder(dir: string): void {
+  let folder: number;
+  try {
+    folder = openSync(dir, "r");
+  } catch {
+    return;
+  }
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function removeParts(file: string): void {
+  for (const part of PARTS) rmSync(`${file}${part}`, { force: true });
+}
+
+function bytesOf(file: string): Uint8Array {
+  return existsSync(file) ? new Uint8Array(readFileSync(file)) : new Uint8Array(0);
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function guard<T>(dir: string, work: () => T, name = ""): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw cause instanceof KhuXanhError ? cause : diskError(dir, name, cause);
+  }
+}
+
+const SQLITE_ERROR = 1;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+
+/** A full or read-only disk is no damage: then nothing may be set aside. A table that is missing is. */
+function diskError(dir: string, name: string, cause: unknown): KhuXanhError {
+  const { errcode, code } = cause as { errcode?: number; code?: string };
+  const sqlite = errcode === undefined ? null : errcode & 0xff;
+  if (sqlite === SQLITE_CORRUPT || sqlite === SQLITE_NOTADB || sqlite === SQLITE_ERROR) {
+    return damaged(dir, name, String(cause));
+  }
+  const isFull = sqlite === SQLITE_FULL || code === "ENOSPC" || code === "EDQUOT" || /full/i.test(String(cause));
+  return new KhuXanhError(isFull ? "DISK_FULL" : "DISK_UNUSABLE", `the journal in ${dir} cannot be used`, {
+    hint: isFull
+      ? "Free disk space; polling goes on and the counters carry the energy, but samples are not kept meanwhile."
+      : "Check the disk and the rights of the data directory.",
+    context: { dir, name },
+    cause,
+  });
+}
+
+function damaged(dir: string, name: string, why: string): KhuXanhError {
+  return new KhuXanhError("JOURNAL_DAMAGED", `${join(dir, name)} is no journal segment: ${why}`, {
+    hint: "Check the disk. What is sound in the file is saved, and the file is kept beside the journal with its reason.",
+    context: { dir, name },
+  });
+}

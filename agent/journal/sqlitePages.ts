@@ -1,0 +1,90 @@
+import { BODY_BYTES_MAX, HEADER_BYTES, nextMagic } from "./blob.ts";
+
+/**
+ * Blobs that SQLite laid over several pages, put together again from the raw bytes of a database and its write-ahead file.
+ *
+ * Source   SQLite file format §1.6 (a payload that does not fit its leaf keeps a part there, then the number of the next page;
+ *          each further page begins with the number of the one after it) and §4.1 (write-ahead frames: 24 bytes, page number
+ *          first, then the page).
+ * Limits   a guess at the lengths of the columns before the blob; every candidate is yielded, the blob's checksum decides.
+ */
+export function* joinedBlobs(database: Uint8Array, wal: Uint8Array, pageBytes: number): Iterable<Uint8Array> {
+  const pages = pagesOf(database, wal, pageBytes);
+  for (const page of pages.all) {
+    for (let at = nextMagic(page, 0); at !== -1; at = nextMagic(page, at + 4)) {
+      if (at + HEADER_BYTES > page.length) continue;
+      const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+      const length = HEADER_BYTES + view.getUint32(at + 24);
+      if (length > HEADER_BYTES + BODY_BYTES_MAX || at + length <= page.length) continue;
+      const nameBytes = view.getUint8(20 + at) === VALUE_KIND ? view.getUint16(at + 22) : null;
+      const inLeaf = bytesInLeaf(length, nameBytes, pageBytes);
+      if (inLeaf < HEADER_BYTES || at + inLeaf + 4 > page.length) continue;
+      const blob = follow(pages, page.subarray(at, at + inLeaf), view.getUint32(at + inLeaf), length);
+      if (blob !== null) yield blob;
+    }
+  }
+}
+
+const VALUE_KIND = 3;
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+
+interface Pages {
+  readonly all: readonly Uint8Array[];
+  /** By number, the newest version first. */
+  readonly byNumber: ReadonlyMap<number, readonly Uint8Array[]>;
+}
+
+function pagesOf(database: Uint8Array, wal: Uint8Array, pageBytes: number): Pages {
+  const all: Uint8Array[] = [];
+  const byNumber = new Map<number, Uint8Array[]>();
+  const note = (number: number, page: Uint8Array): void => {
+    all.push(page);
+    const versions = byNumber.get(number);
+    if (versions === undefined) byNumber.set(number, [page]);
+    else versions.unshift(page);
+  };
+  for (let at = 0; at + pageBytes <= database.length; at += pageBytes) {
+    note(at / pageBytes + 1, database.subarray(at, at + pageBytes));
+  }
+  const view = new DataView(wal.buffer, wal.byteOffset, wal.byteLength);
+  const step = FRAME_HEADER_BYTES + pageBytes;
+  for (let at = WAL_HEADER_BYTES; at + step <= wal.length; at += step) {
+    note(view.getUint32(at), wal.subarray(at + FRAME_HEADER_BYTES, at + step));
+  }
+  return { all, byNumber };
+}
+
+/** How much of a blob lies on the leaf, by the rule for table leaves. `nameBytes` is the column before it, if there is one. */
+function bytesInLeaf(length: number, nameBytes: number | null, pageBytes: number): number {
+  const rowHead = nameBytes === null ? 2 : 1 + typeBytes(nameBytes, 13) + nameBytes;
+  const before = rowHead + typeBytes(length, 12);
+  const payload = before + length;
+  const most = pageBytes - 35;
+  const least = Math.floor(((pageBytes - 12) * 32) / 255) - 23;
+  const some = least + ((payload - least) % (pageBytes - 4));
+  const local = payload <= most ? payload : some <= most ? some : least;
+  return local - before;
+}
+
+/** Length of the serial type of a text (13) or blob (12) of so many bytes: a varint of twice that and a bit. */
+function typeBytes(length: number, code: 12 | 13): number {
+  const type = 2 * length + code;
+  return type < 0x80 ? 1 : type < 0x4000 ? 2 : type < 0x200000 ? 3 : 4;
+}
+
+function follow({ byNumber }: Pages, head: Uint8Array, firstPage: number, length: number): Uint8Array | null {
+  const blob = new Uint8Array(length);
+  blob.set(head);
+  let at = head.length;
+  let number = firstPage;
+  while (at < length) {
+    const page = byNumber.get(number)?.[0];
+    if (page === undefined) return null;
+    const part = page.subarray(4, 4 + Math.min(page.length - 4, length - at));
+    blob.set(part, at);
+    at += part.length;
+    number = new DataView(page.buffer, page.byteOffset, 4).getUint32(0);
+  }
+  return blob;
+}
