@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { openDataDir } from "../config/dataDir.ts";
 import type { AgentConfig, BusConfig } from "../config/files/agent.ts";
-import { readPassword } from "../config/load.ts";
 import type { EmissionFactor } from "../core/emission/factor.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
@@ -62,13 +61,11 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
       log,
     });
     undo.push(() => journal.close());
-    const password = readPassword(config.uplink);
     const open = around.openBus ?? ((bus: BusConfig) => openBus(bus.url));
     const localBuses = new Map<string, LocalBus>();
     const agent = assembleAgent(config, {
       ...around,
       journal,
-      ...(password === undefined ? {} : { password }),
       openBus(bus) {
         const recorded = recordedBus(open(bus), clock);
         localBuses.set(bus.id, { bus: recorded, timeout_ms: bus.timeout_ms });

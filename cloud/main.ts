@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { openDataDir } from "../config/dataDir.ts";
 import type { CollectorConfig } from "../config/files/collector.ts";
-import { readPassword } from "../config/load.ts";
 import type { EmissionFactor, GwpSet } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
@@ -54,17 +53,11 @@ export async function startCollector(
   try {
     const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms });
     undo.push(() => store.close());
-    let brokerUrl: string;
-    if (config.broker.kind === "embedded") {
-      const { host } = config.broker.listen;
-      const broker = await startBroker({ ...config.broker.listen, log });
-      undo.push(() => broker.close());
-      brokerUrl = `mqtt://${host}:${broker.port}`;
-    } else brokerUrl = config.broker.url.url;
+    const connect = await brokerOf(config, around, (close) => undo.push(close));
     const collector = new Collector({
       hostId: config.host_id,
       zone: config.zone.id,
-      connect: { url: brokerUrl, ...credentialsOf(config.broker) },
+      connect,
       connector,
       store,
       factors: around.factors,
@@ -93,21 +86,29 @@ export async function startCollector(
     undo.push(() => api.close());
     undo.push(() => collector.stop());
     void collector.run();
-    log.info("collector.started", { zone: config.zone.id, page: url, broker: brokerUrl });
-    return { collector, store, brokerUrl, url, stop: stopAll };
+    log.info("collector.started", { zone: config.zone.id, page: url, broker: connect.url });
+    return { collector, store, brokerUrl: connect.url, url, stop: stopAll };
   } catch (error) {
     await stopAll();
     throw error;
   }
 }
 
-function credentialsOf(broker: CollectorConfig["broker"]) {
-  if (broker.kind === "embedded") return {};
-  const password = readPassword(broker);
-  return {
-    ...(broker.username === undefined ? {} : { username: broker.username }),
-    ...(password === undefined ? {} : { password }),
-  };
+/** The broker the collector connects to, with what it says there; an embedded one is started. Passwords of others are the connector's matter. */
+async function brokerOf(
+  { broker, zone, host_id }: CollectorConfig,
+  { log, timers }: CollectorSurroundings,
+  onClose: (close: () => Promise<void>) => void,
+): Promise<{ readonly url: string; readonly username?: string; readonly password?: string }> {
+  if (broker.kind === "external") {
+    return { url: broker.url.url, ...(broker.username === undefined ? {} : { username: broker.username }) };
+  }
+  const { listen, kind: _kind, ...files } = broker;
+  const isGuarded = Object.keys(files).length > 0;
+  const place = { zone: zone.id, hostId: host_id };
+  const started = await startBroker({ ...listen, log, ...(isGuarded ? { guard: { files, place, timers } } : {}) });
+  onClose(() => started.close());
+  return started.host;
 }
 
 async function listen(

@@ -4,9 +4,10 @@ import { type Finding, pathText } from "./explain.ts";
 import { type AgentConfig, agentSpec, type ModelLookup } from "./files/agent.ts";
 import { type CollectorConfig, collectorSpec } from "./files/collector.ts";
 import { type SimConfig, simSpec } from "./files/sim.ts";
-import { besideFile, environment, readText } from "./io.ts";
+import { type BrokerUsers, usersSpec } from "./files/users.ts";
+import { besideFile, environment, readSecretFile, readText } from "./io.ts";
 import { loadModelFile, loadModelLibrary, type ModelLibrary } from "./models.ts";
-import { checkDocument, type FileSpec, isModelFile, type Prepared, prepare } from "./parse.ts";
+import { checkDocument, type FileSpec, isModelFile, type Prepared, parseConfig, prepare } from "./parse.ts";
 import type { Secret } from "./secret.ts";
 
 /**
@@ -35,10 +36,15 @@ export function loadSimConfig(file: string, options: LoadOptions = {}): SimConfi
   return loadWithModels(file, simSpec, options);
 }
 
+/** Accounts of the embedded broker. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE, SECRET_EXPOSED. */
+export function loadBrokerUsers(file: string): BrokerUsers {
+  return parseConfig(readSecretFile(file).toString("utf8"), usersSpec, file);
+}
+
 /**
  * The password of a client section, read now: the first line of `password_file`, or the value given in the file;
  * undefined if there is none. Never log what it returns.
- * @throws {KhuXanhError} CONFIG_UNREADABLE.
+ * @throws {KhuXanhError} CONFIG_UNREADABLE, SECRET_EXPOSED.
  */
 export function readPassword(client: {
   readonly password?: Secret;
@@ -46,7 +52,7 @@ export function readPassword(client: {
 }): string | undefined {
   if (client.password !== undefined) return client.password.reveal();
   if (client.password_file === undefined) return undefined;
-  return readText(client.password_file).split(/\r?\n/, 1)[0];
+  return readSecretFile(client.password_file).toString("utf8").split(/\r?\n/, 1)[0];
 }
 
 function read(file: string, options: LoadOptions): Prepared {

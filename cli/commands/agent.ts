@@ -3,9 +3,9 @@ import { loadFactors } from "../../config/factors.ts";
 import { loadAgentConfig } from "../../config/load.ts";
 import { resolveModel } from "../../config/models.ts";
 import { type Command, required, untilStopped } from "../command.ts";
+import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
-import { readTlsFiles } from "../io/tls.ts";
 import { createLog } from "../log.ts";
 import { readLook } from "../look.ts";
 import { version } from "../version.ts";
@@ -24,6 +24,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
   options: { config: { type: "string" } },
   async run(args) {
     const config = loadAgentConfig(required(args, "config"));
+    const log = createLog("info");
     const stopped = untilStopped();
     const agent = await startAgent(config, {
       resolveModel,
@@ -31,8 +32,8 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,
-      connector: mqttConnector(readTlsFiles(config.uplink)),
-      log: createLog("info"),
+      connector: mqttConnector(identityOf(config.uplink, systemTimers, log)),
+      log,
       version: version(),
       look: readLook,
     });

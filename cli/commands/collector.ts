@@ -3,9 +3,9 @@ import { startCollector } from "../../cloud/main.ts";
 import { loadFactors } from "../../config/factors.ts";
 import { loadCollectorConfig } from "../../config/load.ts";
 import { type Command, required, untilStopped } from "../command.ts";
+import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
-import { readTlsFiles } from "../io/tls.ts";
 import { createLog } from "../log.ts";
 import { version } from "../version.ts";
 
@@ -20,6 +20,7 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
   options: { config: { type: "string" } },
   async run(args) {
     const config = loadCollectorConfig(required(args, "config"));
+    const log = createLog("info");
     const stopped = untilStopped();
     const { factors, gwpSets } = loadFactors();
     const collector = await startCollector(config, {
@@ -28,8 +29,8 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,
-      connector: mqttConnector(config.broker.kind === "external" ? readTlsFiles(config.broker) : {}),
-      log: createLog("info"),
+      connector: mqttConnector(config.broker.kind === "external" ? identityOf(config.broker, systemTimers, log) : null),
+      log,
       version: version(),
       webDir: webDir(),
       history: () => null,

@@ -1,23 +1,22 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { MqttConnect, MqttConnector, MqttLink } from "../../core/ports.ts";
+import type { Identity, IdentitySource } from "./identity.ts";
 
 /**
  * The MQTT port on mqtt.js: one client per CONNECT, which never reconnects, queues or resubscribes by itself; otherwise
  * stale data would precede a birth and the will would keep an old bdSeq (reference sparkplug §16).
+ *
+ * With an identity its files are read for every CONNECT; when they change while a connection stands, it is ended, and whoever
+ * holds it connects again.
  */
-export function mqttConnector(tls: TlsFiles = {}): MqttConnector {
-  return { connect: (options) => connect(options, tls) };
+export function mqttConnector(identity: IdentitySource | null = null): MqttConnector {
+  return { connect: (options) => connect(options, identity) };
 }
 
-/** PEM contents, read by whoever knows the files. */
-export interface TlsFiles {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
-
-async function connect(options: MqttConnect, tls: TlsFiles): Promise<MqttLink> {
+async function connect(options: MqttConnect, source: IdentitySource | null): Promise<MqttLink> {
+  const identity: Identity = source?.read() ?? {};
+  const { password = options.password, ...tls } = identity;
   let client: MqttClient;
   try {
     client = await connectAsync(
@@ -33,23 +32,22 @@ async function connect(options: MqttConnect, tls: TlsFiles): Promise<MqttLink> {
         keepalive: options.keepalive_s,
         connectTimeout: options.connectTimeout_ms,
         ...(options.username === undefined ? {} : { username: options.username }),
-        ...(options.password === undefined ? {} : { password: options.password }),
+        ...(password === undefined ? {} : { password }),
         will: { ...options.will, payload: Buffer.from(options.will.payload) },
       },
       false,
     );
   } catch (cause) {
-    throw new KhuXanhError("BROKER_UNREACHABLE", `no connection to the broker at ${withoutSecrets(options.url)}`, {
-      hint: "Check that the broker runs, its address and port, and user name and password if it asks for them.",
-      cause,
-    });
+    throw noConnection(withoutSecrets(options.url), cause);
   }
   let isEnded = false;
   const ended = (why: string): void => {
     if (isEnded) return;
     isEnded = true;
+    stopWatching();
     options.onClose(why);
   };
+  const stopWatching = source?.watch(identity, () => ended("certificate or password files changed")) ?? (() => {});
   client.on("message", (topic, payload) => options.onMessage(topic, payload));
   client.on("error", (error) => ended(error.message));
   client.on("close", () => ended("connection closed"));
@@ -71,6 +69,63 @@ async function connect(options: MqttConnect, tls: TlsFiles): Promise<MqttLink> {
       client.end(true);
     },
   };
+}
+
+/** What the other side said, in words; everything else is an address or a network. */
+const REFUSALS: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /Connection refused: (Bad username|Not authorized|Identifier rejected)/i,
+    "the broker does not let us in: user name, password or right",
+    "Check username and password_file, and that the broker knows this account.",
+  ],
+  [
+    /CERT_HAS_EXPIRED|certificate has expired/i,
+    "the broker's certificate has expired",
+    "Renew the broker's certificate; also check this machine's clock.",
+  ],
+  [/CERT_NOT_YET_VALID/i, "the broker's certificate is not valid yet", "Check this machine's clock."],
+  [
+    /ERR_TLS_CERT_ALTNAME_INVALID|does not match certificate/i,
+    "the broker's certificate is for another name",
+    "Use the name in `url` that the certificate holds, or make one for this name.",
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|self.signed|unable to (verify|get)/i,
+    "nobody we trust vouches for the broker's certificate",
+    "Give the authority that signed it as ca_file.",
+  ],
+  [
+    /alert (certificate|unknown ca|bad certificate|handshake failure)|CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE/i,
+    "the broker does not accept our certificate",
+    "Check cert_file and key_file, and that the broker's authority signed them.",
+  ],
+  [
+    /WRONG_VERSION_NUMBER|wrong version number|packet length too long/i,
+    "the broker does not speak TLS on this port",
+    "Use mqtt:// for this port, or the broker's TLS port (usually 8883).",
+  ],
+  [
+    /key values mismatch|PEM|no start line|DECODER/i,
+    "our certificate files cannot be used",
+    "Check that ca_file, cert_file and key_file are PEM and belong together.",
+  ],
+];
+
+function noConnection(url: string, cause: unknown): KhuXanhError {
+  const said = textOf(cause);
+  const refusal = REFUSALS.find(([pattern]) => pattern.test(said));
+  if (refusal !== undefined) {
+    return new KhuXanhError("BROKER_REFUSED", `${url}: ${refusal[1]}`, { hint: refusal[2], cause });
+  }
+  return new KhuXanhError("BROKER_UNREACHABLE", `no connection to the broker at ${url}`, {
+    hint: "Check that the broker runs, its address and port, and user name and password if it asks for them.",
+    cause,
+  });
+}
+
+function textOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return `${"code" in cause ? String(cause.code) : ""} ${cause.message}`;
 }
 
 function withoutSecrets(url: string): string {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Finding, pathText } from "../explain.ts";
 import { bilingual, notation, section, text } from "../fields.ts";
+import { isLoopback, parseListenAnywhere } from "../notation/address.ts";
 import { parsed, wrong } from "../notation/parsed.ts";
 import type { FileSpec } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
@@ -10,6 +11,7 @@ import {
   credentials,
   groupName,
   listenAddress,
+  openListenAddress,
   timeZone,
   tlsFiles,
   topicName,
@@ -27,8 +29,14 @@ const httpUrl = (description: string) =>
 
 /** The broker inside the collector, or one elsewhere. */
 const broker = z.union([
-  section({ embedded: listenAddress("Where the embedded broker listens") })
-    .transform(({ embedded }) => ({ kind: "embedded" as const, listen: embedded }))
+  section({
+    embedded: openListenAddress("Where the embedded broker listens"),
+    users_file: text("Accounts of the gateways, made by khuxanh passwd; without it nobody is asked").exactOptional(),
+    cert_file: text("PEM file of the broker's certificate: TLS").exactOptional(),
+    key_file: text("PEM file of the certificate's key").exactOptional(),
+    ca_file: text("PEM file of the authorities that vouch for gateways' certificates: mutual TLS").exactOptional(),
+  })
+    .transform(({ embedded, ...guard }) => ({ kind: "embedded" as const, listen: embedded, ...guard }))
     .readonly(),
   section({ url: brokerUrl("The MQTT broker"), ...credentials, ...tlsFiles })
     .transform((client) => ({ kind: "external" as const, ...client }))
@@ -90,6 +98,7 @@ export const collectorSpec: FileSpec<CollectorConfig> = {
     sitesOnce,
     gatewaysOnce,
     portsDiffer,
+    embeddedIsProtected,
   ],
 };
 
@@ -110,6 +119,26 @@ function gatewaysOnce(document: unknown): readonly Finding[] {
     }),
   );
   return duplicates(gateways, (name) => `gateway "${name}"`);
+}
+
+/** Closed until opened (architecture §4.17): other machines get in only through TLS and by an account or certificate. */
+function embeddedIsProtected(document: unknown): readonly Finding[] {
+  const broker = field(document, "broker");
+  const written = textOf(field(broker, "embedded"));
+  if (written === undefined) return [];
+  const has = (key: string) => field(broker, key) !== undefined;
+  const say = (key: string, message: string): Finding => ({ path: pathText(["broker", key]), message });
+  const found: Finding[] = [];
+  if (has("ca_file") && !has("cert_file")) found.push(say("ca_file", "has no effect without cert_file and key_file"));
+  const address = parseListenAnywhere(written);
+  if (!address.ok || isLoopback(address.value.host)) return found;
+  const lacking = [
+    ...(has("cert_file") && has("key_file") ? [] : ["cert_file and key_file (TLS)"]),
+    ...(has("users_file") || has("ca_file") ? [] : ["users_file (accounts) or ca_file (client certificates)"]),
+  ];
+  if (lacking.length === 0) return found;
+  const message = `${address.value.host} is open to the network and needs ${lacking.join(" and ")} (or listen on 127.0.0.1)`;
+  return [...found, { ...say("embedded", message), code: "LISTEN_NOT_LOOPBACK" }];
 }
 
 function portsDiffer(document: unknown): readonly Finding[] {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Finding, pathText } from "../explain.ts";
 import { notation, text } from "../fields.ts";
-import { parseListen } from "../notation/address.ts";
+import { parseListen, parseListenAnywhere } from "../notation/address.ts";
 import { parseBrokerUrl } from "../notation/brokerUrl.ts";
 import { parseDuration } from "../notation/duration.ts";
 import { parseGroupName, parseTimeZone, parseTopicName } from "../notation/names.ts";
@@ -16,6 +16,9 @@ export const topicName = (description: string) => notation(parseTopicName, "a na
 export const groupName = (description: string) => notation(parseGroupName, "a name without + # or /", description);
 export const listenAddress = (description: string) =>
   notation(parseListen, "an address such as 127.0.0.1:8080", description);
+/** Any address; a rule of the file says what must protect one that other machines reach. */
+export const openListenAddress = (description: string) =>
+  notation(parseListenAnywhere, "an address such as 127.0.0.1:1883", description);
 export const brokerUrl = (description: string) =>
   notation(parseBrokerUrl, "an address such as mqtt://127.0.0.1:1883", description);
 export const timeZone = () =>

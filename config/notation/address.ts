@@ -18,15 +18,19 @@ export function parseHostPort(text: string): Parsed<{ readonly host: string; rea
 }
 
 /**
- * `127.0.0.1:8081`. Loopback only: until logins, TLS and broker ACLs exist every listener is closed to the network
- * (architecture §4.17).
+ * `127.0.0.1:8081`. Loopback only: a page without logins and TLS is closed to the network (architecture §4.17).
  */
 export function parseListen(text: string): Parsed<ListenAddress> {
+  const address = parseListenAnywhere(text);
+  return !address.ok || isLoopback(address.value.host) ? address : notLoopback(address.value.host);
+}
+
+/** `0.0.0.0:8883`: any address, for a listener whose other keys say how it is protected. */
+export function parseListenAnywhere(text: string): Parsed<ListenAddress> {
   const address = parseHostPort(text);
   if (!address.ok || address.value.port === null)
     return wrong(`"${text}" is not an address to listen on (allowed: host:port, e.g. 127.0.0.1:8081)`);
-  const { host, port } = address.value;
-  return isLoopback(host) ? parsed({ host, port }) : notLoopback(host);
+  return parsed({ host: address.value.host, port: address.value.port });
 }
 
 export function isLoopback(host: string): boolean {

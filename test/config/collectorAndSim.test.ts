@@ -45,6 +45,17 @@ test("the collector's broker and store are told apart by their kind", () => {
   expect(outside.store).toEqual({ kind: "influx", url: "http://127.0.0.1:8086", database: "khuxanh" });
 });
 
+test.each(["users_file: u", "ca_file: ca", "users_file: u, ca_file: ca"])(
+  "the embedded broker opens to the network with TLS and %s",
+  (guard) => {
+    const open = changed(COLLECTOR, [
+      "{embedded: 127.0.0.1:1883}",
+      `{embedded: "0.0.0.0:8883", cert_file: c, key_file: k, ${guard}}`,
+    ]);
+    expect(collector(open).broker).toMatchObject({ kind: "embedded", listen: { host: "0.0.0.0", port: 8883 } });
+  },
+);
+
 test.each<[string, readonly [string, string], readonly string[]]>([
   [
     "a gateway of two sites would be counted twice",
@@ -57,16 +68,31 @@ test.each<[string, readonly [string, string], readonly string[]]>([
     ['sites[1].id: site id "thep-gia-minh" is already used at sites[0].id'],
   ],
   [
-    "the embedded broker is closed to the network",
+    "the embedded broker is closed to the network without TLS and accounts",
     ["{embedded: 127.0.0.1:1883}", "{embedded: 0.0.0.0:1883}"],
     [
-      "broker.embedded: 0.0.0.0 is open to the network, and there is no login or encryption yet to protect it (allowed: 127.0.0.1, ::1, localhost)",
+      "broker.embedded: 0.0.0.0 is open to the network and needs cert_file and key_file (TLS) and users_file (accounts) or ca_file (client certificates) (or listen on 127.0.0.1)",
     ],
+  ],
+  [
+    "TLS alone does not open the embedded broker to the network",
+    ["{embedded: 127.0.0.1:1883}", "{embedded: 0.0.0.0:8883, cert_file: c, key_file: k}"],
+    [
+      "broker.embedded: 0.0.0.0 is open to the network and needs users_file (accounts) or ca_file (client certificates) (or listen on 127.0.0.1)",
+    ],
+  ],
+  [
+    "authorities for gateways' certificates mean nothing without TLS",
+    ["{embedded: 127.0.0.1:1883}", "{embedded: 127.0.0.1:1883, ca_file: ca}"],
+    ["broker.ca_file: has no effect without cert_file and key_file"],
   ],
   [
     "a broker key with a slip",
     ["{embedded: ", "{embeded: "],
-    ["broker.embedded: is missing (text)", "broker.embeded: unknown key (allowed: embedded; did you mean embedded?)"],
+    [
+      "broker.embedded: is missing (text)",
+      "broker.embeded: unknown key (allowed: embedded, users_file, cert_file, key_file, ca_file; did you mean embedded?)",
+    ],
   ],
   [
     "an unknown kind of store",

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -34,6 +34,7 @@ test("models and factor files are known for what they are", () => {
   });
   for (const name of ["dcc-2023", "ipcc-2006", "ipcc-gwp100"])
     expect(checkFile(here(`config/factors/${name}.yaml`)).kind).toBe("factors");
+  expect(checkFile(here("config/tariffs/evn-2025.yaml")).kind).toBe("tariff");
 });
 
 test("a misspelt key does not hide what kind of file it is", () => {
@@ -44,7 +45,7 @@ test("a misspelt key does not hide what kind of file it is", () => {
 
 test("a file that is none of ours says which there are", () => {
   expect(problemsOf(() => checkFile(put("x.yaml", "services: {}\n")))).toEqual([
-    "(file): is no file of ours: none of its keys is known (allowed: agent with zone, site, gateway …; collector with zone, host_id, data_dir …; sim with seed, time_zone, loads …; model with id, manufacturer, model …; factors with publisher, gathered, sources …)",
+    "(file): is no file of ours: none of its keys is known (allowed: agent with zone, site, gateway …; collector with zone, host_id, data_dir …; sim with seed, time_zone, loads …; model with id, manufacturer, model …; factors with publisher, gathered, sources …; tariff with publisher, gathered, sources …)",
   ]);
 });
 
@@ -60,6 +61,9 @@ test("paths are those beside the file, and the password is its file's first line
   expect(config.uplink.password_file).toBe(join(folder, "secret"));
   expect(() => readPassword(config.uplink)).toThrow("does not exist [CONFIG_UNREADABLE]");
   put("secret", "hunter2\n# rotated in May\n");
+  chmodSync(join(folder, "secret"), 0o644);
+  expect(() => readPassword(config.uplink)).toThrow(/others on this machine may read .* \[SECRET_EXPOSED\]/);
+  chmodSync(join(folder, "secret"), 0o600);
   expect(readPassword(config.uplink)).toBe("hunter2");
   expect(readPassword({})).toBeUndefined();
 });

@@ -30,7 +30,7 @@ test.skipIf(withoutMosquitto)(
     const mosquitto = await broker();
     const first = await client(mosquitto.url);
     await first.publishAsync("spBv1.0/STATE/host", "kept", { qos: 1, retain: true });
-    const cut = new Promise((resolve) => first.once("close", resolve));
+    const cut = new Promise<void>((resolve) => first.once("close", () => resolve()));
     await mosquitto.stop("SIGKILL");
     await cut;
     await expect(client(mosquitto.url)).rejects.toThrow();
