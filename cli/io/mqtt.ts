@@ -51,11 +51,17 @@ async function connect(options: MqttConnect, source: IdentitySource | null): Pro
   client.on("message", (topic, payload) => options.onMessage(topic, payload));
   client.on("error", (error) => ended(error.message));
   client.on("close", () => ended("connection closed"));
+  // mqtt.js would keep it for a next connection, which there never is.
+  const assertOpen = (): void => {
+    if (!client.connected) throw new Error("the connection is closed");
+  };
   return {
     async publish(topic, payload, { qos, retain }) {
+      assertOpen();
       await client.publishAsync(topic, payload as Buffer, { qos, retain });
     },
     async subscribe(filters) {
+      assertOpen();
       const granted = await client.subscribeAsync(
         Object.fromEntries(filters.map(({ filter, qos }) => [filter, { qos }])),
       );
