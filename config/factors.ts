@@ -1,6 +1,6 @@
-import type { EmissionFactor } from "../core/emission/factor.ts";
+import type { Constant, EmissionFactor, FullGwpSet, Refrigerant, RefusedValue } from "../core/emission/factor.ts";
 import { configProblems, type Finding, pathText } from "./explain.ts";
-import { type FactorFile, type FullGwpSet, factorsSpec, type RefusedValue } from "./files/factors.ts";
+import { type FactorFile, factorsSpec } from "./files/factors.ts";
 import { listYaml, ownFolder, readText } from "./io.ts";
 import { parseConfig } from "./parse.ts";
 
@@ -8,6 +8,8 @@ import { parseConfig } from "./parse.ts";
 export interface Factors {
   readonly factors: readonly EmissionFactor[];
   readonly gwpSets: readonly FullGwpSet[];
+  readonly constants: readonly Constant[];
+  readonly refrigerants: readonly Refrigerant[];
   readonly refused: readonly RefusedValue[];
 }
 
@@ -24,6 +26,7 @@ export function loadFactors(folder: string = ownFolder("./factors/")): Factors {
     const found = [
       ...content.factors.map(({ id, version }, f) => ({ name: `factor "${id} ${version}"`, path: ["factors", f] })),
       ...content.gwpSets.map(({ id }, s) => ({ name: `set "${id}"`, path: ["gwp_sets", s] })),
+      ...content.refrigerants.map(({ id }, r) => ({ name: `refrigerant "${id}"`, path: ["refrigerants", r] })),
     ].flatMap(({ name, path }): Finding[] => {
       const before = first.get(name);
       if (before === undefined) first.set(name, file);
@@ -34,6 +37,8 @@ export function loadFactors(folder: string = ownFolder("./factors/")): Factors {
   return {
     factors: files.flatMap(({ content }) => content.factors),
     gwpSets: files.flatMap(({ content }) => content.gwpSets),
+    constants: files.flatMap(({ content }) => content.constants),
+    refrigerants: files.flatMap(({ content }) => content.refrigerants),
     refused,
   };
 }

@@ -179,10 +179,15 @@ function rateMax_per_s(unit: UnitNotation, settings: DeviceSettings): number {
 }
 
 function assertAccountable(model: MeterModel, meter: MeterSetup, counters: readonly Register[]): void {
-  const book = CARRIERS[meter.carrier].counters[0]!;
+  const [book] = CARRIERS[meter.carrier].counters;
   if (counters.some(({ quantity }) => quantity === book)) return;
-  const others = Object.entries(CARRIERS).filter(([, row]) =>
-    model.registers.some((r) => r.quantity === row.counters[0]),
+  const others = Object.entries(CARRIERS).filter(
+    ([
+      ,
+      {
+        counters: [booked],
+      },
+    ]) => model.registers.some((r) => booked !== undefined && r.quantity === booked),
   );
   throw new KhuXanhError(
     "CONFIG_INVALID",

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { CARRIER_IDS, CARRIERS, type CarrierId, METER_ROLES } from "../../core/emission/carriers.ts";
+import {
+  CARRIER_IDS,
+  CARRIERS,
+  type CarrierId,
+  METER_ROLES,
+  METERED_CARRIER_IDS,
+} from "../../core/emission/carriers.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { type Finding, pathText } from "../explain.ts";
 import { bilingual, notation, positive, section, shown, text, wholeNumber } from "../fields.ts";
@@ -72,7 +78,7 @@ export const meterSchema = section({
   name: bilingual("What people call it").exactOptional(),
   unit: wholeNumber(0, 255, "Modbus unit (slave) number"),
   model: text("Id of the device library, or a model file (.yaml) relative to this file"),
-  carrier: z.enum(CARRIER_IDS).describe("What flows through the meter"),
+  carrier: z.enum(METERED_CARRIER_IDS).describe("What flows through the meter"),
   role: z
     .enum(METER_ROLES)
     .describe("import: across the site's fence; generation: made on site; use: consumer or sub-meter")

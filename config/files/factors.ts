@@ -1,13 +1,33 @@
 import { z } from "zod";
-import { CARRIER_IDS, type CarrierId } from "../../core/emission/carriers.ts";
-import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
+import { CARRIER_IDS, CARRIERS } from "../../core/emission/carriers.ts";
+import type {
+  CalorificValue,
+  Constant,
+  EmissionFactor,
+  FullGwpSet,
+  Refrigerant,
+  RefusedValue,
+} from "../../core/emission/factor.ts";
+import { USE_IDS } from "../../core/emission/uses.ts";
 import { type Finding, pathText } from "../explain.ts";
-import { notation, section, shown, text } from "../fields.ts";
+import { section, text } from "../fields.ts";
 import { offer } from "../nearest.ts";
 import { DECIMAL_TEXT, sameNumber, timesInteger } from "../notation/decimalText.ts";
 import { parseLocalDate } from "../notation/localDate.ts";
 import type { FileSpec } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
+import {
+  blendsAreWhole,
+  confidence,
+  constantOf,
+  constantSchema,
+  constantsSaySomething,
+  figure,
+  localDate,
+  refrigerantOf,
+  refrigerantSchema,
+  sourceIds,
+} from "./factorParts.ts";
 
 /**
  * Emission factors and global warming potentials as data, each with its document, validity and confidence. Figures are
@@ -20,32 +40,38 @@ const STATED = {
   "tCO2/MWh": { basis: "energy_Wh", multiplier: 1000 },
   // kg/TJ = 10^6 mg / 10^6 MJ
   "kg/TJ": { basis: "fuel_MJ", multiplier: 1 },
+  // t/t = kg/kg = 10^6 mg/kg, kg/t = g/kg = 1000 mg/kg, g/t = kg/Gg = mg/kg
+  "t/t": { basis: "mass_kg", multiplier: 1_000_000 },
+  "kg/t": { basis: "mass_kg", multiplier: 1000 },
+  "g/kg": { basis: "mass_kg", multiplier: 1000 },
+  "g/t": { basis: "mass_kg", multiplier: 1 },
 } as const;
 const STATED_UNITS = Object.keys(STATED) as readonly (keyof typeof STATED)[];
 
-const CONFIDENCES = ["official", "secondary", "recalled"] as const;
+const calorificValue = (description: string) =>
+  section({
+    value: figure("Net calorific value"),
+    unit: z.enum(["MJ/Nm3", "GJ/t"]),
+    source: text("Where it comes from"),
+    confidence,
+    sources: sourceIds,
+    uncertainty_pct: z
+      .number()
+      .min(0)
+      .max(1000)
+      .describe("Half width of the 95 % interval; absent = not known")
+      .exactOptional(),
+  }).describe(description);
 
-const figure = (description: string) =>
-  z
-    .string({
-      error: (issue) =>
-        typeof issue.input === "number"
-          ? `must be quoted, so that its digits stay as printed (did you mean "${issue.input}"?)`
-          : undefined,
-    })
-    .regex(DECIMAL_TEXT, { error: (issue) => `${shown(issue.input)} is not a decimal number (allowed: e.g. "0.6592")` })
-    .describe(description);
-
-const localDate = (description: string) => notation(parseLocalDate, "a date such as 2023-01-01", description);
-const confidence = z
-  .enum(CONFIDENCES)
-  .describe("official: seen in the document; secondary: quoted by others; recalled: from memory");
-const sourceIds = z.array(z.string()).describe("Entries of `sources`");
+const bounds = section({ lower: figure("Lower limit"), upper: figure("Upper limit") })
+  .describe("95 % limits of one gas")
+  .exactOptional();
 
 const factor = section({
   id: text("Name of the series, e.g. grid-vn"),
   version: text("Which of the series: a year or a publication"),
   carrier: z.enum(CARRIER_IDS).describe("What it is for"),
+  use: z.enum(USE_IDS).describe("What the carrier is used for; absent = anything").exactOptional(),
   level: z
     .enum(["own", "ministry", "ipcc"])
     .describe("Who stands behind it; own goes before ministry, ministry before ipcc"),
@@ -59,14 +85,23 @@ const factor = section({
     n2o: figure("Nitrous oxide").exactOptional(),
     co2_biogenic: figure("Carbon dioxide of biomass, a memo item").exactOptional(),
   }).describe("Figures as the document states them"),
-  ncv: section({
-    value: figure("Net calorific value"),
-    unit: z.literal("MJ/Nm3"),
+  ncv: calorificValue("Fallback where the site has no certificate").exactOptional(),
+  other_ncvs: z
+    .array(calorificValue("The same in another unit"))
+    .max(4)
+    .describe("The same in other units: natural gas is sold by volume and by mass")
+    .exactOptional(),
+  density: section({
+    value: figure("Density at 15 °C"),
+    unit: z.literal("kg/L"),
     source: text("Where it comes from"),
     confidence,
     sources: sourceIds,
   })
-    .describe("Fallback where the site has no certificate")
+    .describe("Fallback where the delivery note states none")
+    .exactOptional(),
+  bounds: section({ co2: bounds, ch4: bounds, n2o: bounds, co2_biogenic: bounds })
+    .describe("95 % limits per gas, in the unit of the figures")
     .exactOptional(),
   document: text("The document that states it"),
   confidence,
@@ -101,6 +136,8 @@ export const factorsSchema = section({
     .describe("Where the figures were read"),
   factors: z.array(factor).max(1000).describe("Emission factors").exactOptional(),
   gwp_sets: z.array(gwpSet).max(10).describe("Global warming potentials").exactOptional(),
+  constants: z.array(constantSchema).max(1000).describe("Figures that are no emission factors").exactOptional(),
+  refrigerants: z.array(refrigerantSchema).max(1000).describe("Blends and natural refrigerants").exactOptional(),
   refused: z
     .array(
       section({
@@ -115,28 +152,22 @@ export const factorsSchema = section({
     .exactOptional(),
 });
 
-/** A figure that must never be used, and why. */
-export interface RefusedValue {
-  readonly value: string;
-  readonly carrier: CarrierId;
-  readonly why: string;
-}
-
-/** A set with everything the report gives: other gases, and methane that leaks, which weighs more in AR6. */
-export interface FullGwpSet extends GwpSet {
-  readonly ch4_fossil_fugitive: string;
-  readonly others: Readonly<Record<string, string>>;
-  readonly document: string;
-}
+export type { FullGwpSet, RefusedValue };
 
 export interface FactorFile {
   readonly publisher: string;
   readonly factors: readonly EmissionFactor[];
   readonly gwpSets: readonly FullGwpSet[];
+  readonly constants: readonly Constant[];
+  readonly refrigerants: readonly Refrigerant[];
   readonly refused: readonly RefusedValue[];
 }
 
+const PARTS = ["factors", "gwp_sets", "constants", "refrigerants"] as const;
+
 type Written = z.output<typeof factorsSchema>;
+
+type WrittenFactor = NonNullable<Written["factors"]>[number];
 
 /** @param refusedElsewhere figures that other files of the folder refuse. */
 export function factorsSpec(refusedElsewhere: readonly RefusedValue[] = []): FileSpec<FactorFile> {
@@ -148,10 +179,13 @@ export function factorsSpec(refusedElsewhere: readonly RefusedValue[] = []): Fil
       factorsOnce,
       validityRuns,
       gasesGiven,
+      usesFit,
+      constantsSaySomething,
+      blendsAreWhole,
       (document) =>
-        list(field(document, "factors")).length + list(field(document, "gwp_sets")).length > 0
+        PARTS.some((part) => list(field(document, part)).length > 0)
           ? []
-          : [{ path: "factors", message: "is missing: a factor file has factors or gwp_sets" }],
+          : [{ path: "factors", message: `is missing: a factor file has ${PARTS.join(" or ")}` }],
     ],
   };
 }
@@ -171,14 +205,13 @@ function factorFile(written: Written): FactorFile {
       sources: cite(set.sources),
       confidence: set.confidence,
     })),
+    constants: (written.constants ?? []).map((entry) => constantOf(entry, cite)),
+    refrigerants: (written.refrigerants ?? []).map((entry) => refrigerantOf(entry, cite)),
     refused: (written.refused ?? []).map(({ value, carrier, why }) => ({ value, carrier, why })),
   };
 }
 
-function emissionFactor(
-  entry: NonNullable<Written["factors"]>[number],
-  cite: (ids: readonly string[]) => readonly string[],
-): EmissionFactor {
+function emissionFactor(entry: WrittenFactor, cite: (ids: readonly string[]) => readonly string[]): EmissionFactor {
   const { basis, multiplier } = STATED[entry.unit];
   const perBasis = (value: string | undefined) => (value === undefined ? undefined : timesInteger(value, multiplier));
   const mg_per_basis = Object.fromEntries(
@@ -195,7 +228,11 @@ function emissionFactor(
     basis,
     mg_per_basis,
     stated: { value: entry.gases.co2 ?? Object.values(entry.gases)[0] ?? "0", unit: entry.unit },
+    ...(entry.use === undefined ? {} : { use: entry.use }),
     ...(entry.ncv === undefined ? {} : { ncv: ncvOf(entry.ncv) }),
+    ...(entry.other_ncvs === undefined ? {} : { otherNcvs: entry.other_ncvs.map(ncvOf) }),
+    ...(entry.density === undefined ? {} : { density: densityOf(entry.density) }),
+    ...(entry.bounds === undefined ? {} : { bounds: entry.bounds as NonNullable<EmissionFactor["bounds"]> }),
     document: entry.document,
     sources: cite(entry.sources),
     confidence: entry.confidence,
@@ -203,8 +240,12 @@ function emissionFactor(
   };
 }
 
-function ncvOf({ value, unit, source, confidence }: NonNullable<NonNullable<Written["factors"]>[number]["ncv"]>) {
-  return { value, unit, source, confidence };
+function ncvOf({ sources: _cited, ...ncv }: NonNullable<WrittenFactor["ncv"]>): CalorificValue {
+  return ncv;
+}
+
+function densityOf({ sources: _cited, ...density }: NonNullable<WrittenFactor["density"]>) {
+  return density;
 }
 
 /** Any gas of a factor that states a refused figure, in this file or in the caller's list. */
@@ -236,7 +277,7 @@ function refusedFindings(document: unknown, elsewhere: readonly RefusedValue[]):
 function sourcesExist(document: unknown): readonly Finding[] {
   const sources = field(document, "sources");
   const known = typeof sources === "object" && sources !== null ? Object.keys(sources) : [];
-  return (["factors", "gwp_sets", "refused"] as const).flatMap((part) =>
+  return ([...PARTS, "refused"] as const).flatMap((part) =>
     list(field(document, part)).flatMap((entry, e) =>
       list(field(entry, "sources")).flatMap((id, s): Finding[] =>
         typeof id !== "string" || known.includes(id)
@@ -286,6 +327,19 @@ function validityRuns(document: unknown): readonly Finding[] {
 function dateOf(value: unknown): number | undefined {
   const date = parseLocalDate(textOf(value) ?? "");
   return date.ok ? date.value : undefined;
+}
+
+/** A use that the carrier does not have would never be asked for. */
+function usesFit(document: unknown): readonly Finding[] {
+  return list(field(document, "factors")).flatMap((entry, f): Finding[] => {
+    const carrier = CARRIER_IDS.find((id) => id === field(entry, "carrier"));
+    const use = textOf(field(entry, "use"));
+    if (carrier === undefined || use === undefined || !USE_IDS.some((id) => id === use)) return [];
+    const uses: readonly string[] = CARRIERS[carrier].uses;
+    return uses.includes(use)
+      ? []
+      : [{ path: pathText(["factors", f, "use"]), message: `${carrier} is not used for "${use}"${offer(use, uses)}` }];
+  });
 }
 
 function gasesGiven(document: unknown): readonly Finding[] {

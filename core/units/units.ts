@@ -26,6 +26,7 @@ export const UNITS = {
   Wh: unit("Wh", "W.h", "Wh"),
   kWh: unit("kWh", "kW.h", "kWh"),
   MWh: unit("MWh", "MW.h", "MWh"),
+  GWh: unit("GWh", "GW.h", "GWh"),
   varh: unit("varh", "V.A{reactive}.h", "varh"),
   kvarh: unit("kvarh", "kV.A{reactive}.h", "kvarh"),
   VAh: unit("VAh", "V.A.h", "VAh"),
@@ -38,6 +39,7 @@ export const UNITS = {
   "": unit("", "1", ""),
   m3: unit("m3", "m3", "m³"),
   Nm3: unit("Nm3", "m3{normal}", "Nm³"),
+  Sm3: unit("Sm3", "m3{standard}", "Sm³"),
   L: unit("L", "L", "L"),
   "m3/h": unit("m3/h", "m3/h", "m³/h"),
   "l/s": unit("l/s", "L/s", "L/s"),
@@ -48,9 +50,11 @@ export const UNITS = {
   s: unit("s", "s", "s"),
   rpm: unit("rpm", "{rev}/min", "vòng/phút", "rpm"),
   mg: unit("mg", "mg", "mg"),
+  g: unit("g", "g", "g"),
   kg: unit("kg", "kg", "kg"),
   t: unit("t", "t", "t"),
   MJ: unit("MJ", "MJ", "MJ"),
+  GJ: unit("GJ", "GJ", "GJ"),
   TJ: unit("TJ", "TJ", "TJ"),
 } as const satisfies Record<string, Unit>;
 

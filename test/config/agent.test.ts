@@ -148,7 +148,7 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
     "an unknown carrier lists all of them",
     [["carrier: natural_gas", "carrier: natural-gas"]],
     [
-      'buses[0].meters[2].carrier: "natural-gas" is not known (allowed: electricity, solar, natural_gas, water; did you mean natural_gas?)',
+      'buses[0].meters[2].carrier: "natural-gas" is not known (allowed: electricity, solar, genset_electricity, natural_gas, lpg, diesel, fuel_oil, gasoline, kerosene, biogas, purchased_steam, purchased_heat, purchased_chilled_water, water; did you mean natural_gas?)',
     ],
   ],
   [

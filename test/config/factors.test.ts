@@ -42,15 +42,17 @@ test("a letter whose date was seen is known from that day, the others have no da
 });
 
 test("natural gas has three gases in mg per MJ and a calorific value that says how weak it is", () => {
-  const gas = all.factors.filter((factor) => factor.carrier === "natural_gas");
-  expect(gas).toHaveLength(1);
-  expect(gas[0]).toMatchObject({
-    basis: "fuel_MJ",
-    mg_per_basis: { co2: "56100", ch4: "1", n2o: "0.1" },
-    valid_to_ms: null,
-    ncv: { value: "37.68", unit: "MJ/Nm3", confidence: "secondary" },
-    confidence: "official",
-  });
+  const gas = all.factors.filter((factor) => factor.carrier === "natural_gas" && factor.use === "stationary");
+  expect(gas.map(({ level }) => level).sort()).toEqual(["ipcc", "ministry"]);
+  for (const entry of gas)
+    expect(entry).toMatchObject({
+      basis: "fuel_MJ",
+      mg_per_basis: { co2: "56100", ch4: "1", n2o: "0.1" },
+      valid_to_ms: null,
+      ncv: { value: "37.68", unit: "MJ/Nm3", confidence: "secondary" },
+      otherNcvs: [{ value: "48.0", unit: "GJ/t" }],
+      confidence: "official",
+    });
   expect(gas[0]?.ncv?.source).toContain("does not state the reference condition");
 });
 
@@ -102,7 +104,9 @@ test.each<[string, readonly [string, string], readonly string[]]>([
   [
     "a unit we cannot turn into mg",
     ["unit: tCO2/MWh", "unit: kgCO2/kWh"],
-    ['factors[0].unit: "kgCO2/kWh" is not known (allowed: tCO2/MWh, kg/TJ; did you mean tCO2/MWh?)'],
+    [
+      'factors[0].unit: "kgCO2/kWh" is not known (allowed: tCO2/MWh, kg/TJ, t/t, kg/t, g/kg, g/t; did you mean tCO2/MWh?)',
+    ],
   ],
   [
     "a source that is not listed",
