@@ -15,10 +15,11 @@ import { type Accountant, type Accounted, createAccountant } from "./account/acc
 import { encodeContent } from "./account/contentRecord.ts";
 import { decodeSampleRecord, encodeSample } from "./journal/record.ts";
 import type { Journal, JournalEntry } from "./journal/journal.ts";
-import { BusWorker, type Found, type WorkerMeter } from "./poll/busWorker.ts";
+import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
 import { linesOf } from "./poll/line.ts";
 import { pollMeter } from "./poll/meter.ts";
+import type { Found, WorkerMeter } from "./poll/polledMeter.ts";
 import type { BusStatus } from "./poll/status.ts";
 import type { LiveDevice } from "./uplink/edgeNode.ts";
 

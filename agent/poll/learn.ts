@@ -92,6 +92,7 @@ export function startPlan(
 
 /** A block was answered with words. */
 export function answered(plan: Plan, block: BlockRead, at_ms: EpochMs): Plan {
+  if (plan.suspects.size === 0 && plan.learned.aside.length === 0) return plan;
   const only = block.registers.length === 1 ? asideOf(plan, block.registers[0]!) : undefined;
   if (only !== undefined) return returned(plan, only, at_ms);
   if (!plan.suspects.has(block)) return plan;
@@ -134,6 +135,7 @@ export function retries(plan: Plan, every_ms: number, at_ms: EpochMs): readonly 
 /** Forgets cuts and lengths after a day: firmware changes, and a wrong conclusion must not last. */
 export function refreshed(plan: Plan, at_ms: EpochMs): Plan {
   const { cuts, longest } = plan.learned;
+  if (cuts.length === 0 && longest === null) return plan;
   const isFresh = (one: { readonly at_ms: EpochMs }) => Math.abs(at_ms - one.at_ms) < FORGET_AFTER_MS;
   if (cuts.every(isFresh) && (longest === null || isFresh(longest))) return plan;
   const learned = {

@@ -31,7 +31,9 @@ export function isSilence(reply: BusReply): boolean {
 export class PollJob {
   readonly #device: string;
   readonly #mono_ms: number;
-  readonly #queue: BlockRead[];
+  /** Shared with other polls: never changed in place. */
+  #queue: readonly BlockRead[];
+  #asked = 0;
   readonly #read: Sample["blocks"][number][] = [];
   readonly #failures: Sample["failures"][number][] = [];
   #at_ms: EpochMs;
@@ -45,7 +47,7 @@ export class PollJob {
     this.#device = device;
     this.#mono_ms = now.mono_ms();
     this.#at_ms = now.now_ms();
-    this.#queue = [...blocks];
+    this.#queue = blocks;
   }
 
   get hasWords(): boolean {
@@ -54,12 +56,12 @@ export class PollJob {
 
   /** The block to ask for next; null when the poll is over. */
   next(): BlockRead | null {
-    return this.#queue[0] ?? null;
+    return this.#asked < this.#queue.length ? this.#queue[this.#asked]! : null;
   }
 
   /** Takes the reply to the block asked for. `instead`: what to ask for at once in its place. */
   take(reply: BusReply, at_ms: EpochMs, instead: readonly BlockRead[] = []): void {
-    const block = this.#queue.shift()!;
+    const block = this.#queue[this.#asked++]!;
     this.exchanges += 1;
     if (reply.kind === "words") {
       if (this.#read.length === 0) this.#at_ms = at_ms;
@@ -70,7 +72,8 @@ export class PollJob {
     if (reply.kind === "exception" && !isSilence(reply)) this.hasAnswered = true;
     if (reply.kind === "garbled") this.#garbled += 1;
     if (instead.length > 0) {
-      this.#queue.unshift(...instead);
+      this.#queue = [...instead, ...this.#queue.slice(this.#asked)];
+      this.#asked = 0;
       return;
     }
     this.#failures.push(failureOf(block, reply));
@@ -80,7 +83,9 @@ export class PollJob {
 
   /** Gives up the blocks not yet asked for. */
   fail(reply: Exclude<BusReply, { kind: "words" }>): void {
-    for (const block of this.#queue.splice(0)) this.#failures.push(failureOf(block, reply));
+    for (; this.#asked < this.#queue.length; this.#asked++) {
+      this.#failures.push(failureOf(this.#queue[this.#asked]!, reply));
+    }
   }
 
   /** A register that is not asked for at present counts as failed all the same: its counter has a gap. */

@@ -1,4 +1,8 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
+import { type Backoff, isHeld } from "./backoff.ts";
+import type { Plan } from "./learn.ts";
+import type { PolledMeter } from "./polledMeter.ts";
+import { refusalWords } from "./words.ts";
 
 /**
  * What the gateway knows of its lines and meters, for the gateway's page, `/health` and `/metrics`. Instants are domain time,
@@ -75,4 +79,35 @@ export interface BlockSetAside {
   readonly why: string;
   readonly since_ms: EpochMs;
   readonly retryAt_ms: EpochMs;
+}
+
+export function meterStatus(meter: PolledMeter, held: Backoff | undefined, now_ms: EpochMs): MeterStatus {
+  const { device, unit, model } = meter.of;
+  return {
+    device,
+    unit,
+    model,
+    isAnswering: meter.isAnswering,
+    lastError: meter.lastError,
+    lastAnswer_ms: meter.lastAnswer_ms,
+    backoffUntil_ms: isHeld(held, now_ms) ? held.until_ms : null,
+    lastPollDuration_ms: meter.lastPollDuration_ms,
+    blocks: meter.plan === null ? [] : blockStatuses(meter, meter.plan),
+  };
+}
+
+function blockStatuses(meter: PolledMeter, plan: Plan): readonly BlockStatus[] {
+  const asked = plan.groups.flatMap(({ every_ms, blocks }) =>
+    blocks.map((block): BlockStatus => {
+      const { fc, address, count, registers } = block;
+      const names = registers.map(({ name }) => name);
+      return { fc, address, count, registers: names, every_ms, state: "ok", exchange_ms: meter.blockTook_ms(block) };
+    }),
+  );
+  const aside = plan.learned.aside.map(({ register, every_ms, why, since_ms, retryAt_ms }): BlockStatus => {
+    const { fc, address, words: count, name } = register;
+    const reason = { state: "set-aside", why: refusalWords(why), since_ms, retryAt_ms } as const;
+    return { fc, address, count, registers: [name], every_ms, ...reason };
+  });
+  return [...asked, ...aside];
 }

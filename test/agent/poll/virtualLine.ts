@@ -1,4 +1,5 @@
-import { BusWorker, type Found, type WorkerMeter } from "../../../agent/poll/busWorker.ts";
+import { BusWorker } from "../../../agent/poll/busWorker.ts";
+import type { Found, WorkerMeter } from "../../../agent/poll/polledMeter.ts";
 import type { BusStatus } from "../../../agent/poll/status.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { ModelLimits, Register } from "../../../core/model/meterModel.ts";
