@@ -40,6 +40,8 @@ const FOLDERS: Readonly<Record<string, Folder>> = {
   },
   "hw-sim": { folders: ["core", "drivers"], npm: [] },
   flows: { folders: ["core", "config"], npm: [] },
+  // Files of the machine it is installed on; no code.
+  packaging: PURE,
 };
 /** The browser's part of `cloud/` has packages of its own and none of the server's. */
 const WEB = ["@fontsource/be-vietnam-pro", "@vitejs/plugin-react", "echarts", "react", "react-dom", "vite"];
@@ -60,6 +62,7 @@ const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^agent\/local\/busOwner\.ts$/, why: "files and locks: who holds a bus" },
   { path: /^(agent|cloud)\/main\.ts$/, why: "puts its process together" },
   { path: /^cloud\/store\/(sqlite|database|names|places|sums)\.ts$/, why: "store: SQLite and its files" },
+  { path: /^cloud\/collector\/inflate\.ts$/, why: "unpacks compressed payloads (node:zlib)" },
   { path: /^cloud\/broker\/embedded\.ts$/, why: "server: the MQTT broker's socket" },
   { path: /^cloud\/broker\/guard\.ts$/, why: "TLS: whether certificate and key fit" },
   { path: /^cloud\/broker\/password\.ts$/, why: "hashing of passwords" },

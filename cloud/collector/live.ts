@@ -16,6 +16,8 @@ export interface LiveMeter {
   readonly device: string;
   /** Born in the gateway's present session and not dead since. */
   readonly online: boolean;
+  /** Since when its values are stale: its own death or its gateway's, or when we stopped hearing it; null while online. */
+  readonly staleSince_ms: EpochMs | null;
   readonly values: ReadonlyMap<QuantityId, LiveValue>;
 }
 

@@ -1,7 +1,15 @@
-import type { QuantityId } from "../../core/units/quantities.ts";
-import { type BornMetric, type DeviceProfile, profileOfBirth } from "../../core/wire/content.ts";
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
+import {
+  type BornMetric,
+  counterValue,
+  type DeviceProfile,
+  parseTick,
+  profileOfBirth,
+} from "../../core/wire/content.ts";
 import { DataType, type DataTypeCode, type Metric, valueOf as metricValue } from "../../core/wire/payload.ts";
 import type { GatewayKey } from "../store/store.ts";
+import type { SentReading } from "./intake.ts";
 import type { LiveValue } from "./live.ts";
 
 /** What the collector holds in memory of one edge node's present session; everything here can be asked for again by a rebirth. */
@@ -12,8 +20,8 @@ export interface NodeSession {
   readonly epoch: string | null;
   readonly site: string | null;
   readonly software: string | null;
-  /** Name → alias of the node's own metrics. */
-  readonly aliases: ReadonlyMap<string, number>;
+  /** The node's own metrics, as a device called {@link NODE_DEVICE}. */
+  readonly self: DeviceSession;
   readonly devices: Map<string, DeviceSession>;
   isOnline: boolean;
 }
@@ -25,6 +33,8 @@ export interface DeviceSession {
   readonly byAlias: ReadonlyMap<number, BornMetric>;
   readonly byName: ReadonlyMap<string, BornMetric>;
   isAlive: boolean;
+  /** Since when its values are no longer current: its death, or its node's; null while it is alive. */
+  staleSince_ms: EpochMs | null;
   /** Newest values, changed in place as data arrive. */
   readonly values: Map<QuantityId, LiveValue>;
 }
@@ -53,6 +63,7 @@ export function deviceSession(device: string, birthId: number, born: readonly Bo
     byAlias: new Map(born.flatMap((metric) => (metric.alias === null ? [] : [[metric.alias, metric] as const]))),
     byName: new Map(born.map((metric) => [metric.name, metric])),
     isAlive: true,
+    staleSince_ms: null,
     values: new Map(),
   };
 }
@@ -70,4 +81,27 @@ export function integerOf(metrics: readonly Metric[], name: string, datatype: Da
   const metric = metrics.find((candidate) => candidate.name === name);
   const value = metric === undefined ? null : metricValue(metric, datatype);
   return typeof value === "bigint" || typeof value === "number" ? Number(value) : null;
+}
+
+export function sentMetric(reading: Reading, metric: Metric, born: BornMetric): SentReading {
+  return { reading, born, isHistorical: metric.isHistorical === true };
+}
+
+/** A historical reading moves the live value only if it is newer and the node is online. */
+export function showLive(device: DeviceSession, { reading, born, isHistorical }: SentReading, isOnline: boolean): void {
+  if (isHistorical && !isOnline) return;
+  const known = device.values.get(reading.quantity);
+  if (known !== undefined && known.at_ms >= reading.at_ms) return;
+  device.values.set(reading.quantity, liveValue(reading, born));
+}
+
+function liveValue({ at_ms, quality, why, value, quantity }: SentReading["reading"], born: BornMetric): LiveValue {
+  if (typeof value !== "bigint") return { value, at_ms, quality, why };
+  const tick = parseTick(born.properties.tick ?? "");
+  return {
+    value: tick === null ? null : counterValue(value, tick, QUANTITIES[quantity].unit),
+    at_ms,
+    quality,
+    why,
+  };
 }

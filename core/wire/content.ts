@@ -325,27 +325,63 @@ export type MetricContent =
 export function metricContent(device: string, metric: Metric, born: BornMetric, sent_ms: number): MetricContent {
   const at_ms = metric.timestamp_ms ?? sent_ms;
   const value = metricValue(metric, (metric.datatype ?? born.datatype) as DataTypeCode);
-  if (born.name === MetricName.deliveryBatch) {
-    return typeof value === "bigint" && isBatchNumber(Number(value))
-      ? { kind: "batch", number: Number(value) }
-      : malformed("the batch number is no positive integer");
+  const meaning = meaningOf(born);
+  switch (meaning.kind) {
+    case "batch":
+      return typeof value === "bigint" && isBatchNumber(Number(value))
+        ? { kind: "batch", number: Number(value) }
+        : malformed("the batch number is no positive integer");
+    case "interval":
+      return intervalContent(device, metric, born, at_ms, value);
+    case "emission":
+      return emissionContent(device, metric, born, at_ms, value);
+    case "other":
+      return OTHER;
+    case "reading": {
+      if (value !== null && typeof value !== "number" && typeof value !== "bigint") {
+        return malformed(`${born.name} is no number`);
+      }
+      const reading = readingOf(meaning.quantity, at_ms, value, metric.properties);
+      if (typeof value === "bigint" && reading.quality === "good" && isOutside(value, meaning.modulus)) {
+        return { kind: "reading", reading: { ...reading, quality: "uncertain", why: "out-of-range" } };
+      }
+      return { kind: "reading", reading };
+    }
   }
-  if (born.name.startsWith(INTERVAL_FOLDER)) return intervalContent(device, metric, born, at_ms, value);
-  if (born.name.startsWith(EMISSIONS_FOLDER)) return emissionContent(device, metric, born, at_ms, value);
-  const quantity = quantityOfWire(born.name);
+}
+
+const OTHER: MetricContent = { kind: "other" };
+
+/** What a born metric says of every metric sent under it. */
+type Meaning =
+  | { readonly kind: "batch" | "interval" | "emission" | "other" }
+  | { readonly kind: "reading"; readonly quantity: QuantityId; readonly modulus: bigint | null };
+
+/** Names are looked up once a birth and not once a reading: the collector reads hundreds of thousands a second. */
+const meanings = new WeakMap<BornMetric, Meaning>();
+
+function meaningOf(born: BornMetric): Meaning {
+  let meaning = meanings.get(born);
+  if (meaning === undefined) {
+    meaning = readMeaning(born);
+    meanings.set(born, meaning);
+  }
+  return meaning;
+}
+
+function readMeaning({ name, properties }: BornMetric): Meaning {
+  if (name === MetricName.deliveryBatch) return { kind: "batch" };
+  if (name.startsWith(INTERVAL_FOLDER)) return { kind: "interval" };
+  if (name.startsWith(EMISSIONS_FOLDER)) return { kind: "emission" };
+  const quantity = quantityOfWire(name);
   if (quantity === undefined) return { kind: "other" };
-  if (value !== null && typeof value !== "number" && typeof value !== "bigint")
-    return malformed(`${born.name} is no number`);
-  const reading = readingOf(quantity, at_ms, value, metric.properties);
-  if (typeof value === "bigint" && reading.quality === "good" && isOutside(value, born.properties.modulus)) {
-    return { kind: "reading", reading: { ...reading, quality: "uncertain", why: "out-of-range" } };
-  }
-  return { kind: "reading", reading };
+  const { modulus = "" } = properties;
+  return { kind: "reading", quantity, modulus: modulus !== "" && MODULUS.test(modulus) ? BigInt(modulus) : null };
 }
 
 /** A count that its register cannot hold; kept, but nothing is computed from it. */
-function isOutside(count: bigint, modulus: string | undefined): boolean {
-  return count < 0n || (modulus !== undefined && modulus !== "" && MODULUS.test(modulus) && count >= BigInt(modulus));
+function isOutside(count: bigint, modulus: bigint | null): boolean {
+  return count < 0n || (modulus !== null && count >= modulus);
 }
 
 function readingOf(

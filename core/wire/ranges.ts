@@ -32,6 +32,11 @@ export class BatchRanges {
     return this.#count;
   }
 
+  /** How many ranges it takes. */
+  get ranges(): number {
+    return this.#firsts.length;
+  }
+
   /** The highest number in the set, 0 if it is empty. */
   get highest(): number {
     return this.#lasts.at(-1) ?? 0;
@@ -40,6 +45,29 @@ export class BatchRanges {
   has(number: number): boolean {
     const at = this.#indexEndingFrom(number);
     return at < this.#firsts.length && this.#firsts[at]! <= number;
+  }
+
+  /** True if every number from `first` to `last` is in the set. */
+  covers(first: number, last: number): boolean {
+    const at = this.#indexEndingFrom(last);
+    return at < this.#firsts.length && this.#firsts[at]! <= first;
+  }
+
+  /** How many ranges it takes to write the set down. */
+  get ranges(): number {
+    return this.#firsts.length;
+  }
+
+  /** What is not in the set from `first` to `last`, both included. */
+  missingIn(first: number, last: number): BatchRange[] {
+    const gaps: BatchRange[] = [];
+    let next = first;
+    for (let at = this.#indexEndingFrom(first); at < this.#firsts.length && this.#firsts[at]! <= last; at++) {
+      if (this.#firsts[at]! > next) gaps.push({ first: next, last: this.#firsts[at]! - 1 });
+      next = this.#lasts[at]! + 1;
+    }
+    if (next <= last) gaps.push({ first: next, last });
+    return gaps;
   }
 
   /** True if the number was not there before. */

@@ -166,6 +166,7 @@ const live = (values: Partial<Record<"active_power_total" | "voltage_l1", LiveVa
   gateway: GATEWAY,
   device: "m",
   online,
+  staleSince_ms: online ? null : NOW_MS,
   values: new Map(Object.entries(values)) as LiveMeter["values"],
 });
 

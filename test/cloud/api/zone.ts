@@ -168,6 +168,7 @@ export function testZone(change: Partial<ApiDeps> = {}): TestZone {
               gateway: keyOf(meter.edge),
               device: meter.device,
               online: isOnline,
+              staleSince_ms: isOnline ? null : zone.now_ms,
               values,
             }),
           ),

@@ -1,0 +1,149 @@
+import type { Cancel, Clock, Random, Timers } from "../../core/ports.ts";
+import { ackMetric, formatAcks, formatHello, nodeCommand, rebirthMetric } from "../../core/wire/ack.ts";
+import { encodePayload, type Metric } from "../../core/wire/payload.ts";
+import { BatchRanges } from "../../core/wire/ranges.ts";
+import { topicOf } from "../../core/wire/topics.ts";
+import type { GatewayKey } from "../store/store.ts";
+
+/**
+ * What is said to the gateways: which batches are committed, that we speak acks at all, that a birth is wanted. All of it
+ * is NCMD at QoS 0 and may be lost: acks are repeated for every duplicate, hellos until the first ack, and a birth is asked
+ * for again by the next message that needs it.
+ */
+export interface ConfirmationsOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly isConnected: () => boolean;
+  readonly publish: (topic: string, payload: Uint8Array) => void;
+  readonly onRebirthAsked: (gateway: GatewayKey) => void;
+}
+
+/** So many numbers are acked at once; fewer wait for {@link ACK_MS}, which the collector's timer keeps. */
+export const ACK_NUMBERS = 32;
+export const ACK_MS = 500;
+export const HELLO_MS = 30_000;
+/** At most one request for a birth per node in this time. */
+const REBIRTH_MS = 5_000;
+/** A whole zone that comes back at once is not answered at once. */
+const JITTER_MS = 500;
+/** Ranges waiting for an ack; beyond it they go out at once. */
+const RANGES_MAX = 1000;
+
+interface NodeWords {
+  readonly gateway: GatewayKey;
+  /** Null until a birth says it. */
+  epoch: string | null;
+  toAck: BatchRanges;
+  hasAcked: boolean;
+  isOnline: boolean;
+  highest: () => number;
+  rebirthAsked_ms: number;
+  cancelHello: Cancel;
+  cancelRebirth: Cancel;
+}
+
+export class Confirmations {
+  readonly #o: ConfirmationsOptions;
+  readonly #nodes = new Map<string, NodeWords>();
+
+  constructor(options: ConfirmationsOptions) {
+    this.#o = options;
+  }
+
+  /** A node that speaks acks was born: hello. @param highest the highest batch of its epoch that is held */
+  born(gateway: GatewayKey, epoch: string, highest: () => number): void {
+    const node = this.#node(gateway);
+    if (node.epoch !== epoch) node.toAck = new BatchRanges();
+    Object.assign(node, { epoch, highest, hasAcked: false, isOnline: true });
+    node.cancelHello();
+    node.cancelHello = this.#soon(() => this.#sayHello(node));
+    // A birth answers whatever was about to be asked.
+    node.cancelRebirth();
+  }
+
+  died(gateway: GatewayKey): void {
+    this.#node(gateway).isOnline = false;
+  }
+
+  /** To be named in the next ack; a batch of an epoch that is over is nobody's to confirm any more. */
+  ack(gateway: GatewayKey, epoch: string, number: number): void {
+    const node = this.#node(gateway);
+    if (epoch !== node.epoch) return;
+    node.toAck.add(number);
+    if (node.toAck.ranges >= RANGES_MAX) this.#flush(node);
+  }
+
+  /** Nodes with much to confirm; called after every commit. */
+  flushMany(): void {
+    for (const node of this.#nodes.values()) if (node.toAck.count >= ACK_NUMBERS) this.#flush(node);
+  }
+
+  flushAll(): void {
+    for (const node of this.#nodes.values()) this.#flush(node);
+  }
+
+  sayHellos(): void {
+    for (const node of this.#nodes.values()) if (node.isOnline && !node.hasAcked) this.#sayHello(node);
+  }
+
+  askRebirth(gateway: GatewayKey): void {
+    const node = this.#node(gateway);
+    const now_ms = this.#o.clock.mono_ms();
+    if (now_ms - node.rebirthAsked_ms < REBIRTH_MS) return;
+    node.rebirthAsked_ms = now_ms;
+    node.cancelRebirth = this.#soon(() => {
+      this.#o.onRebirthAsked(gateway);
+      this.#say(node, rebirthMetric(this.#o.clock.now_ms()));
+    });
+  }
+
+  stop(): void {
+    for (const node of this.#nodes.values()) {
+      node.cancelHello();
+      node.cancelRebirth();
+    }
+  }
+
+  #flush(node: NodeWords): void {
+    const { toAck, epoch } = node;
+    if (toAck.count === 0 || epoch === null || !this.#o.isConnected()) return;
+    node.toAck = new BatchRanges();
+    node.hasAcked = true;
+    for (const text of formatAcks(epoch, toAck.toRanges())) this.#say(node, ackMetric(this.#o.clock.now_ms(), text));
+  }
+
+  #sayHello(node: NodeWords): void {
+    if (node.epoch === null || node.hasAcked) return;
+    this.#say(node, ackMetric(this.#o.clock.now_ms(), formatHello(node.epoch, node.highest())));
+  }
+
+  #say({ gateway }: NodeWords, metric: Metric): void {
+    const payload = encodePayload(nodeCommand(this.#o.clock.now_ms(), [metric]));
+    this.#o.publish(topicOf({ kind: "NCMD", ...gateway }), payload);
+  }
+
+  #soon(run: () => void): Cancel {
+    return this.#o.timers.after(JITTER_MS * this.#o.random.unit(), run);
+  }
+
+  #node(gateway: GatewayKey): NodeWords {
+    const key = `${gateway.group}/${gateway.edge}`;
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = {
+        gateway,
+        epoch: null,
+        toAck: new BatchRanges(),
+        hasAcked: false,
+        isOnline: false,
+        highest: () => 0,
+        rebirthAsked_ms: Number.NEGATIVE_INFINITY,
+        cancelHello: () => {},
+        cancelRebirth: () => {},
+      };
+      this.#nodes.set(key, node);
+    }
+    return node;
+  }
+}

@@ -1,0 +1,165 @@
+import type { Emission } from "../../core/emission/emission.ts";
+import { intervalStart } from "../../core/interval/calendar.ts";
+import type { Interval } from "../../core/interval/interval.ts";
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import { MetricName } from "../../core/wire/ack.ts";
+import { type BornMetric, type DeviceProfile, metricContent } from "../../core/wire/content.ts";
+import { crc32c } from "../../core/wire/crc32c.ts";
+import { type NodeRecord, nodeRecordKindOf, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import { DataType, encodePayload, type Metric, valueOf as metricValue, type Payload } from "../../core/wire/payload.ts";
+import { isBatchNumber } from "../../core/wire/ranges.ts";
+import { BATCH_NUMBER_MAX, type NewBatch } from "../store/store.ts";
+import { bornOf, type DeviceSession, type NodeSession, sentMetric } from "./session.ts";
+
+/**
+ * What a data message brings: a numbered batch to store, or why it is none. Pure: nothing is stored, shown or answered here.
+ *
+ * The stored payload is canonical (decision 001): the metrics as sent, without what differs between two sendings of one
+ * batch - send time, seq, is_historical, the batch metric. So its CRC tells whether two deliveries hold the same.
+ */
+export type Intake =
+  /** Some metric has no birth that we know: nothing can be made of it. `number` is its batch, if that could be read. */
+  | { readonly kind: "unknown-metric"; readonly number: number | null }
+  | { readonly kind: "malformed"; readonly why: string; readonly number: number | null }
+  /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
+  | { readonly kind: "plain"; readonly readings: readonly SentReading[] }
+  | { readonly kind: "batch"; readonly batch: BatchContent; readonly readings: readonly SentReading[] };
+
+export type BatchContent = Omit<NewBatch, "gateway" | "epoch">;
+
+/** A reading with what the live view needs beside it. */
+export interface SentReading {
+  readonly reading: Reading;
+  readonly born: BornMetric;
+  readonly isHistorical: boolean;
+}
+
+const DAY_MS = 86_400_000;
+/** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
+const AHEAD_MAX_MS = DAY_MS;
+/** 2000-01-01: an interval before it comes from a clock that starts in 1970. */
+const EARLIEST_MS = 946_684_800_000;
+
+/** A DDATA of a device that was born. */
+export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: EpochMs): Intake {
+  const sent_ms = payload.timestamp_ms ?? now_ms;
+  const stored: Metric[] = [];
+  const intervals: Interval[] = [];
+  const emissions: Emission[] = [];
+  const readings: SentReading[] = [];
+  let number: number | null = null;
+  let why: string | null = null;
+  let isUnknown = false;
+  let from_ms = Number.POSITIVE_INFINITY;
+  let to_ms = Number.NEGATIVE_INFINITY;
+  for (const metric of payload.metrics) {
+    const born = bornOf(device, metric);
+    if (born === undefined) {
+      isUnknown = true;
+      continue;
+    }
+    const content = metricContent(device.device, metric, born, sent_ms);
+    switch (content.kind) {
+      case "batch":
+        number = content.number;
+        continue;
+      case "malformed":
+        why = content.why;
+        break;
+      case "interval":
+        why ??= whyNoInterval(content.interval, device.profile, now_ms);
+        intervals.push(content.interval);
+        break;
+      case "emission":
+        emissions.push(content.emission);
+        break;
+      case "reading":
+        readings.push(sentMetric(content.reading, metric, born));
+        break;
+      case "other":
+        break;
+    }
+    stored.push(canonical(metric));
+    const at_ms = metric.timestamp_ms ?? sent_ms;
+    if (at_ms < from_ms) from_ms = at_ms;
+    if (at_ms > to_ms) to_ms = at_ms;
+  }
+  if (isUnknown) return { kind: "unknown-metric", number };
+  if (number !== null && number > BATCH_NUMBER_MAX) why = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
+  if (why !== null) return { kind: "malformed", why, number };
+  if (number === null) return { kind: "plain", readings };
+  if (stored.length === 0) from_ms = to_ms = sent_ms;
+  const { device: id, birthId } = device;
+  const packed = pack(stored);
+  return {
+    kind: "batch",
+    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null },
+    readings,
+  };
+}
+
+/** An NDATA with a report of the gateway about itself; null if it carries none. */
+export function nodeIntake(session: NodeSession, payload: Payload, now_ms: EpochMs): Intake | null {
+  const { self } = session;
+  let number: number | null = null;
+  let report: { readonly metric: Metric; readonly text: string } | null = null;
+  for (const metric of payload.metrics) {
+    const born = bornOf(self, metric);
+    if (born === undefined) {
+      // A name says itself that it is none of ours; an alias without its birth says nothing.
+      if (metric.alias === undefined) continue;
+      return { kind: "unknown-metric", number: null };
+    }
+    if (born.name === MetricName.deliveryBatch) number = batchNumber(metric);
+    else if (nodeRecordKindOf(born.name) !== undefined) report = { metric, text: metric.stringValue ?? "" };
+  }
+  if (report === null && number === null) return null;
+  const record = parseNodeRecord(report?.text ?? "");
+  if (record.kind === "malformed") return { kind: "malformed", why: record.why, number };
+  if (number === null || number > BATCH_NUMBER_MAX) {
+    return { kind: "malformed", why: "a report of the gateway without a batch number that can be held", number };
+  }
+  const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
+  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric), readings: [] };
+}
+
+function nodeBatch(
+  { self }: NodeSession,
+  record: NodeRecord,
+  number: number,
+  at_ms: EpochMs,
+  metric: Metric,
+): BatchContent {
+  const { device, birthId } = self;
+  const packed = pack([canonical(metric)]);
+  return { number, device, birthId, from_ms: at_ms, to_ms: at_ms, ...packed, intervals: [], emissions: [], record };
+}
+
+function batchNumber(metric: Metric): number | null {
+  const value = Number(metricValue(metric, DataType.Int64) ?? Number.NaN);
+  return isBatchNumber(value) ? value : null;
+}
+
+/** Without is_historical: the one flag of a metric that a second sending changes. */
+function canonical(metric: Metric): Metric {
+  if (metric.isHistorical === undefined) return metric;
+  const { isHistorical: _flag, ...kept } = metric;
+  return kept;
+}
+
+function pack(metrics: readonly Metric[]): Pick<NewBatch, "payload" | "crc32c"> {
+  const payload = encodePayload({ metrics });
+  return { payload, crc32c: crc32c(payload) };
+}
+
+/** Why an interval cannot be booked, or null: it must divide its day evenly and lie in a time that can be. */
+function whyNoInterval(interval: Interval, profile: DeviceProfile | null, now_ms: EpochMs): string | null {
+  const { from_ms, to_ms } = interval;
+  if (from_ms < EARLIEST_MS) return `an interval from ${from_ms} ms: before 2000, a clock that was never set`;
+  if (to_ms > now_ms + AHEAD_MAX_MS) return `an interval to ${to_ms} ms: more than a day ahead of us`;
+  if (profile === null) return "an interval of a device whose birth does not say how it counts";
+  // By its own length: a backlog may be older than the present setting.
+  const length_ms = to_ms - from_ms;
+  const isOnGrid = DAY_MS % length_ms === 0 && intervalStart(from_ms, length_ms, profile.time_zone) === from_ms;
+  return isOnGrid ? null : `an interval ${from_ms}…${to_ms} ms that does not lie on a grid of the day`;
+}

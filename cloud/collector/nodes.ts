@@ -1,0 +1,138 @@
+import type { Clock } from "../../core/ports.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { Payload } from "../../core/wire/payload.ts";
+import type { GatewayKey, GatewayRow, Presence, ZoneStore } from "../store/store.ts";
+import { ClockOffset } from "./clockOffset.ts";
+import { SeqWatch } from "./seqWatch.ts";
+import type { NodeSession } from "./session.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** One gateway as the collector knows it: its present session in memory, its row in the store. */
+export interface Node {
+  readonly gateway: GatewayKey;
+  session: NodeSession | null;
+  readonly row: Mutable<GatewayRow>;
+  readonly seq: SeqWatch;
+  readonly clockOffset: ClockOffset;
+  /** Batches that came with a metric no birth explains, by how many births of their device had been seen then. */
+  readonly unexplained: Map<number, number>;
+  births: number;
+  isDirty: boolean;
+  isForeignSaid: boolean;
+}
+
+/** All gateways that were ever heard of. Rows are written when they changed, a few seconds later at most. */
+export class Nodes {
+  readonly #store: Pick<ZoneStore, "gateways" | "putGateway" | "putPresence">;
+  readonly #clock: Clock;
+  readonly #nodes = new Map<string, Node>();
+
+  constructor(store: Pick<ZoneStore, "gateways" | "putGateway" | "putPresence">, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+    for (const row of store.gateways()) {
+      const node = newNode({ ...row, online: false });
+      this.#nodes.set(keyOf(row.gateway), node);
+      // It was online when we last wrote; what became of it since, nobody saw.
+      if (row.online) this.#putPresence(node, row.lastSeen_ms ?? clock.now_ms(), "unknown");
+    }
+  }
+
+  values(): IterableIterator<Node> {
+    return this.#nodes.values();
+  }
+
+  find(gateway: GatewayKey): Node | undefined {
+    return this.#nodes.get(keyOf(gateway));
+  }
+
+  of(gateway: GatewayKey): Node {
+    const key = keyOf(gateway);
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = newNode(emptyRow(gateway));
+      this.#nodes.set(key, node);
+    }
+    return node;
+  }
+
+  /** A message came: when, and by how much the gateway's clock is off. A will is of the broker's sending, whenever it was written. */
+  seen(node: Node, payload: Payload, isOwnSending: boolean): void {
+    const now_ms = this.#clock.now_ms();
+    node.row.lastSeen_ms = now_ms;
+    node.isDirty = true;
+    if (!isOwnSending || payload.timestamp_ms === undefined) return;
+    node.row.clockOffset_ms = node.clockOffset.heard(payload.timestamp_ms - now_ms, this.#clock.mono_ms());
+  }
+
+  setOnline(node: Node): void {
+    if (!node.row.online) this.#putPresence(node, this.#clock.now_ms(), "online");
+    node.row.online = true;
+    node.isDirty = true;
+    this.keep(node);
+  }
+
+  /** @param state offline: its death was seen; unknown: it is we who no longer hear it. */
+  setOffline(node: Node, state: "offline" | "unknown"): boolean {
+    const now_ms = this.#clock.now_ms();
+    if (node.session !== null) {
+      node.session.isOnline = false;
+      for (const device of node.session.devices.values()) device.staleSince_ms ??= now_ms;
+    }
+    if (!node.row.online) return false;
+    node.row.online = false;
+    node.isDirty = true;
+    this.#putPresence(node, now_ms, state);
+    return true;
+  }
+
+  keepAll(): void {
+    for (const node of this.#nodes.values()) this.keep(node);
+  }
+
+  keep(node: Node): void {
+    if (!node.isDirty) return;
+    this.#store.putGateway(node.row);
+    node.isDirty = false;
+  }
+
+  #putPresence({ gateway }: Node, at_ms: EpochMs, state: Presence["state"]): void {
+    this.#store.putPresence({ gateway, at_ms, state });
+  }
+}
+
+function keyOf({ group, edge }: GatewayKey): string {
+  return `${group}/${edge}`;
+}
+
+function newNode(row: GatewayRow): Node {
+  return {
+    gateway: row.gateway,
+    session: null,
+    row: { ...row },
+    seq: new SeqWatch(),
+    clockOffset: new ClockOffset(),
+    unexplained: new Map(),
+    births: 0,
+    isDirty: true,
+    isForeignSaid: false,
+  };
+}
+
+function emptyRow(gateway: GatewayKey): GatewayRow {
+  return {
+    gateway,
+    epoch: null,
+    online: false,
+    bdSeq: null,
+    lastSeen_ms: null,
+    bornAt_ms: null,
+    pending: null,
+    oldestPending_ms: null,
+    clockOffset_ms: null,
+    software: null,
+    duplicates: 0,
+    received: 0,
+  };
+}
