@@ -11,6 +11,7 @@ const COMMANDS = {
   check: () => import("./commands/check.ts"),
   models: () => import("./commands/models.ts"),
   probe: () => import("./commands/probe.ts"),
+  passwd: () => import("./commands/passwd.ts"),
   scan: () => import("./commands/scan.ts"),
 } as const satisfies Record<string, () => Promise<{ default: Command }>>;
 
