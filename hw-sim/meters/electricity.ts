@@ -12,7 +12,7 @@ import {
 } from "../course/course.ts";
 import { type Integral, integralOf, type Minute } from "../course/integral.ts";
 import { hash32, unitNoise } from "../course/noise.ts";
-import type { Load } from "../profiles/load.ts";
+import type { Load } from "../profiles/electric.ts";
 import {
   addedCounter,
   type Gauge,

@@ -1,6 +1,6 @@
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { unitNoise } from "../course/noise.ts";
-import type { Load } from "../profiles/load.ts";
+import type { Load } from "../profiles/electric.ts";
 import { type ElectricSite, electricity } from "./electricity.ts";
 import { type Gauge, type Physics, type SimCounter, wave } from "./physics.ts";
 

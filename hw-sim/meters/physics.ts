@@ -39,6 +39,16 @@ export function runningCounter(unit: UnitNotation, { minute }: Integral, start_t
   );
 }
 
+/** The same counter, `by_ticks` further on; it may show less than nothing where it is not asked. */
+export function shiftedCounter({ unit, minute }: SimCounter, by_ticks: bigint): SimCounter {
+  const shift = ({ from_ms, total, counted }: CountedMinute): CountedMinute => ({
+    from_ms,
+    total: total + by_ticks,
+    counted,
+  });
+  return counterOf(unit, perMinute(minute, shift));
+}
+
 /** A counter that shows the sum of two. */
 export function addedCounter(a: SimCounter, b: SimCounter): SimCounter {
   const of = (at: CountedMinute): CountedMinute => {

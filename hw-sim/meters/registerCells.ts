@@ -146,6 +146,13 @@ function ticksPerCount(register: Register, encoding: Encoding): Worth {
   };
 }
 
+/** Ticks after which an integer counter register begins again at 0; null for floats, which do not wrap. */
+export function rangeTicks(register: Register, encoding: Encoding): bigint | null {
+  if (register.type === "f32" || register.type === "f64") return null;
+  const { over, under } = ticksPerCount(register, encoding);
+  return (rolloverRaw(register) * under + over - 1n) / over;
+}
+
 function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding): Write | undefined {
   const { gauges } = encoding.physics;
   const gauge = gauges.get(register.name) ?? gauges.get(register.quantity ?? register.name);

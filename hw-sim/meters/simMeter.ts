@@ -6,14 +6,14 @@ import type { UnitNotation } from "../../core/units/units.ts";
 import { encodeRaw } from "../../drivers/modbus/encode.ts";
 import { TICKS_PER_THOUSAND, TICKS_PER_UNIT } from "../course/integral.ts";
 import { hash32 } from "../course/noise.ts";
-import type { Load } from "../profiles/load.ts";
+import { type Load, tenths } from "../profiles/electric.ts";
 import type { SimMeterSpec } from "../simConfig.ts";
 import { type Answer, addressSpace, type Cell, ILLEGAL_DATA_VALUE, SERVER_DEVICE_FAILURE } from "./addressSpace.ts";
-import { electricity } from "./electricity.ts";
+import { electricity, type Three } from "./electricity.ts";
 import { scaleExponents } from "./exponents.ts";
 import { inverter } from "./inverter.ts";
 import { type Gauges, gaugesAt, type Physics, type Placement } from "./physics.ts";
-import { type Encoding, fixed, noValueCell, registerCell } from "./registerCells.ts";
+import { type Encoding, fixed, noValueCell, rangeTicks, registerCell } from "./registerCells.ts";
 import { sunspecChain, textWords } from "./sunspecChain.ts";
 import { gasMeter, waterMeter } from "./volume.ts";
 
@@ -32,6 +32,7 @@ export interface SimMeter {
   readonly base: number;
   /** Registers that answer "no value" for ever. */
   readonly unserved: readonly string[];
+  readonly serial: number;
   read(fc: 3 | 4, address: number, count: number, at_ms: number): Answer;
   /** What each counter of the model truly counted. */
   truth(at_ms: number): Truth;
@@ -39,6 +40,18 @@ export interface SimMeter {
   ticks(quantity: QuantityId, at_ms: number): bigint;
   /** The gauges behind the registers, in the units of `core/units/quantities.ts`. */
   gauges(at_ms: number): Gauges;
+  /** Ticks after which the first integer register of a counter begins again at 0; null if it has none. */
+  rangeTicks(quantity: QuantityId): bigint | null;
+  /** The same meter with something changed: what a fault makes of it. */
+  variant(change: MeterChange): SimMeter;
+}
+
+export interface MeterChange {
+  readonly serial?: number;
+  /** Instead of the start value of the configuration. */
+  readonly start?: number;
+  /** Counters and gauges instead of the meter's own, which begin to count at `since_ms`. */
+  readonly physics?: (own: Physics, since_ms: number) => Physics;
 }
 
 /** Exact decimal text, cut (not rounded) after six decimals: 1 µWh or 1 mL. */
@@ -54,11 +67,19 @@ export interface MeterPlace {
  * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN (a gas meter without m3_per_count), CONFIG_INVALID (a load that does not
  * fit the meter, a start value below 0).
  */
-export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, place: MeterPlace): SimMeter {
+export function simMeter(
+  configured: SimMeterSpec,
+  model: MeterModel,
+  load: Load,
+  place: MeterPlace,
+  change: MeterChange = {},
+): SimMeter {
+  const spec = change.start === undefined ? configured : { ...configured, start: change.start };
   const name = spec.name ?? `${model.id} unit ${spec.unit}`;
   const settings = settingsOf(spec);
-  const physics = physicsOf(spec, model, load, place);
-  const serial = 10_000_000 + (hash32(place.seed, 77) % 89_999_999);
+  const own = physicsOf(spec, model, load, place);
+  const physics = change.physics?.(own, place.since_ms) ?? own;
+  const serial = change.serial ?? serialOf(place.seed);
   const plate = {
     manufacturer: manufacturerOf(model),
     model: model.model,
@@ -95,6 +116,7 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
     model,
     base,
     unserved,
+    serial,
     gauges: (at_ms) => gaugesAt(physics.gauges, at_ms),
     read(fc, address, count, at_ms) {
       if (count > countMax || (evenOnly && count % 2 === 1)) return { exception: ILLEGAL_DATA_VALUE };
@@ -115,7 +137,17 @@ export function simMeter(spec: SimMeterSpec, model: MeterModel, load: Load, plac
       if (counter === undefined) throw new RangeError(`${name} has no counter ${quantity}`);
       return counter.total(at_ms);
     },
+    rangeTicks(quantity) {
+      const register = registers.find((one) => one.quantity === quantity && rangeTicks(one, encoding) !== null);
+      return register === undefined || !physics.counters.has(quantity) ? null : rangeTicks(register, encoding);
+    },
+    variant: (next) => simMeter(configured, model, load, place, { ...change, ...next }),
   };
+}
+
+/** Eight digits that belong to the meter's seed. */
+function serialOf(seed: number): number {
+  return 10_000_000 + (hash32(seed, 77) % 89_999_999);
 }
 
 function settingsOf(spec: SimMeterSpec): DeviceSettings {
@@ -148,8 +180,8 @@ function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: Met
       phases: model.phases,
       nominal_V: spec.nominal_V ?? 230,
       rated_power_W: ratedPower_W(spec),
-      sag_permille: 20,
-      phase_permille: null,
+      sag_permille: tenths(spec.sag_percent ?? SAG_DEFAULT_percent, `unit ${spec.unit}: sag_percent`),
+      phase_permille: phasePermille(spec, model),
     };
     return measures.has("pv") ? inverter(load, site) : electricity(load, site);
   }
@@ -167,6 +199,19 @@ function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: Met
 }
 
 const START_MAX = 1e9;
+const SAG_DEFAULT_percent = 2;
+
+function phasePermille(spec: SimMeterSpec, model: MeterModel): Three | null {
+  if (spec.phase_percent === undefined) return null;
+  if (model.phases !== 3) throw invalid(spec, `phase_percent: ${model.id} has ${model.phases} phase`);
+  const [l1, l2, l3] = spec.phase_percent.map((part) => tenths(part, `unit ${spec.unit}: phase_percent`)) as [
+    number,
+    number,
+    number,
+  ];
+  if (l1 + l2 + l3 !== 1000) throw invalid(spec, `phase_percent adds up to ${(l1 + l2 + l3) / 10}, not 100`);
+  return [l1, l2, l3];
+}
 
 function invalid(spec: SimMeterSpec, message: string): KhuXanhError {
   return new KhuXanhError("CONFIG_INVALID", `unit ${spec.unit}: ${message}`, {

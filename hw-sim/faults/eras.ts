@@ -1,0 +1,149 @@
+import type { QuantityId } from "../../core/units/quantities.ts";
+import { type Gauge, type Physics, type SimCounter, shiftedCounter } from "../meters/physics.ts";
+import type { SimMeter } from "../meters/simMeter.ts";
+import type { Fault } from "./schedule.ts";
+
+/**
+ * What faults that leave a mark have made of a meter: a row of eras, in each of which it counts in one way. Pure; the meter
+ * itself goes on telling the truth.
+ *
+ * Within an era a register shows what its source counts plus a fixed number of ticks, so what it shows between two instants
+ * of one era is exact: true energy, or under a reversed transformer the energy of the other direction.
+ */
+export interface Era {
+  /** −Infinity for the first. */
+  readonly from_ms: number;
+  readonly meter: SimMeter;
+  readonly isReversed: boolean;
+}
+
+type Event =
+  | { readonly at_ms: number; readonly kind: "reset" | "reverse" | "restore" }
+  | { readonly at_ms: number; readonly kind: "replace"; readonly serial: number | null; readonly start: number };
+
+/** @param faults those of scope "meter" on this unit, in the order they were given */
+export function erasOf(meter: SimMeter, faults: readonly Fault[]): readonly Era[] {
+  const eras: Era[] = [{ from_ms: -Infinity, meter: atItsEnd(meter, faults), isReversed: false }];
+  for (const event of eventsOf(faults)) eras.push(next(meter, eras.at(-1)!, event));
+  return eras;
+}
+
+/** The era of an instant. */
+export function eraAt(eras: readonly Era[], at_ms: number): Era {
+  return eras.findLast(({ from_ms }) => from_ms <= at_ms) ?? eras[0]!;
+}
+
+function eventsOf(faults: readonly Fault[]): readonly Event[] {
+  const events = faults.flatMap((fault): Event[] => {
+    const { what, from_ms, for_ms, removed_ms } = fault;
+    if (from_ms >= removed_ms) return [];
+    switch (what.kind) {
+      case "register-reset":
+        return [{ at_ms: from_ms, kind: "reset" }];
+      case "meter-replaced":
+        return [{ at_ms: from_ms, kind: "replace", serial: what.serial, start: what.start }];
+      case "ct-reversed": {
+        const to_ms = Math.min(from_ms + for_ms, removed_ms);
+        const reverse: Event = { at_ms: from_ms, kind: "reverse" };
+        return to_ms === Infinity ? [reverse] : [reverse, { at_ms: to_ms, kind: "restore" }];
+      }
+      default:
+        return [];
+    }
+  });
+  return events.sort((a, b) => a.at_ms - b.at_ms);
+}
+
+function next(meter: SimMeter, before: Era, event: Event): Era {
+  const { at_ms } = event;
+  const isReversed = event.kind === "restore" ? false : event.kind === "reverse" || before.isReversed;
+  const serial = event.kind === "replace" ? (event.serial ?? successor(before.meter.serial)) : before.meter.serial;
+  return {
+    from_ms: at_ms,
+    isReversed,
+    meter: meter.variant({
+      serial,
+      ...(event.kind === "replace" ? { start: event.start } : {}),
+      physics: (own, since_ms) => {
+        const shown = (quantity: QuantityId): bigint => {
+          if (event.kind === "reset") return 0n;
+          if (event.kind === "replace") return own.counters.get(quantity)!.total(since_ms);
+          return before.meter.ticks(quantity, at_ms);
+        };
+        return counting(own, isReversed, (quantity, source) => shown(quantity) - source.total(begun(at_ms)));
+      },
+    }),
+  };
+}
+
+/** A fault that has always been began before every counter. */
+function begun(at_ms: number): number {
+  return at_ms === -Infinity ? 0 : at_ms;
+}
+
+/** Serial numbers of meters bought together follow each other; this one was not. */
+function successor(serial: number): number {
+  return 10_000_000 + ((serial * 7 + 1_234_567) % 89_999_999);
+}
+
+type Shift = (quantity: QuantityId, source: SimCounter) => bigint;
+
+function counting(own: Physics, isReversed: boolean, shift: Shift): Physics {
+  const counters = new Map<QuantityId, SimCounter>();
+  for (const [quantity, counter] of own.counters) {
+    const source = isReversed ? (own.counters.get(mirrored(quantity)) ?? counter) : counter;
+    counters.set(quantity, shiftedCounter(source, shift(quantity, source)));
+  }
+  return { counters, gauges: isReversed ? new Map([...own.gauges].map(reversedGauge)) : own.gauges };
+}
+
+const OPPOSITE: Readonly<Record<string, string>> = {
+  import: "export",
+  export: "import",
+  inductive: "capacitive",
+  capacitive: "inductive",
+};
+
+/** The counter that counts instead when current flows the other way round. */
+function mirrored(quantity: QuantityId): QuantityId {
+  return quantity.replace(/import|export|inductive|capacitive/, (way) => OPPOSITE[way]!) as QuantityId;
+}
+
+const FOLLOWS_CURRENT = /^(active_power|reactive_power|power_factor)(?!_demand)/;
+
+function reversedGauge([name, gauge]: readonly [string, Gauge]): [string, Gauge] {
+  if (!FOLLOWS_CURRENT.test(name)) return [name, gauge];
+  return [
+    name,
+    (at_ms) => {
+      const value = gauge(at_ms);
+      return typeof value === "number" ? 0 - value : value;
+    },
+  ];
+}
+
+/** The meter with those counters moved on that are to pass their end at a given instant. */
+function atItsEnd(meter: SimMeter, faults: readonly Fault[]): SimMeter {
+  const ends = new Map<QuantityId, number>();
+  for (const { what, from_ms, removed_ms } of faults) {
+    if (what.kind !== "rollover" || from_ms >= removed_ms) continue;
+    const quantity = what.quantity ?? rollingQuantity(meter);
+    if (quantity !== null) ends.set(quantity, from_ms);
+  }
+  if (ends.size === 0) return meter;
+  return meter.variant({
+    physics: (own) =>
+      counting(own, false, (quantity, source) => {
+        const at_ms = ends.get(quantity);
+        return at_ms === undefined ? 0n : (meter.rangeTicks(quantity) ?? 0n) - source.total(begun(at_ms));
+      }),
+  });
+}
+
+/** The first counter of a model that stands in an integer register. */
+export function rollingQuantity(meter: SimMeter): QuantityId | null {
+  const register = meter.model.registers.find(
+    ({ quantity, kind }) => kind === "counter" && quantity !== undefined && meter.rangeTicks(quantity) !== null,
+  );
+  return register?.quantity ?? null;
+}

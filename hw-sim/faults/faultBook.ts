@@ -1,0 +1,214 @@
+import { KhuXanhError } from "../../core/errors.ts";
+import { seedOf, unitNoise } from "../course/noise.ts";
+import { FAULTS, FAULTS_MAX, type FaultSpec, type FaultWhat } from "./catalogue.ts";
+import {
+  changesBetween,
+  type Episode,
+  episodeAt,
+  type Fault,
+  type FaultChange,
+  isLasting,
+  nextChange,
+  placed,
+} from "./schedule.ts";
+
+/**
+ * The faults of a simulation: those of its file and those commanded since. What is active follows from time alone; only how
+ * many requests each has met is kept, because "busy three times" and probabilities count requests.
+ *
+ * Limits   1,000 faults at a time, those that have ended included as long as they left a mark
+ */
+export interface FaultBook {
+  all(): readonly Fault[];
+  /** @throws {KhuXanhError} CONFIG_INVALID: id taken, no such line or unit, a kind that cannot be, or too many. */
+  add(spec: FaultSpec, now_ms: number): Fault;
+  /** Ends a fault now. @throws {KhuXanhError} NOT_FOUND; BAD_REQUEST for what cannot be undone. */
+  remove(id: string, now_ms: number): Fault;
+  /** Register faults of a unit; the same array until they change. */
+  ofMeter(line: number, unit: number): readonly Fault[];
+  /** What hits this request; counts it and draws. */
+  hitting(request: FaultedRequest): readonly FaultWhat[];
+  /** Is a connection fault of this kind on, for this connection? Counts nothing. */
+  isOn(kind: "refused" | "one-connection", line: number, connection: number | null, at_ms: number): boolean;
+  changes(after_ms: number, upTo_ms: number): readonly FaultChange[];
+  /** Active now, with the span they are in. */
+  active(at_ms: number): readonly { readonly fault: Fault; readonly episode: Episode }[];
+  nextChange(after_ms: number): number;
+}
+
+export interface FaultedRequest {
+  readonly line: number;
+  readonly unit: number;
+  /** null on a serial line and in a world. */
+  readonly connection: number | null;
+  readonly at_ms: number;
+}
+
+export interface FaultBookOptions {
+  readonly seed: number;
+  /** What can be hit: the units of each line, and whether it takes connections. */
+  readonly lines: readonly { readonly units: ReadonlySet<number>; readonly hasConnections: boolean }[];
+  /** Can the wall clock of what reads the meters be moved? Only a world can. */
+  readonly canMoveClock?: boolean;
+}
+
+export function faultBook(
+  { seed, lines, canMoveClock = false }: FaultBookOptions,
+  specs: readonly FaultSpec[] = [],
+  start_ms = 0,
+): FaultBook {
+  let faults: readonly Fault[] = [];
+  let byMeter = new Map<string, readonly Fault[]>();
+  let byLine = new Map<number, readonly Fault[]>();
+  /** Requests met, by fault and span. */
+  const met = new Map<string, { span: number; requests: number; draws: number }>();
+  let named = 0;
+
+  const put = (next: readonly Fault[]): void => {
+    faults = next;
+    byMeter = new Map();
+    byLine = new Map();
+  };
+  const idOf = (spec: FaultSpec): string => {
+    if (spec.id === null) {
+      do named += 1;
+      while (faults.some(({ id }) => id === `f${named}`));
+      return `f${named}`;
+    }
+    if (faults.some(({ id }) => id === spec.id)) throw refused(spec, `there is a fault "${spec.id}" already`);
+    return spec.id;
+  };
+  const place = (spec: FaultSpec, now_ms: number, unsaid_ms: number): Fault => {
+    assertPossible(spec, lines, canMoveClock);
+    const isOver = (fault: Fault): boolean => !leavesMark(fault) && isPast(fault, now_ms);
+    if (faults.length >= FAULTS_MAX) put(faults.filter((fault) => !isOver(fault)));
+    if (faults.length >= FAULTS_MAX) {
+      throw refused(spec, `there are ${FAULTS_MAX} faults already`, "Remove some, or start the simulator anew.");
+    }
+    const fault = placed(spec, idOf(spec), now_ms, unsaid_ms);
+    put([...faults, fault]);
+    return fault;
+  };
+
+  const ofLine = (line: number): readonly Fault[] => {
+    let found = byLine.get(line);
+    if (found === undefined) {
+      found = faults.filter(({ on }) => on.line === line);
+      byLine.set(line, found);
+    }
+    return found;
+  };
+
+  /** The request is one more that this fault has met in this span. */
+  const isHit = (fault: Fault, { number }: Episode): boolean => {
+    let count = met.get(fault.id);
+    if (count === undefined || count.span !== number) {
+      count = { span: number, requests: 0, draws: count?.draws ?? 0 };
+      met.set(fault.id, count);
+    }
+    if (fault.probability < 1 && unitNoise(seedOf(seed, fault.id), count.draws++) >= fault.probability) return false;
+    count.requests += 1;
+    return fault.what.kind !== "busy" || count.requests <= fault.what.requests;
+  };
+
+  for (const spec of specs) place(spec, start_ms, -Infinity);
+
+  return {
+    all: () => faults,
+    add: (spec, now_ms) => place(spec, now_ms, now_ms),
+    remove(id, now_ms) {
+      const fault = faults.find((one) => one.id === id);
+      if (fault === undefined) {
+        throw new KhuXanhError("NOT_FOUND", `there is no fault "${id}"`, { hint: "GET /faults lists them." });
+      }
+      if (isLasting(fault) && fault.from_ms <= now_ms) {
+        throw new KhuXanhError("BAD_REQUEST", `${fault.what.kind} has happened and cannot be undone`, {
+          hint: "Start the simulator anew without it.",
+        });
+      }
+      const removed: Fault = { ...fault, removed_ms: Math.min(fault.removed_ms, now_ms) };
+      const isKept = leavesMark(removed) && removed.from_ms < now_ms;
+      put(faults.flatMap((one) => (one !== fault ? [one] : isKept ? [removed] : [])));
+      return removed;
+    },
+    ofMeter(line, unit) {
+      const key = `${line}/${unit}`;
+      let found = byMeter.get(key);
+      if (found === undefined) {
+        found = faults.filter(({ on, what }) => isOf(on, line, unit) && FAULTS[what.kind].scope === "meter");
+        byMeter.set(key, found);
+      }
+      return found;
+    },
+    hitting({ line, unit, connection, at_ms }) {
+      const own = ofLine(line);
+      if (own.length === 0) return NONE;
+      return own.flatMap((fault) => {
+        const { on, what } = fault;
+        if (!isOf(on, line, unit) || (on.connection !== null && on.connection !== connection)) return [];
+        const episode = episodeAt(fault, at_ms);
+        if (episode === null) return [];
+        // A meter that starts up says nothing first.
+        if (what.kind === "reboot") return at_ms - episode.from_ms < what.silent_ms ? [SILENT] : [];
+        if (FAULTS[what.kind].scope === "meter" || !isHit(fault, episode)) return [];
+        return [what];
+      });
+    },
+    isOn: (kind, line, connection, at_ms) =>
+      ofLine(line).some(
+        (fault) =>
+          fault.what.kind === kind &&
+          (fault.on.connection === null || fault.on.connection === connection) &&
+          episodeAt(fault, at_ms) !== null,
+      ),
+    changes: (after_ms, upTo_ms) => changesBetween(faults, after_ms, upTo_ms),
+    active: (at_ms) =>
+      faults.flatMap((fault) => {
+        const episode = episodeAt(fault, at_ms);
+        return episode === null ? [] : [{ fault, episode }];
+      }),
+    nextChange: (after_ms) => nextChange(faults, after_ms),
+  };
+}
+
+const NONE: readonly FaultWhat[] = [];
+const SILENT: FaultWhat = { kind: "silent" };
+
+function isOf(on: Fault["on"], line: number, unit: number): boolean {
+  return on.line === line && (on.unit === null || on.unit === unit);
+}
+
+function leavesMark({ what }: Fault): boolean {
+  return FAULTS[what.kind].timing !== "span";
+}
+
+function isPast(fault: Fault, now_ms: number): boolean {
+  if (fault.removed_ms <= now_ms) return true;
+  return fault.every_ms === null && fault.from_ms + fault.for_ms <= now_ms;
+}
+
+function assertPossible(spec: FaultSpec, lines: FaultBookOptions["lines"], canMoveClock: boolean): void {
+  const { on, what } = spec;
+  const { scope } = FAULTS[what.kind];
+  const line = lines[on.line];
+  if (line === undefined) throw refused(spec, `there is no line ${on.line} (allowed: 0 to ${lines.length - 1})`);
+  if (on.unit !== null && !line.units.has(on.unit)) {
+    throw refused(spec, `line ${on.line} has no unit ${on.unit} (allowed: ${[...line.units].join(", ")})`);
+  }
+  if (scope === "gateway" && !canMoveClock) {
+    throw refused(
+      spec,
+      `${what.kind} is beyond a simulator of meters`,
+      "Only a world in virtual time moves a gateway's clock (npm run sim); here, set the clock of the gateway's machine.",
+    );
+  }
+  const needsConnections = scope === "connection" || on.connection !== null;
+  if (needsConnections && !line.hasConnections) {
+    throw refused(spec, `line ${on.line} is a serial line, which has no connections`);
+  }
+}
+
+function refused(spec: FaultSpec, message: string, hint = "Correct the fault; README.md of hw-sim has the catalogue.") {
+  const name = spec.id ?? spec.what.kind;
+  return new KhuXanhError("CONFIG_INVALID", `fault ${name}: ${message}`, { hint, context: { fault: name } });
+}
