@@ -14,6 +14,7 @@ import { agentSpec } from "../../config/files/agent.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { Clock, Log } from "../../core/ports.ts";
+import { startMosquitto, withoutMosquitto } from "./mosquitto.ts";
 
 /** Domain time that the test moves. */
 export { SteppedClock };
@@ -40,10 +41,21 @@ export interface TestZone {
   close(): Promise<void>;
 }
 
+/** The brokers that links are tested on: name, and whether it cannot run here. */
+export const BROKERS = [
+  { kind: "embedded", broker: "the embedded broker", isSkipped: false },
+  {
+    kind: "mosquitto",
+    broker: `Mosquitto${withoutMosquitto ? ", skipped: needs mosquitto" : ""}`,
+    isSkipped: withoutMosquitto,
+  },
+] as const;
+export type BrokerKind = (typeof BROKERS)[number]["kind"];
+
 /** A real broker, a real store and the collector, on loopback ports of their own. */
-export async function startZone(dir: string, log: Log = quiet): Promise<TestZone> {
+export async function startZone(dir: string, log: Log = quiet, kind: BrokerKind = "embedded"): Promise<TestZone> {
   const { factors } = loadFactors();
-  const broker = await startBroker({ host: "127.0.0.1", port: 0, log });
+  const broker = kind === "mosquitto" ? await startMosquitto() : await startBroker({ host: "127.0.0.1", port: 0, log });
   const brokerUrl = `mqtt://127.0.0.1:${broker.port}`;
   const store = openSqliteStore({ path: join(dir, "zone.sqlite") });
   const collector = new Collector({
