@@ -6,6 +6,7 @@ import { seedOf } from "./course/noise.ts";
 import { localMidnight, originOf } from "./course/origin.ts";
 import { type SimMeter, simMeter } from "./meters/simMeter.ts";
 import { loadBuilder, type Profiles, profilesOf } from "./profiles/load.ts";
+import { placedMeters, treeLoads } from "./profiles/tree.ts";
 import type { SimConfig, SimLine, SimMeterSpec } from "./simConfig.ts";
 import { type TruthLine, truthLines } from "./truthFile.ts";
 
@@ -30,23 +31,24 @@ export function buildSim(
   const count = config.lines.reduce((sum, line) => sum + line.meters.length, 0);
   if (count > METERS_MAX) throw invalid("lines", `${count} meters, at most ${METERS_MAX}`);
   const origin_ms = originOf(config.time_zone);
-  const loadOf = loadBuilder(config, profiles);
-  return config.lines.map((line, lineNumber) => {
+  config.lines.forEach(({ meters }, line) => {
     const units = new Set<number>();
-    const meters = line.meters.map((spec, meterNumber) => {
-      const place = `lines.${lineNumber}.meters.${meterNumber}`;
-      assertUnit(spec, units, place);
-      const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
-      // Seeds go by name where there is one, so that a meter stays itself when its line is simulated alone.
-      const identity = spec.name ?? place;
-      return simMeter(spec, modelOf(spec, models, place), loadOf(spec.load, `${identity}.load`), {
-        seed: seedOf(config.seed, identity),
-        origin_ms,
-        since_ms,
-      });
+    meters.forEach((spec, at) => {
+      assertUnit(spec, units, `lines.${line}.meters.${at}`);
     });
-    return { listen: line.listen, meters };
   });
+  const placed = placedMeters(config, (spec, place) => modelOf(spec, models, place).measures.includes("pv"));
+  const loads = treeLoads(placed, loadBuilder(config, profiles));
+  const meters = placed.map(({ spec, place, identity }, at) => {
+    const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
+    const seed = seedOf(config.seed, identity);
+    return simMeter(spec, modelOf(spec, models, place), loads[at]!, { seed, origin_ms, since_ms });
+  });
+  let next = 0;
+  return config.lines.map((line) => ({
+    listen: line.listen,
+    meters: meters.slice(next, (next += line.meters.length)),
+  }));
 }
 
 export interface RunningSim {

@@ -9,6 +9,8 @@ export interface SimConfig {
   readonly seed: number;
   /** IANA name; profiles and shapes live in its local time. It must have kept one UTC offset since 2018. */
   readonly time_zone: string;
+  /** Days on which day-type loads rest as on a Sunday: `MM-DD`, `YYYY-MM-DD`, `YYYY-MM-DD..YYYY-MM-DD`. */
+  readonly holidays?: readonly string[] | undefined;
   /** Loads that several meters refer to with `{ref: name}`. */
   readonly loads?: Readonly<Record<string, LoadSpec>> | undefined;
   readonly lines: readonly SimLine[];
@@ -30,9 +32,14 @@ export interface SimMeterSpec {
   readonly unit: number;
   /** Model id of the device library, or the model file as written: the key under which the caller hands the model in. */
   readonly model: string;
-  readonly load: LoadSpec;
-  /** Text for people: the name in the truth file. */
+  /** What the meter measures beside its sub-meters; required where there are none. */
+  readonly load?: LoadSpec | undefined;
+  /** Text for people: the name in the truth file, and what `parent` refers to. */
   readonly name?: string | undefined;
+  /** Name of the meter this one is fed through: that meter measures it too. A solar inverter feeds into its parent. */
+  readonly parent?: string | undefined;
+  /** Lost between this meter and its sub-meters: part of what they and `load` draw, and something fixed. */
+  readonly losses?: Losses | undefined;
   /** What the main counter showed at `since`: kWh for electricity, m3 for gas and water. Default 0. */
   readonly start?: number | undefined;
   /** Local day the meter was put in, `YYYY-MM-DD`, not before 2018-01-01 (the default). Before it, the counters stand. */
@@ -41,6 +48,10 @@ export interface SimMeterSpec {
   readonly m3_per_count?: number | undefined;
   /** Registers that the model marks `site_factor: ct_ratio` show secondary values: divided by this. Default 1. */
   readonly ct_ratio?: number | undefined;
+  /** Parts of the load on L1, L2, L3, %, in tenths, 100 in all. Default: about a third each, a little different meter by meter. */
+  readonly phase_percent?: readonly [number, number, number] | undefined;
+  /** Voltage lost at full load, % of nominal; less load, less sag. Default 2. */
+  readonly sag_percent?: number | undefined;
   /** Phase to neutral, V. Default 230. */
   readonly nominal_V?: number | undefined;
   /** Full load, W: sets voltage sag and the scale exponents of an inverter. Default 1,000,000. */
@@ -49,6 +60,14 @@ export interface SimMeterSpec {
   readonly sunspec_common_length?: 65 | 66 | undefined;
 }
 
+/** Whole tenths of a percent; W for electricity, m3/h for flows. */
+export interface Losses {
+  readonly percent?: number | undefined;
+  readonly fixed_W?: number | undefined;
+  readonly fixed_m3_per_h?: number | undefined;
+}
+
+/** Curves of the right look with nothing to set but their height. */
 export const ELECTRIC_SHAPES = [
   "two-shift",
   "three-shift",
@@ -67,6 +86,90 @@ export type FlowShape = (typeof FLOW_SHAPES)[number];
 export const PROFILE_COLUMNS = ["energy_kwh"] as const;
 export const PROFILE_NAMES = ["steel"] as const;
 
+/** What a column of a person's file is in: power or flow as it was, or an amount for each interval. */
+export const SERIES_UNITS = ["W", "kW", "MW", "Wh", "kWh", "MWh", "L/h", "m3/h", "L", "m3"] as const;
+export type SeriesUnit = (typeof SERIES_UNITS)[number];
+
+/** Lagging as motors are, unless it says leading. 1 = no reactive power. */
+export type PowerFactor = number | { readonly lagging: number } | { readonly leading: number };
+
+export interface CsvLoad {
+  /** Path of the file, from the simulation file. */
+  readonly csv: string;
+  readonly column: string;
+  readonly unit: SeriesUnit;
+  /** Column of the times. */
+  readonly time: string;
+  /** Whether a row's time is where its interval begins or ends. */
+  readonly label: "start" | "end";
+  /** What the times are in where they do not say so themselves. Default local. */
+  readonly clock?: "local" | "utc" | undefined;
+  /** weekly: whole weeks over and over; yearly: by date; none: nothing before and after. */
+  readonly repeat: "weekly" | "yearly" | "none";
+  readonly power_factor?: PowerFactor | undefined;
+}
+
+export interface FormulaLoad {
+  readonly formula: string;
+  /** Default W. */
+  readonly unit?: "W" | "m3/h" | undefined;
+  readonly power_factor?: PowerFactor | undefined;
+  readonly seed?: number | undefined;
+}
+
+/** What every day-type load may say. */
+interface DayType {
+  readonly peak_W: number;
+  readonly power_factor?: PowerFactor | undefined;
+  readonly seed?: number | undefined;
+}
+
+/** Day types with everything to set; figures left out have the defaults of `profiles/dayTypes.ts`. */
+export type DayTypeLoad =
+  | (DayType & {
+      readonly shape: "shifts";
+      /** `["06:00-14:00", "14:00-22:00"]`. */
+      readonly shifts: readonly string[];
+      readonly breaks?: readonly string[] | undefined;
+      readonly weekdays?: readonly string[] | undefined;
+      readonly idle_percent?: number | undefined;
+      readonly ramp_min?: number | undefined;
+    })
+  | (DayType & {
+      readonly shape: "furnace";
+      readonly melt_min?: number | undefined;
+      readonly charge_min?: number | undefined;
+      readonly hold_percent?: number | undefined;
+      readonly hours?: string | undefined;
+      readonly weekdays?: readonly string[] | undefined;
+    })
+  | (DayType & {
+      readonly shape: "compressors";
+      readonly count?: number | undefined;
+      readonly demand_percent?: number | undefined;
+      readonly night_demand_percent?: number | undefined;
+      readonly cycle_min?: number | undefined;
+      readonly unloaded_percent?: number | undefined;
+      readonly hours?: string | undefined;
+      readonly weekdays?: readonly string[] | undefined;
+    })
+  | (DayType & {
+      readonly shape: "base-load";
+      readonly hours?: string | undefined;
+      readonly day_percent?: number | undefined;
+    });
+
+/** A boiler whose gas follows the steam that another load asks for. */
+export interface SteamBoilerLoad {
+  readonly shape: "steam-boiler";
+  readonly peak_m3_per_h: number;
+  readonly follows: LoadSpec;
+  /** Size of the followed load at which the boiler is at its peak: W, or m3/h if it is a flow. */
+  readonly follows_peak: number;
+  readonly base_percent?: number | undefined;
+  readonly lag_min?: number | undefined;
+}
+
 export type LoadSpec =
   /** Measured data, constant within each 15 minutes. `weekly`: over and over, weekdays kept. */
   | {
@@ -74,10 +177,21 @@ export type LoadSpec =
       readonly column: (typeof PROFILE_COLUMNS)[number];
       readonly repeat: "weekly";
     }
-  /** A formula with seeded noise. `peak_W` is the upper end of ordinary operation. */
-  | { readonly shape: ElectricShape; readonly peak_W: number; readonly seed?: number | undefined }
+  | CsvLoad
+  | FormulaLoad
+  /** A curve with seeded noise. `peak_W` is the upper end of ordinary operation. */
+  | {
+      readonly shape: ElectricShape;
+      readonly peak_W: number;
+      readonly power_factor?: PowerFactor | undefined;
+      /** Of solar: how cloudy days are on average. Default: anything from clear to overcast. */
+      readonly clouds_percent?: number | undefined;
+      readonly seed?: number | undefined;
+    }
   /** Gas in normal m3/h, water in m3/h. */
   | { readonly shape: FlowShape; readonly peak_m3_per_h: number; readonly seed?: number | undefined }
+  | DayTypeLoad
+  | SteamBoilerLoad
   /** A load of the `loads` table. */
   | { readonly ref: string }
   /** Sum of loads less other loads (solar): what is over flows out and counts as export. */

@@ -9,63 +9,7 @@ import { type FileSpec, isModelFile } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
 import type { ModelLookup } from "./agent.ts";
 import { timeZone } from "./shared.ts";
-
-/**
- * Simulated meters. The shapes and profiles are those of `hw-sim/simConfig.ts`, which this folder may not import; a test
- * holds the two lists together.
- */
-export const SIM_ELECTRIC_SHAPES = [
-  "two-shift",
-  "three-shift",
-  "continuous",
-  "office",
-  "furnace-batch",
-  "compressor",
-  "solar",
-] as const;
-export const SIM_FLOW_SHAPES = ["gas-boiler", "process-water"] as const;
-export const SIM_PROFILES = ["steel"] as const;
-export const SIM_PROFILE_COLUMNS = ["energy_kwh"] as const;
-
-type Load =
-  | { readonly csv: "steel"; readonly column: "energy_kwh"; readonly repeat: "weekly" }
-  | { readonly shape: (typeof SIM_ELECTRIC_SHAPES)[number]; readonly peak_W: number; readonly seed?: number }
-  | { readonly shape: (typeof SIM_FLOW_SHAPES)[number]; readonly peak_m3_per_h: number; readonly seed?: number }
-  | { readonly ref: string }
-  | { readonly sum: readonly Load[]; readonly minus?: readonly Load[] }
-  | { readonly share: Load; readonly percent: number; readonly vary_percent?: number };
-
-const seed = wholeNumber(0, 2 ** 32 - 1, "Everything random follows from this number");
-
-const load: z.ZodType<Load> = z.lazy(() =>
-  z.union([
-    section({
-      csv: z.enum(SIM_PROFILES).describe("Name of a profile of measured data"),
-      column: z.enum(SIM_PROFILE_COLUMNS).describe("Column of the profile"),
-      repeat: z.enum(["weekly"]).describe("weekly: over and over, weekdays kept"),
-    }),
-    section({
-      shape: z.enum(SIM_ELECTRIC_SHAPES).describe("How an electric load runs"),
-      peak_W: positive("Upper end of ordinary operation, W"),
-      seed: seed.exactOptional(),
-    }),
-    section({
-      shape: z.enum(SIM_FLOW_SHAPES).describe("How gas or water flows"),
-      peak_m3_per_h: positive("Upper end of ordinary flow: normal m³/h of gas, m³/h of water"),
-      seed: seed.exactOptional(),
-    }),
-    section({ ref: text("Name of an entry of `loads`") }),
-    section({
-      sum: z.array(load).min(1).max(100).readonly().describe("Loads that add up"),
-      minus: z.array(load).max(100).readonly().describe("Loads taken off, e.g. solar").exactOptional(),
-    }),
-    section({
-      share: load,
-      percent: z.number().positive().max(100).describe("Part of that load, %"),
-      vary_percent: z.number().min(0).max(100).describe("How much the part wanders, %").exactOptional(),
-    }),
-  ]),
-);
+import { load, seed } from "./simLoads.ts";
 
 /** Where a line of simulated meters answers: a bus address without a unit. */
 type SimListen<Url extends BusUrl = BusUrl> = Url extends BusUrl ? Omit<Url, "unit"> : never;
@@ -88,6 +32,12 @@ export const simSchema = section({
   seed: seed.prefault(1),
   time_zone: timeZone(),
   loads: z.record(z.string().min(1), load).describe("Loads that several meters refer to").exactOptional(),
+  holidays: z
+    .array(z.string())
+    .max(400)
+    .readonly()
+    .describe("Days on which day-type loads rest: MM-DD, YYYY-MM-DD, YYYY-MM-DD..YYYY-MM-DD")
+    .exactOptional(),
   lines: z
     .array(
       section({
@@ -97,8 +47,22 @@ export const simSchema = section({
             section({
               unit: wholeNumber(1, 255, "Modbus unit number"),
               model: text("Id of the device library"),
-              load: load.describe("What the meter measures"),
-              name: text("Name in the truth file").exactOptional(),
+              load: load.describe("What the meter measures beside its sub-meters").exactOptional(),
+              name: text("Name in the truth file, and what `parent` refers to").exactOptional(),
+              parent: text("Name of the meter this one is fed through: that one measures it too").exactOptional(),
+              losses: section({
+                percent: z
+                  .number()
+                  .min(0)
+                  .max(100)
+                  .describe("Part of what sub-meters and load draw, %, in tenths")
+                  .exactOptional(),
+                fixed_W: z.number().min(0).max(1e9).describe("Lost day and night, W").exactOptional(),
+                fixed_m3_per_h: z.number().min(0).max(1e6).describe("Lost day and night, m³/h").exactOptional(),
+              })
+                .readonly()
+                .describe("Lost between this meter and its sub-meters")
+                .exactOptional(),
               start: z.number().min(0).describe("What the main counter showed at `since`: kWh, or m³").exactOptional(),
               since: z
                 .string()
@@ -109,6 +73,17 @@ export const simSchema = section({
                 .exactOptional(),
               m3_per_count: positive("Volume of one count of a gas meter, m³").exactOptional(),
               ct_ratio: positive("Registers show secondary values: divided by this").exactOptional(),
+              phase_percent: z
+                .tuple([z.number().min(0).max(100), z.number().min(0).max(100), z.number().min(0).max(100)])
+                .readonly()
+                .describe("Parts of the load on L1, L2, L3, %, 100 in all (default about a third each)")
+                .exactOptional(),
+              sag_percent: z
+                .number()
+                .min(0)
+                .max(50)
+                .describe("Voltage lost at full load, % (default 2)")
+                .exactOptional(),
               nominal_V: positive("Phase to neutral, V").exactOptional(),
               rated_power_W: positive("Full load, W").exactOptional(),
               sunspec_common_length: z.literal([65, 66]).describe("Length of SunSpec model 1").exactOptional(),
@@ -131,7 +106,7 @@ export type SimConfig = z.output<typeof simSchema>;
 export function simSpec(models: ModelLookup): FileSpec<SimConfig> {
   return {
     schema: simSchema,
-    rules: [linesOnce, unitsOnce, refsExist, (document) => modelsAreKnown(document, models)],
+    rules: [linesOnce, unitsOnce, refsExist, parentsExist, (document) => modelsAreKnown(document, models)],
   };
 }
 
@@ -150,6 +125,31 @@ function unitsOnce(document: unknown): readonly Finding[] {
       return typeof unit === "number" ? [{ name: String(unit), path: ["lines", l, "meters", m, "unit"] }] : [];
     });
     return duplicates(units, (unit) => `unit ${unit} of this line`);
+  });
+}
+
+/** Every meter has a load of its own or sub-meters, and every parent is the name of one meter. */
+function parentsExist(document: unknown): readonly Finding[] {
+  const meters = list(field(document, "lines")).flatMap((line, l) =>
+    list(field(line, "meters")).map((meter, m) => ({ meter, path: ["lines", l, "meters", m] as const })),
+  );
+  const names = meters.flatMap(({ meter }) => textOf(field(meter, "name")) ?? []);
+  const parents = new Set(meters.flatMap(({ meter }) => textOf(field(meter, "parent")) ?? []));
+  return meters.flatMap(({ meter, path }): Finding[] => {
+    const [name, parent] = [textOf(field(meter, "name")), textOf(field(meter, "parent"))];
+    const found: Finding[] = [];
+    if (parent !== undefined && !names.includes(parent)) {
+      found.push({ path: pathText([...path, "parent"]), message: `no meter named "${parent}"${offer(parent, names)}` });
+    } else if (parent !== undefined && names.filter((one) => one === parent).length > 1) {
+      found.push({ path: pathText([...path, "parent"]), message: `"${parent}" is the name of more than one meter` });
+    }
+    if (field(meter, "load") === undefined && (name === undefined || !parents.has(name))) {
+      found.push({
+        path: pathText([...path, "load"]),
+        message: "is missing, and no meter names this one as its parent",
+      });
+    }
+    return found;
   });
 }
 

@@ -26,6 +26,33 @@ export function stepCourse(rate: (slot: number) => number): Course {
 }
 
 /**
+ * One whole rate per minute, counted from the origin; may be negative. The slot asked for last is kept whole, and the sums of
+ * all slots ever asked for, because every course made from this one walks over them again.
+ */
+export function minuteCourse(rate: (minute: number) => number): Course {
+  const sums = new Float64Array(SLOT_MINUTES + 1);
+  let held = Number.NaN;
+  const whole = rememberedAny((slot) => sumsOf(slot)[SLOT_MINUTES]!);
+  function sumsOf(slot: number): Float64Array {
+    if (slot !== held) {
+      for (let k = 0; k < SLOT_MINUTES; k++) sums[k + 1] = sums[k]! + rate(slot * SLOT_MINUTES + k);
+      held = slot;
+    }
+    return sums;
+  }
+  return {
+    upTo: (slot, minutes) => (minutes === 0 ? 0 : minutes === SLOT_MINUTES ? whole(slot) : sumsOf(slot)[minutes]!),
+    swing(slot) {
+      const minutes = sumsOf(slot);
+      const mean = minutes[SLOT_MINUTES]! / SLOT_MINUTES;
+      let swing = 0;
+      for (let k = 0; k < SLOT_MINUTES; k++) swing = Math.max(swing, Math.abs(minutes[k + 1]! - minutes[k]! - mean));
+      return swing;
+    },
+  };
+}
+
+/**
  * A rate per slot with a ripple from minute to minute that adds up to nothing over the slot: minute k has
  * `base + h(k) − h(k + 1)` with `h(15) = h(0)`, so the sum to minute k is `k x base + h(0) − h(k)`.
  *
@@ -123,5 +150,23 @@ export function remembered(rate: (slot: number) => number): (slot: number) => nu
     }
     const held = known[slot]!;
     return held >= 0 ? held : (known[slot] = rate(slot));
+  };
+}
+
+/** The same for whole numbers of any sign and size. */
+function rememberedAny(value: (slot: number) => number): (slot: number) => number {
+  let known = new Float64Array(SLOTS_PER_DAY * 64).fill(Number.NaN);
+  return (slot) => {
+    if (slot < 0) return value(slot);
+    if (slot >= known.length) {
+      const larger = new Float64Array(Math.max(slot + SLOTS_PER_DAY, known.length * 2)).fill(Number.NaN);
+      larger.set(known);
+      known = larger;
+    }
+    const held = known[slot]!;
+    if (!Number.isNaN(held)) return held;
+    const fresh = value(slot);
+    known[slot] = fresh;
+    return fresh;
   };
 }

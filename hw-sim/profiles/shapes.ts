@@ -1,20 +1,31 @@
 import { hash32, unitNoise } from "../course/noise.ts";
 import type { ElectricShape, FlowShape } from "../simConfig.ts";
+import { type IsHoliday, weekdayOf } from "./calendar.ts";
 
 /**
  * Loads by formula: the part of the peak used in each 15 minutes of local time, with seeded noise from day to day and slot
- * to slot. Calendar: slot 0 is Monday 2018-01-01; Sunday is the day off. Holidays are not modelled.
+ * to slot. Calendar: slot 0 is Monday 2018-01-01; Sunday is the day off, and a holiday is like a Sunday.
  *
  * The figures are ordinary practice, not measurements: they give curves of the right look, no statement about a plant.
  */
 export interface Shape {
   /** Part of the peak in a slot, 0 … 1. */
-  readonly part: (slot: number, seed: number) => number;
+  readonly part: (slot: number, seed: number, around?: Around) => number;
   /** Ripple from minute to minute, thousandths of the slot's rate. */
   readonly ripple_permille: number;
   /** Reactive over active energy, thousandths (tan φ); 484 is a power factor of 0.90. */
   readonly tan_permille: number;
 }
+
+/** What the simulation file says of all days. */
+export interface Around {
+  readonly isHoliday: IsHoliday;
+  /** How cloudy days are on average, 0 … 1; null = anything from clear to overcast. */
+  readonly clouds: number | null;
+}
+
+const NOTHING_SPECIAL: Around = { isHoliday: () => false, clouds: null };
+const SUNDAY = 6;
 
 const SLOTS_PER_DAY = 96;
 
@@ -29,16 +40,18 @@ interface Moment {
   readonly dayNoise: number;
   /** One number a slot, 0 … 1. */
   readonly noise: number;
+  readonly clouds: number | null;
 }
 
-function momentOf(slot: number, seed: number): Moment {
+function momentOf(slot: number, seed: number, { isHoliday, clouds }: Around): Moment {
   const day = Math.floor(slot / SLOTS_PER_DAY);
   return {
     hour: (slot - day * SLOTS_PER_DAY) / 4,
-    weekday: ((day % 7) + 7) % 7,
+    weekday: isHoliday(day) ? SUNDAY : weekdayOf(day),
     day,
     dayNoise: unitNoise(seed ^ 0x5bd1e995, day),
     noise: unitNoise(seed, slot),
+    clouds,
   };
 }
 
@@ -49,7 +62,8 @@ const shape = (
 ): Shape => ({
   ripple_permille,
   tan_permille,
-  part: (slot, seed) => Math.min(1, Math.max(0, part(momentOf(slot, seed), seed, slot))),
+  part: (slot, seed, around = NOTHING_SPECIAL) =>
+    Math.min(1, Math.max(0, part(momentOf(slot, seed, around), seed, slot))),
 });
 
 const between = (hour: number, from: number, to: number) => hour >= from && hour < to;
@@ -110,7 +124,7 @@ const NOON_h = 11.89;
  * Clear sky by the sun's height (Cooper's declination, air-mass loss as in the Haurwitz model), dimmed by a cloudiness of
  * the day and of the hour. Zero when the sun is down.
  */
-function solar({ hour, day, dayNoise, noise }: Moment, seed: number): number {
+function solar({ hour, day, dayNoise, noise, clouds }: Moment, seed: number): number {
   const rad = Math.PI / 180;
   const declination = 23.45 * rad * Math.sin((2 * Math.PI * (284 + (day % 365.2425))) / 365.2425);
   const hourAngle = (hour + 0.125 - NOON_h) * 15 * rad;
@@ -119,7 +133,7 @@ function solar({ hour, day, dayNoise, noise }: Moment, seed: number): number {
     Math.cos(LATITUDE_deg * rad) * Math.cos(declination) * Math.cos(hourAngle);
   if (sine <= 0.01) return 0;
   const clear = sine * Math.exp(-0.057 / sine);
-  const cloudiness = dayNoise ** 0.7;
+  const cloudiness = clouds === null ? dayNoise ** 0.7 : Math.min(1, Math.max(0, clouds + 0.4 * (dayNoise - 0.5)));
   const hourly = unitNoise(seed ^ 0x3c6ef372, day * 24 + Math.floor(hour));
   return clear * (1 - 0.85 * cloudiness * (0.45 + 0.35 * hourly + 0.2 * noise));
 }

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import type { ModelLookup } from "../../config/files/agent.ts";
 import { collectorSpec } from "../../config/files/collector.ts";
+import { type SimConfig, simSpec } from "../../config/files/sim.ts";
 import {
   SIM_ELECTRIC_SHAPES,
   SIM_FLOW_SHAPES,
   SIM_PROFILE_COLUMNS,
   SIM_PROFILES,
-  type SimConfig,
-  simSpec,
-} from "../../config/files/sim.ts";
+  SIM_SERIES_UNITS,
+} from "../../config/files/simLoads.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { parseConfig } from "../../config/parse.ts";
 import {
@@ -16,6 +16,7 @@ import {
   FLOW_SHAPES,
   PROFILE_COLUMNS,
   PROFILE_NAMES,
+  SERIES_UNITS,
   type SimConfig as SimulatorConfig,
 } from "../../hw-sim/simConfig.ts";
 import { changed, example, problemsOf, thrown } from "./problems.ts";
@@ -129,6 +130,7 @@ test("the shapes and profiles of the file are those of the simulator", () => {
   expect(SIM_FLOW_SHAPES).toEqual(FLOW_SHAPES);
   expect(SIM_PROFILES).toEqual(PROFILE_NAMES);
   expect(SIM_PROFILE_COLUMNS).toEqual(PROFILE_COLUMNS);
+  expect(SIM_SERIES_UNITS).toEqual(SERIES_UNITS);
 });
 
 test("loads nest: sums less solar, shares of references", () => {

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { SIM_ELECTRIC_SHAPES, SIM_FLOW_SHAPES, simSchema } from "../../config/files/sim.ts";
+import { simSchema } from "../../config/files/sim.ts";
+import { SIM_ELECTRIC_SHAPES, SIM_FLOW_SHAPES } from "../../config/files/simLoads.ts";
 import { simBus } from "../../hw-sim/bus/simBus.ts";
 import { DEMO_FACTORIES, demoSim } from "../../hw-sim/demo.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
