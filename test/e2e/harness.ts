@@ -22,11 +22,7 @@ export { SteppedClock };
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Keeps what was logged, for tests that ask what was said. */
-export function recordingLog(): Log & { readonly events: { level: string; event: string; fields: unknown }[] } {
-  const events: { level: string; event: string; fields: unknown }[] = [];
-  const at = (level: string) => (event: string, fields: unknown) => void events.push({ level, event, fields });
-  return { events, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-}
+export { recordingLog } from "../recordingLog.ts";
 
 export function tempDir(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "khuxanh-test-"));

@@ -7,7 +7,7 @@ import type { Bus, BusRead, BusReply, Clock } from "../../../core/ports.ts";
 import type { Sample } from "../../../core/reading/reading.ts";
 import { SERIAL_COST } from "../../../drivers/modbus/planner.ts";
 import { define, register } from "../../drivers/devices.ts";
-import { recordingLog } from "../../e2e/harness.ts";
+import { recordingLog } from "../../recordingLog.ts";
 
 /** What a unit does with a request at this instant, and how long it takes, ms. */
 export type Unit = (request: BusRead, at_ms: number) => { readonly reply: BusReply; readonly took_ms: number };
