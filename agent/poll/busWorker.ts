@@ -152,6 +152,7 @@ export class BusWorker {
       const { rank } = meter;
       const next_ms = rank === "troubled" ? this.#nextQuick_ms() : Number.POSITIVE_INFINITY;
       meter.turn_ms = clock.mono_ms();
+      meter.waitsSince_ms = null;
       this.#quickWasLast = rank !== "troubled";
       await (meter.plan === null ? this.#find(meter) : this.#poll(meter, rank));
       if (this.#isStopped) return;
@@ -168,19 +169,20 @@ export class BusWorker {
     if (this.#isStopped || isHeld(this.#line, now_ms)) return NOBODY;
     let quick: PolledMeter[] | null = null;
     let troubled: PolledMeter[] | null = null;
+    const mono_ms = this.#o.clock.mono_ms();
     for (const meter of this.#meters) {
       const due_ms = meter.dueAt_ms(now_ms);
       if (due_ms === null || this.#isLeftAlone(meter, now_ms)) continue;
       meter.dueSince_ms = due_ms;
       meter.rank = this.#rank(meter, now_ms);
+      meter.waitsSince_ms ??= mono_ms;
       if (meter.rank === "troubled") (troubled ??= []).push(meter);
       else (quick ??= []).push(meter);
     }
     if (troubled === null) return quick === null ? NOBODY : quick.sort(byUrgency);
     troubled.sort(byUrgency);
     if (quick === null) return troubled.filter((meter) => this.#mayBegin(meter, false)).slice(0, 1);
-    const mono_ms = this.#o.clock.mono_ms();
-    const starved = troubled.find(({ turn_ms }) => mono_ms - turn_ms > STARVED_MS);
+    const starved = troubled.find((meter) => isStarved(meter, mono_ms));
     return starved !== undefined && this.#mayBegin(starved, true) ? [starved] : quick.sort(byUrgency);
   }
 
@@ -215,8 +217,9 @@ export class BusWorker {
     const excess_ms = now_ms + this.#expected_ms(meter) - next_ms;
     if (excess_ms <= 0) return true;
     if (!this.#quickWasLast || this.#latenessLeft_ms() > 0) return false;
-    const isStarved = this.#o.clock.mono_ms() - meter.turn_ms > STARVED_MS;
-    return isStarved || excess_ms + this.#extra_ms(next_ms) <= LATE_SHARE * this.#cycle_ms;
+    return (
+      isStarved(meter, this.#o.clock.mono_ms()) || excess_ms + this.#extra_ms(next_ms) <= LATE_SHARE * this.#cycle_ms
+    );
   }
 
   /** How much longer than usual the round of the quick meters at `at_ms` takes: the last of them is that late by itself. */
@@ -466,6 +469,11 @@ export class BusWorker {
       return sum + took_ms / every_ms;
     }, 0);
   }
+}
+
+/** Being left alone is not waiting. */
+function isStarved({ waitsSince_ms }: PolledMeter, mono_ms: number): boolean {
+  return waitsSince_ms !== null && mono_ms - waitsSince_ms > STARVED_MS;
 }
 
 function byUrgency(a: PolledMeter, b: PolledMeter): number {

@@ -63,6 +63,8 @@ export class PolledMeter {
   dueSince_ms: EpochMs = 0;
   /** Monotonic time of its last turn. */
   turn_ms: number;
+  /** Monotonic time since which it could have its turn; null = nothing is due, or it is left alone. */
+  waitsSince_ms: number | null = null;
   findAt_ms: EpochMs = Number.NEGATIVE_INFINITY;
   /** A poll that is not over yet. */
   job: PollJob | null = null;
