@@ -16,6 +16,8 @@ export const SERVICES = {
   // Debian puts it where an ordinary user's PATH does not look.
   mosquitto: { programs: ["mosquitto", "/usr/sbin/mosquitto"] },
   openssl: { programs: ["openssl"] },
+  "systemd-analyze": { programs: ["systemd-analyze"] },
+  "systemd-notify": { programs: ["systemd-notify"] },
   // Debian's package belongs to Debian's Python, whatever other Python comes first on PATH.
   pymodbus: { programs: ["/usr/bin/python3", "python3"], check: ["-c", "import pymodbus.server.async_io"] },
   libmodbus: { programs: ["gcc", "cc"], check: ["-E", "-include", "modbus/modbus.h", "-x", "c", "/dev/null"] },

@@ -5,6 +5,7 @@ import { resolveModel } from "../../config/models.ts";
 import { type Command, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
+import { serviceNotifier } from "../io/service.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
 import { readLook } from "../look.ts";
@@ -25,6 +26,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
   async run(args) {
     const config = loadAgentConfig(required(args, "config"));
     const log = createLog("info");
+    const service = serviceNotifier(process.env, systemTimers, log);
     const stopped = untilStopped();
     const agent = await startAgent(config, {
       resolveModel,
@@ -38,7 +40,9 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
       look: readLook,
     });
     agent.gateway.start();
+    service.ready();
     await stopped;
+    service.stopping();
     await agent.stop();
     return 0;
   },

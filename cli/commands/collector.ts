@@ -5,6 +5,7 @@ import { loadCollectorConfig } from "../../config/load.ts";
 import { type Command, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
+import { serviceNotifier } from "../io/service.ts";
 import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
 import { version } from "../version.ts";
@@ -21,6 +22,7 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
   async run(args) {
     const config = loadCollectorConfig(required(args, "config"));
     const log = createLog("info");
+    const service = serviceNotifier(process.env, systemTimers, log);
     const stopped = untilStopped();
     const { factors, gwpSets } = loadFactors();
     const collector = await startCollector(config, {
@@ -35,7 +37,9 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
       webDir: webDir(),
       history: () => null,
     });
+    service.ready();
     await stopped;
+    service.stopping();
     await collector.stop();
     return 0;
   },

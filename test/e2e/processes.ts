@@ -15,9 +15,15 @@ export interface Khuxanh {
 }
 
 export function khuxanh(...args: string[]): Khuxanh {
+  return khuxanhIn({}, ...args);
+}
+
+/** The same with further environment variables. */
+export function khuxanhIn(env: Readonly<Record<string, string>>, ...args: string[]): Khuxanh {
   const child = spawn(process.execPath, ["--import", "tsx", "cli/bin.ts", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   let stdout = "";
   let stderr = "";
