@@ -53,11 +53,6 @@ export class BatchRanges {
     return at < this.#firsts.length && this.#firsts[at]! <= first;
   }
 
-  /** How many ranges it takes to write the set down. */
-  get ranges(): number {
-    return this.#firsts.length;
-  }
-
   /** What is not in the set from `first` to `last`, both included. */
   missingIn(first: number, last: number): BatchRange[] {
     const gaps: BatchRange[] = [];
