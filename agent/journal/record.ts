@@ -10,13 +10,14 @@ import { crc32c } from "../../core/wire/crc32c.ts";
  *   20 kind, u8            21 zero, 3 bytes       24 body length, u32     28 CRC32C of header bytes 0…27 and the body
  * body of a sample: register words as read (architecture §3: record first, derive after)
  * body of content: a Sparkplug payload of our metrics by name (intervals and emissions; see agent/account)
+ * body of node: a report of the node about itself as JSON (core/wire/nodeRecord.ts), device ""
  */
 export const BLOB_MAGIC = 0x4b584a31;
 const HEADER_BYTES = 32;
 /** A sample of one meter is at most a few KiB; a record beyond this is refused as damaged. */
 export const BODY_BYTES_MAX = 1 << 20;
 
-export const RECORD_KINDS = { sample: 1, content: 2 } as const;
+export const RECORD_KINDS = { sample: 1, content: 2, node: 3 } as const;
 export type RecordKind = keyof typeof RECORD_KINDS;
 
 export interface JournalRecord {
@@ -53,8 +54,8 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   if (length > BODY_BYTES_MAX || length !== bytes.length - HEADER_BYTES) return damaged("length does not fit");
   if (view.getUint32(28) !== recordCrc(bytes)) return damaged("CRC32C does not fit");
   const code = view.getUint8(20);
-  const kind = code === RECORD_KINDS.sample ? "sample" : code === RECORD_KINDS.content ? "content" : null;
-  if (kind === null) return damaged(`unknown kind ${code}`);
+  const kind = (Object.keys(RECORD_KINDS) as RecordKind[]).find((known) => RECORD_KINDS[known] === code);
+  if (kind === undefined) return damaged(`unknown kind ${code}`);
   return {
     epoch: view.getBigUint64(4).toString(16).padStart(16, "0"),
     number: Number(view.getBigUint64(12)),

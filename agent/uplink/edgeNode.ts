@@ -1,5 +1,4 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import {
   atMost,
   type Clock,
@@ -9,27 +8,19 @@ import {
   type Random,
   type Timers,
 } from "../../core/ports.ts";
-import type { Reading } from "../../core/reading/reading.ts";
-import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
-import { DELIVERY_VERSION, MetricName, parseAck } from "../../core/wire/ack.ts";
-import { batchMetric, deviceMetrics, type Naming, readingMetric } from "../../core/wire/content.ts";
-import {
-  type DataTypeCode,
-  data,
-  decodePayload,
-  encodePayload,
-  type Metric,
-  metric,
-  property,
-} from "../../core/wire/payload.ts";
+import { MetricName, parseAck } from "../../core/wire/ack.ts";
+import type { Naming } from "../../core/wire/content.ts";
+import { data, decodePayload, type Metric } from "../../core/wire/payload.ts";
 import { parseState } from "../../core/wire/state.ts";
 import { deviceCommandFilter, parseTopic, topicOf } from "../../core/wire/topics.ts";
-import { decodeSample } from "../../drivers/modbus/decode.ts";
-import { contentMetrics } from "../account/contentRecord.ts";
-import { decodeSampleRecord } from "../journal/record.ts";
-import type { Journal, StoredRecord } from "../journal/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import { Aliases } from "./aliases.ts";
+import { BatchSource, type SourcedBatch } from "./batchSource.ts";
+import { deathPayload, type LiveDevice } from "./births.ts";
 import { Delivery, type Pick } from "./delivery.ts";
+import { BornSession } from "./session.ts";
+
+export type { LiveDevice } from "./births.ts";
 
 /**
  * The Sparkplug Edge Node: one MQTT session at a time, births, data out of the journal, commands in.
@@ -55,14 +46,11 @@ export interface EdgeNodeOptions {
   readonly log: Log;
   /** Devices configured now, and whether their meter answers. */
   readonly devices: () => readonly LiveDevice[];
-}
-
-export interface LiveDevice {
-  readonly definition: DeviceDefinition;
-  /** Its hash in the journal. */
-  readonly hash: string;
-  readonly isAnswering: boolean;
-  readonly last: ReadonlyMap<QuantityId, Reading>;
+  /**
+   * How a meter that comes back within a session is announced: by a DBIRTH `alone` (when left out), or, for hosts that want
+   * births before all data, `with-node` by the whole sequence of births.
+   */
+  readonly returnIsBorn?: "alone" | "with-node";
 }
 
 export interface EdgeNodeStatus {
@@ -89,34 +77,40 @@ const PUMP_MS = 100;
 const PENDING_REPORT_MS = 60_000;
 /** Batches handed to the link in one go, before other work gets its turn. */
 const BURST_MAX = 100;
-const READ_AHEAD = 64;
+/** Commands that were ignored are said at most this often. */
+const IGNORED_SAID_MS = 60_000;
+/** Without acks a batch counts as delivered after two keep-alives of one unbroken session (mode off). */
+const DONE_WITHOUT_ACK_MS = 2 * KEEPALIVE_S * 1000;
 
 export class EdgeNode {
   readonly #o: EdgeNodeOptions;
-  readonly #delivery: Delivery;
   readonly #aliases: Aliases;
+  readonly #source: BatchSource;
   readonly #topics: { readonly ncmd: string; readonly state: string | null };
-  /** Devices born in this session: whether they are dead since, and by which definition their metrics are to be read. */
-  readonly #born = new Map<string, { isAlive: boolean; readonly hash: string }>();
-  readonly #newestSent_ms = new Map<string, number>();
-  #readAhead: readonly StoredRecord[] = [];
+  readonly #ackSeenKey: string;
+  #delivery: Delivery;
   #link: MqttLink | null = null;
+  #born: BornSession | null = null;
   #state: EdgeNodeStatus["state"] = "connecting";
-  #seq = 0;
+  #isSubscribed = false;
+  #isHostOnline = false;
   #bdSeq: number;
   #hostStateAt_ms = Number.NEGATIVE_INFINITY;
   #isStopping = false;
+  #isPumpDue = false;
   #ignoredCommands = 0;
-  #hasSaidUnknown = false;
+  #ignoredSaid_ms = Number.NEGATIVE_INFINITY;
   #endSession: (why: string) => void = () => {};
   #reconnectDelay_ms = RECONNECT_MIN_MS;
 
   constructor(options: EdgeNodeOptions) {
     this.#o = options;
     const { journal, group, edge, hostId } = options;
-    this.#delivery = new Delivery(journal.status().nextNumber, (n) => journal.isConfirmed(n), options.random);
+    this.#delivery = this.#newDelivery();
+    this.#source = new BatchSource(journal);
     this.#aliases = new Aliases(journal);
     this.#bdSeq = Number(journal.getState("bdSeq") ?? -1);
+    this.#ackSeenKey = `ackSeen:${hostId ?? ""}`;
     this.#topics = {
       ncmd: topicOf({ kind: "NCMD", group, edge }),
       state: hostId === null ? null : topicOf({ kind: "STATE", host: hostId }),
@@ -126,14 +120,11 @@ export class EdgeNode {
   /** Connects and reconnects until stopped. Never rejects: an unreachable broker never ends an agent. */
   async run(): Promise<void> {
     while (!this.#isStopping) {
-      const why = await this.#session().catch((error: unknown) => errorText(error));
+      const why = await this.#session().catch(errorText);
       this.#sessionIsOver();
       if (this.#isStopping) break;
-      this.#o.log.warn("uplink.session-ended", {
-        why,
-        bdSeq: this.#bdSeq,
-        retry_ms: Math.round(this.#reconnectDelay_ms),
-      });
+      const retry_ms = Math.round(this.#reconnectDelay_ms);
+      this.#o.log.warn("uplink.session-ended", { why, bdSeq: this.#bdSeq, retry_ms });
       await this.#sleep(this.#reconnectDelay_ms * (0.5 + this.#o.random.unit()));
       this.#reconnectDelay_ms = Math.min(this.#reconnectDelay_ms * 2, RECONNECT_MAX_MS);
     }
@@ -142,17 +133,21 @@ export class EdgeNode {
 
   /** Batches were committed; `isLive` = captured just now, not history. */
   appended(numbers: readonly number[], isLive: boolean): void {
-    this.#delivery.appended(numbers, isLive && this.#state === "born");
-    if (this.#state === "born") this.#pump();
+    this.#delivery.appended(numbers, isLive && this.#born !== null);
+    this.#pump();
   }
 
   /** A meter fell silent or came back, or its definition became known. */
   deviceChanged(device: LiveDevice): void {
-    if (this.#state !== "born") return;
-    const id = device.definition.device;
-    const isAlive = this.#born.get(id)?.isAlive === true;
-    if (device.isAnswering && !isAlive) this.#publishDeviceBirth(device);
-    if (!device.isAnswering && isAlive) this.#publishDeviceDeath(id);
+    this.#inSession((born) => {
+      const id = device.definition.device;
+      const isAlive = born.isAlive(id);
+      if (device.isAnswering && !isAlive) {
+        if (this.#o.returnIsBorn === "with-node") this.#bear();
+        else born.bearDevice(device);
+      }
+      if (!device.isAnswering && isAlive) born.killDevice(id);
+    });
   }
 
   status(): EdgeNodeStatus {
@@ -174,20 +169,22 @@ export class EdgeNode {
     this.#endSession("stopped");
   }
 
+  // The session
+
   async #session(): Promise<string> {
     this.#state = "connecting";
-    this.#hasSaidUnknown = false;
-    this.#bdSeq = (this.#bdSeq + 1) % 256;
-    // Synced before CONNECT, so that a crash or power cut still counts up [topics-nbirth-bdseq-increment].
-    this.#o.journal.commit({ entries: [], state: () => [["bdSeq", String(this.#bdSeq)]] });
-    const { group, edge } = this.#o;
+    this.#isSubscribed = false;
+    this.#isHostOnline = false;
+    this.#countSession();
+    const { group, edge, connector, connect, log, hostId, timers } = this.#o;
     const ended = new Promise<string>((resolve) => {
       this.#endSession = resolve;
     });
-    const link = await this.#o.connector.connect({
-      ...this.#o.connect,
+    const death = deathPayload(this.#bdSeq, this.#o.clock.now_ms());
+    const link = await connector.connect({
+      ...connect,
       clientId: `khuxanh-${group}-${edge}`,
-      will: { topic: topicOf({ kind: "NDEATH", group, edge }), payload: this.#deathPayload(), qos: 1, retain: false },
+      will: { topic: topicOf({ kind: "NDEATH", group, edge }), payload: death, qos: 1, retain: false },
       keepalive_s: KEEPALIVE_S,
       connectTimeout_ms: CONNECT_TIMEOUT_MS,
       onMessage: (topic, payload) => this.#onMessage(topic, payload),
@@ -199,11 +196,12 @@ export class EdgeNode {
     const filters = [this.#topics.ncmd, deviceCommandFilter({ group, edge })];
     if (this.#topics.state !== null) filters.push(this.#topics.state);
     await link.subscribe(filters.map((filter) => ({ filter, qos: 1 as const })));
-    this.#o.log.info("uplink.connected", { bdSeq: this.#bdSeq, waitsForHost: this.#o.hostId });
+    this.#isSubscribed = true;
+    log.info("uplink.connected", { bdSeq: this.#bdSeq, waitsForHost: hostId });
     this.#reconnectDelay_ms = RECONNECT_MIN_MS;
-    if (this.#topics.state === null) this.#publishBirths();
-    const stopPump = this.#o.timers.every(PUMP_MS, () => this.#tick());
-    const stopReport = this.#o.timers.every(PENDING_REPORT_MS, () => this.#reportPending());
+    this.#bearWhenAllowed();
+    const stopPump = timers.every(PUMP_MS, () => this.#tick());
+    const stopReport = timers.every(PENDING_REPORT_MS, () => this.#reportPending());
     try {
       return await ended;
     } finally {
@@ -212,11 +210,24 @@ export class EdgeNode {
     }
   }
 
+  /**
+   * One more CONNECT, synced before it, so that a crash or power cut still counts up [topics-nbirth-bdseq-increment]. A disk
+   * that takes no more is no reason not to connect: what the host confirms is what makes room on it.
+   */
+  #countSession(): void {
+    this.#bdSeq = (this.#bdSeq + 1) % 256;
+    try {
+      this.#o.journal.commit({ entries: [], state: () => [["bdSeq", String(this.#bdSeq)]] });
+    } catch (error) {
+      this.#o.log.error("uplink.bdseq-not-kept", { bdSeq: this.#bdSeq, why: errorText(error) });
+    }
+  }
+
   #sessionIsOver(): void {
     this.#link?.destroy();
     this.#link = null;
+    this.#born = null;
     this.#state = "connecting";
-    this.#born.clear();
     this.#delivery.sessionEnded();
   }
 
@@ -224,32 +235,99 @@ export class EdgeNode {
   async #leave(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
+    const wasBorn = this.#born !== null;
     this.#link = null;
-    const { group, edge } = this.#o;
+    this.#born = null;
+    this.#state = "connecting";
+    const { group, edge, clock, timers } = this.#o;
     try {
-      if (this.#state === "born") {
-        this.#state = "connecting";
+      if (wasBorn) {
         const topic = topicOf({ kind: "NDEATH", group, edge });
-        await atMost(DEATH_MS, link.publish(topic, this.#deathPayload(), { qos: 1, retain: false }), this.#o.timers);
+        const death = deathPayload(this.#bdSeq, clock.now_ms());
+        await atMost(DEATH_MS, link.publish(topic, death, { qos: 1, retain: false }), timers);
       }
-      await atMost(DISCONNECT_MS, link.end(), this.#o.timers);
+      await atMost(DISCONNECT_MS, link.end(), timers);
     } catch {
       link.destroy();
     }
   }
 
+  // Births
+
+  #bearWhenAllowed(): void {
+    const mayBear = this.#state === "waiting-for-host" && this.#isSubscribed;
+    if (mayBear && (this.#topics.state === null || this.#isHostOnline)) this.#bear();
+  }
+
+  /** NBIRTH and the DBIRTHs of all meters that answer; in a session that was born already, a rebirth. */
+  #bear(): void {
+    const link = this.#link;
+    if (link === null) return;
+    const { journal, devices, site, software, log, group, edge, clock } = this.#o;
+    const { unconfirmed, oldestUnconfirmed_ms } = journal.status();
+    const facts = {
+      bdSeq: this.#bdSeq,
+      epoch: journal.epoch,
+      site,
+      software,
+      pending: unconfirmed,
+      oldestPending_ms: oldestUnconfirmed_ms,
+    };
+    const born =
+      this.#born ??
+      new BornSession({
+        group,
+        edge,
+        link,
+        clock,
+        aliasOf: (device, name) => this.#aliases.of(device, name),
+        keepAliases: () => this.#keepAliases(),
+        onFailed: (error) => this.#endSession(errorText(error)),
+      });
+    try {
+      born.bear(
+        facts,
+        devices().filter(({ isAnswering }) => isAnswering),
+      );
+    } catch (error) {
+      this.#endSession(errorText(error));
+      return;
+    }
+    this.#born = born;
+    this.#state = "born";
+    log.info("uplink.born", { bdSeq: this.#bdSeq, epoch: journal.epoch, pending: unconfirmed });
+    this.#pump();
+  }
+
+  #rebirth(): void {
+    if (this.#born === null) return;
+    this.#bear();
+    this.#delivery.restartTimers(this.#o.mono_ms());
+  }
+
+  #keepAliases(): void {
+    const change = this.#aliases.takeChange();
+    if (change !== null) this.#o.journal.commit({ entries: [], state: () => [change] });
+  }
+
+  // What the host says
+
   #onMessage(topic: string, bytes: Uint8Array): void {
     const parsed = parseTopic(topic);
-    if (parsed?.kind === "STATE") this.#onHostState(bytes);
-    else if (parsed?.kind === "NCMD") this.#onCommand(bytes);
+    if (parsed?.kind === "STATE") {
+      if (parsed.host === this.#o.hostId) this.#onHostState(bytes);
+    } else if (topic === this.#topics.ncmd) this.#onCommand(bytes);
+    // Meters take no commands: there is nothing to write on any of them.
+    else if (parsed?.kind === "DCMD") this.#ignore("a command to a meter");
   }
 
   #onHostState(bytes: Uint8Array): void {
     const state = parseState(bytes);
     if (state === null || state.timestamp_ms < this.#hostStateAt_ms) return;
     this.#hostStateAt_ms = state.timestamp_ms;
-    if (state.online && this.#state === "waiting-for-host") this.#publishBirths();
-    if (!state.online && this.#state === "born") {
+    this.#isHostOnline = state.online;
+    if (state.online) this.#bearWhenAllowed();
+    else if (this.#born !== null) {
       this.#o.log.info("uplink.host-offline", { host: this.#o.hostId });
       this.#reconnectDelay_ms = RECONNECT_AFTER_HOST_OFFLINE_MS;
       void this.#leave().then(() => this.#endSession("host offline"));
@@ -260,61 +338,71 @@ export class EdgeNode {
     let metrics: readonly Metric[];
     try {
       metrics = decodePayload(bytes).metrics;
-    } catch {
-      this.#ignoredCommands += 1;
+    } catch (error) {
+      this.#ignore(errorText(error));
       return;
     }
-    for (const command of metrics) {
-      if (command.name === MetricName.rebirth && command.booleanValue === true) this.#rebirth();
-      else if (command.name === MetricName.deliveryAck && command.stringValue !== undefined) {
-        this.#onAck(command.stringValue);
-      } else if (command.booleanValue !== false) this.#ignoredCommands += 1;
+    for (const { name, booleanValue, stringValue } of metrics) {
+      if (name === MetricName.rebirth && booleanValue === true) this.#rebirth();
+      else if (name === MetricName.deliveryAck && stringValue !== undefined) this.#onAck(stringValue);
+      else if (booleanValue !== false) this.#ignore(`no command: ${(name ?? "").slice(0, 60)}`);
     }
   }
 
-  #rebirth(): void {
-    if (this.#state !== "born") return;
-    this.#publishBirths();
-    this.#delivery.restartTimers(this.#o.mono_ms());
+  #ignore(why: string): void {
+    this.#ignoredCommands += 1;
+    const now_ms = this.#o.mono_ms();
+    if (now_ms - this.#ignoredSaid_ms < IGNORED_SAID_MS) return;
+    this.#ignoredSaid_ms = now_ms;
+    this.#o.log.warn("uplink.command-ignored", { why, sinceStart: this.#ignoredCommands });
   }
 
   #onAck(text: string): void {
     const ack = parseAck(text);
     const { journal } = this.#o;
-    if (ack.kind === "malformed" || ack.epoch !== journal.epoch) {
-      this.#ignoredCommands += 1;
-      return;
-    }
-    if (journal.getState("ackSeen") === null) journal.commit({ entries: [], state: () => [["ackSeen", "1"]] });
+    if (ack.kind === "malformed") return this.#ignore(ack.why);
+    if (ack.epoch !== journal.epoch) return this.#ignore("an ack of another epoch");
+    this.#noteAckSeen();
     const highest = ack.kind === "hello" ? ack.highest : (ack.ranges.at(-1)?.last ?? 0);
-    if (highest >= journal.nextNumber()) this.#onUnknownBatches(highest);
+    if (highest >= journal.nextNumber()) return this.#onUnknownBatches(highest);
     if (ack.kind === "hello") return;
     this.#delivery.confirmed(ack.ranges, this.#o.mono_ms());
     journal.confirm(ack.ranges);
     this.#pump();
   }
 
+  /** From now on this host is waited for, also after a restart (mode auto). Not kept, it is learned again. */
+  #noteAckSeen(): void {
+    const { journal, log } = this.#o;
+    if (journal.getState(this.#ackSeenKey) !== null) return;
+    try {
+      journal.commit({ entries: [], state: () => [[this.#ackSeenKey, "1"]] });
+    } catch (error) {
+      log.warn("uplink.mode-not-kept", { why: errorText(error) });
+    }
+  }
+
   /**
-   * The host holds batches this journal never numbered: a restored image or a cloned card. Said once a session. Taking a new
-   * epoch and numbering afresh (reference sparkplug §17.4) is not built yet; the host keeps what differs in quarantine.
+   * The host holds batches this journal never numbered: a restored image or a cloned card. Under this epoch the numbers are
+   * taken; what is unconfirmed goes on under a new one.
    */
   #onUnknownBatches(highest: number): void {
-    if (this.#hasSaidUnknown) return;
-    this.#hasSaidUnknown = true;
     this.#o.log.error("uplink.journal-went-back", { highest, next: this.#o.journal.nextNumber() });
   }
 
+  // Batches out
+
   #waitsForAcks(): boolean {
     const { delivery, journal } = this.#o;
-    return delivery === "required" || (delivery === "auto" && journal.getState("ackSeen") !== null);
+    return delivery === "required" || (delivery === "auto" && journal.getState(this.#ackSeenKey) !== null);
   }
 
   #tick(): void {
-    if (this.#state !== "born") return;
+    if (this.#born === null) return;
     const now_ms = this.#o.mono_ms();
     if (this.#waitsForAcks()) this.#delivery.expire(now_ms);
     else {
-      const done = this.#delivery.olderThan(2 * KEEPALIVE_S * 1000, now_ms);
+      const done = this.#delivery.olderThan(DONE_WITHOUT_ACK_MS, now_ms);
       if (done.length > 0) {
         this.#delivery.confirmed(done, now_ms);
         this.#o.journal.confirm(done);
@@ -323,193 +411,86 @@ export class EdgeNode {
     this.#pump();
   }
 
+  /** Sends what the window lets go, in bursts, so that polls and acks get their turn in between. */
   #pump(): void {
-    for (let burst = 0; burst < BURST_MAX && this.#state === "born"; burst++) {
-      const pick = this.#delivery.next();
-      if (pick === null) return;
-      this.#send(pick);
-    }
+    this.#inSession((born) => {
+      for (let burst = 0; burst < BURST_MAX; burst++) {
+        const pick = this.#delivery.next();
+        if (pick === null) return;
+        this.#send(pick, born);
+      }
+      this.#pumpSoon();
+    });
   }
 
-  #send(pick: Pick): void {
-    const batch = this.#batch(pick.number);
-    if (batch === null) {
-      this.#o.log.error("uplink.batch-unreadable", { number: pick.number });
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#o.timers.after(0, () => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #send(pick: Pick, born: BornSession): void {
+    const batch = this.#source.batch(pick.number, pick.isLive, (device) => born.hashOf(device));
+    if (batch.kind === "unsendable") {
+      this.#o.log.error("uplink.batch-unsendable", { number: pick.number, why: batch.why });
       this.#delivery.skip(pick);
       return;
     }
-    const { record, definition, hash, sample } = batch;
-    this.#ensureBorn(definition, hash, sample !== null);
-    const newest_ms = this.#newestSent_ms.get(record.device) ?? Number.NEGATIVE_INFINITY;
-    const isLive = pick.isLive && record.from_ms > newest_ms && this.#born.get(record.device)?.isAlive === true;
-    if (isLive) this.#newestSent_ms.set(record.device, record.to_ms);
-    const naming: Naming = { isHistorical: !isLive, aliasOf: (name) => this.#aliases.of(record.device, name) };
-    const metrics =
-      sample === null
-        ? contentMetrics(record.body, naming)
-        : decodeSample(definition, sample).map((reading) => readingMetric(reading, naming));
-    metrics.push(batchMetric(record.number, this.#o.clock.now_ms(), naming.aliasOf));
-    const bytes = this.#publishDevice("DDATA", record.device, metrics);
+    if (batch.kind === "device") this.#ensureBorn(batch, born);
+    const device = batch.kind === "device" ? batch.device : null;
+    const isLive = pick.isLive && born.takesAsLive(device, batch.from_ms, batch.to_ms);
+    const naming: Naming = { isHistorical: !isLive, aliasOf: (name) => this.#aliases.of(device ?? "", name) };
+    const bytes = born.publishData(device, batch.metrics(naming, this.#o.clock.now_ms()));
     this.#delivery.sent(pick, bytes, this.#o.mono_ms());
-  }
-
-  /** A batch with the definition that reads it: samples name theirs, intervals carry their own tick and take the device's. */
-  #batch(number: number) {
-    const record = this.#record(number);
-    if (record === null) return null;
-    const { journal } = this.#o;
-    if (record.kind === "sample") {
-      const { sample, definition: hash } = decodeSampleRecord(record.body);
-      const definition = journal.definition(hash);
-      return definition === null ? null : { record, definition, hash, sample };
-    }
-    const hash = this.#born.get(record.device)?.hash ?? journal.getState(`definition:${record.device}`) ?? "";
-    const definition = journal.definition(hash);
-    return definition === null ? null : { record, definition, hash, sample: null };
-  }
-
-  #record(number: number): StoredRecord | null {
-    const ahead = this.#readAhead.find((record) => record.number === number);
-    if (ahead !== undefined) return ahead;
-    this.#readAhead = this.#o.journal.read(number, READ_AHEAD);
-    const first = this.#readAhead[0];
-    return first?.number === number ? first : null;
   }
 
   /**
    * A device with unconfirmed batches is born even if its meter is silent or no longer configured; else they could never
    * drain. Samples taken under another definition (other ticks) are sent after a birth by that definition.
    */
-  #ensureBorn(definition: DeviceDefinition, hash: string, isSample: boolean): void {
-    const { device } = definition;
-    const born = this.#born.get(device);
-    if (born !== undefined && (born.hash === hash || !isSample)) return;
-    const live = this.#o
-      .devices()
-      .find((candidate) => candidate.hash === hash && candidate.definition.device === device);
-    this.#publishDeviceBirth(live ?? { definition, hash, isAnswering: false, last: new Map() });
-    if (live?.isAnswering !== true) this.#publishDeviceDeath(device);
-  }
-
-  #publishBirths(): void {
-    const { group, edge, journal, clock } = this.#o;
-    const now_ms = clock.now_ms();
-    const head = { timestamp_ms: now_ms };
-    const status = journal.status();
-    this.#seq = 0;
-    this.#born.clear();
-    const metrics: Metric[] = [
-      metric.int64({ ...head, name: MetricName.bdSeq }, this.#bdSeq),
-      metric.boolean({ ...head, name: MetricName.rebirth }, false),
-      metric.int32({ ...head, name: MetricName.deliveryVersion }, DELIVERY_VERSION),
-      metric.string({ ...head, name: MetricName.deliveryEpoch }, journal.epoch),
-      metric.string({ ...head, name: MetricName.deliveryAck }, ""),
-      metric.int64(
-        { ...head, name: MetricName.deliveryPending, alias: this.#aliases.of("", MetricName.deliveryPending) },
-        status.unconfirmed,
-      ),
-      metric.dateTime(
-        { ...head, name: MetricName.deliveryOldest, alias: this.#aliases.of("", MetricName.deliveryOldest) },
-        status.oldestUnconfirmed_ms,
-      ),
-      metric.string({ ...head, name: "Properties/Site" }, this.#o.site),
-      metric.string({ ...head, name: "Properties/Software" }, this.#o.software),
-    ];
-    const devices = this.#o.devices();
-    for (const { definition } of devices) {
-      for (const { name } of deviceMetrics(definition)) this.#aliases.of(definition.device, name);
-    }
-    this.#keepAliases();
-    this.#state = "born";
-    this.#publish(topicOf({ kind: "NBIRTH", group, edge }), metrics);
-    for (const device of devices) {
-      if (device.isAnswering) this.#publishDeviceBirth(device);
-    }
-    this.#o.log.info("uplink.born", { bdSeq: this.#bdSeq, epoch: journal.epoch, pending: status.unconfirmed });
-    this.#pump();
-  }
-
-  #publishDeviceBirth({ definition, hash, last }: LiveDevice): void {
-    const { device } = definition;
-    const now_ms = this.#o.clock.now_ms();
-    const byWire = new Map([...last].map(([quantity, reading]) => [QUANTITIES[quantity].wire as string, reading]));
-    const metrics = deviceMetrics(definition).map(({ name, datatype, properties: { value, ...texts } }): Metric => {
-      const alias = this.#aliases.of(device, name);
-      const reading = byWire.get(name);
-      const shown = value === undefined && reading !== undefined ? withValue(reading) : textOrNull(value);
-      const properties = new Map(Object.entries(texts).map(([key, text]) => [key, property.string(text)]));
-      return {
-        name,
-        alias,
-        timestamp_ms: reading?.at_ms ?? now_ms,
-        datatype: datatype as DataTypeCode,
-        ...shown,
-        ...(properties.size === 0 ? {} : { properties }),
-        ...(name === MetricName.deliveryBatch ? { isTransient: true } : {}),
-      };
-    });
-    this.#keepAliases();
-    this.#publishDevice("DBIRTH", device, metrics);
-    this.#born.set(device, { isAlive: true, hash });
-  }
-
-  #publishDeviceDeath(device: string): void {
-    this.#publishDevice("DDEATH", device, []);
-    const born = this.#born.get(device);
-    if (born !== undefined) born.isAlive = false;
-  }
-
-  #publishDevice(kind: "DBIRTH" | "DDATA" | "DDEATH", device: string, metrics: readonly Metric[]): number {
-    const { group, edge } = this.#o;
-    return this.#publish(topicOf({ kind, group, edge, device }), metrics);
-  }
-
-  /** The one serialised path: `seq` is given at the instant the packet goes to the link. */
-  #publish(topic: string, metrics: readonly Metric[]): number {
-    const payload = encodePayload({ timestamp_ms: this.#o.clock.now_ms(), metrics, seq: this.#seq });
-    this.#seq = (this.#seq + 1) % 256;
-    this.#link?.publish(topic, payload, { qos: 0, retain: false }).catch((error: unknown) => {
-      this.#endSession(errorText(error));
-    });
-    return payload.length;
+  #ensureBorn(batch: Extract<SourcedBatch, { readonly kind: "device" }>, born: BornSession): void {
+    const { device, definition, hash, isBooks } = batch;
+    const bornAs = born.hashOf(device);
+    if (bornAs !== undefined && (bornAs === hash || isBooks)) return;
+    const live = this.#o.devices().find((one) => one.hash === hash && one.definition.device === device);
+    born.bearDevice(live ?? { definition, hash, isAnswering: false, last: new Map() });
+    if (live?.isAnswering !== true) born.killDevice(device);
   }
 
   #reportPending(): void {
-    if (this.#state !== "born") return;
-    const { unconfirmed, oldestUnconfirmed_ms } = this.#o.journal.status();
-    const timestamp_ms = this.#o.clock.now_ms();
-    const { group, edge } = this.#o;
-    this.#publish(topicOf({ kind: "NDATA", group, edge }), [
-      data.int64({ timestamp_ms, alias: this.#aliases.of("", MetricName.deliveryPending) }, unconfirmed),
-      data.dateTime({ timestamp_ms, alias: this.#aliases.of("", MetricName.deliveryOldest) }, oldestUnconfirmed_ms),
-    ]);
-  }
-
-  #keepAliases(): void {
-    const change = this.#aliases.takeChange();
-    if (change !== null) this.#o.journal.commit({ entries: [], state: () => [change] });
-  }
-
-  #deathPayload(): Uint8Array {
-    const timestamp_ms = this.#o.clock.now_ms();
-    return encodePayload({
-      timestamp_ms,
-      metrics: [metric.int64({ name: MetricName.bdSeq, timestamp_ms }, this.#bdSeq)],
+    this.#inSession((born) => {
+      const { unconfirmed, oldestUnconfirmed_ms } = this.#o.journal.status();
+      const head = (name: string) => ({ timestamp_ms: this.#o.clock.now_ms(), alias: this.#aliases.of("", name) });
+      born.publishData(null, [
+        data.int64(head(MetricName.deliveryPending), unconfirmed),
+        data.dateTime(head(MetricName.deliveryOldest), oldestUnconfirmed_ms),
+      ]);
     });
+  }
+
+  /** Nothing happens outside a born session; what fails in it (a disk that cannot keep an alias) ends it, and only it. */
+  #inSession(work: (born: BornSession) => void): void {
+    if (this.#born === null) return;
+    try {
+      work(this.#born);
+    } catch (error) {
+      this.#born = null;
+      this.#state = "connecting";
+      this.#endSession(errorText(error));
+    }
+  }
+
+  #newDelivery(): Delivery {
+    const { journal, random } = this.#o;
+    return new Delivery(journal.nextNumber(), (number) => journal.isConfirmed(number), random);
   }
 
   #sleep(delay_ms: number): Promise<void> {
     return new Promise((resolve) => this.#o.timers.after(delay_ms, resolve));
   }
-}
-
-function withValue({ value }: Reading): Partial<Metric> {
-  if (value === null) return { isNull: true };
-  return typeof value === "bigint" ? { longValue: value } : { doubleValue: value };
-}
-
-function textOrNull(value: string | undefined): Partial<Metric> {
-  return value === undefined ? { isNull: true } : { stringValue: value };
 }
 
 function errorText(error: unknown): string {

@@ -1,0 +1,134 @@
+import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import { batchMetric, type Naming, readingMetric } from "../../core/wire/content.ts";
+import { nodeRecordMetric, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import type { Metric } from "../../core/wire/payload.ts";
+import { decodeSample } from "../../drivers/modbus/decode.ts";
+import { contentMetrics } from "../account/contentRecord.ts";
+import type { Journal, StoredRecord } from "../journal/journal.ts";
+import { decodeSampleRecord } from "../journal/record.ts";
+
+/**
+ * Batches out of the journal as metrics to send. What is published has been synced, because it is read back; live data and
+ * backlog each have their own read-ahead, so that neither throws away the other's.
+ */
+export type SourcedBatch =
+  | {
+      readonly kind: "device";
+      readonly device: string;
+      /** The definition its metrics mean something under, and its hash; the device must be born by it. */
+      readonly definition: DeviceDefinition;
+      readonly hash: string;
+      /** Whether any definition of the device would do: books carry their own ticks. */
+      readonly isBooks: boolean;
+      readonly from_ms: EpochMs;
+      readonly to_ms: EpochMs;
+      metrics(naming: Naming, sent_ms: EpochMs): Metric[];
+    }
+  | {
+      readonly kind: "node";
+      readonly from_ms: EpochMs;
+      readonly to_ms: EpochMs;
+      metrics(naming: Naming, sent_ms: EpochMs): Metric[];
+    }
+  /** It is not there, or nothing can be made of it. */
+  | { readonly kind: "unsendable"; readonly why: string };
+
+const READ_AHEAD = 200;
+const decoder = new TextDecoder();
+
+export class BatchSource {
+  readonly #journal: Pick<Journal, "read" | "definition" | "getState">;
+  readonly #ahead: Readonly<Record<"live" | "backlog", Map<number, StoredRecord>>> = {
+    live: new Map(),
+    backlog: new Map(),
+  };
+
+  constructor(journal: Pick<Journal, "read" | "definition" | "getState">) {
+    this.#journal = journal;
+  }
+
+  /** @param bornAs the hash the device was born with in this session, if it was */
+  batch(number: number, isLive: boolean, bornAs: (device: string) => string | undefined): SourcedBatch {
+    const record = this.#record(number, isLive ? "live" : "backlog");
+    if (record === null) return { kind: "unsendable", why: "it cannot be read" };
+    switch (record.kind) {
+      case "sample":
+        return this.#sample(record);
+      case "content":
+        return this.#content(record, bornAs(record.device));
+      case "node":
+        return nodeBatch(record);
+    }
+  }
+
+  /** Numbers mean other batches from now on. */
+  forget(): void {
+    this.#ahead.live.clear();
+    this.#ahead.backlog.clear();
+  }
+
+  #sample(record: StoredRecord): SourcedBatch {
+    const { sample, definition: hash } = decodeSampleRecord(record.body);
+    const definition = this.#journal.definition(hash);
+    if (definition === null) return { kind: "unsendable", why: `its definition ${hash} is not in the journal` };
+    const { device, from_ms, to_ms, number } = record;
+    return {
+      kind: "device",
+      device,
+      definition,
+      hash,
+      isBooks: false,
+      from_ms,
+      to_ms,
+      metrics(naming, sent_ms) {
+        const metrics: Metric[] = decodeSample(definition, sample).map((reading) => readingMetric(reading, naming));
+        metrics.push(batchMetric(number, sent_ms, naming.aliasOf));
+        return metrics;
+      },
+    };
+  }
+
+  #content({ device, from_ms, to_ms, body, number }: StoredRecord, bornAs: string | undefined): SourcedBatch {
+    const hash = bornAs ?? this.#journal.getState(`definition:${device}`) ?? "";
+    const definition = this.#journal.definition(hash);
+    if (definition === null) return { kind: "unsendable", why: `no definition of ${device} is in the journal` };
+    return {
+      kind: "device",
+      device,
+      definition,
+      hash,
+      isBooks: true,
+      from_ms,
+      to_ms,
+      metrics: (naming, sent_ms) => [
+        // Live metrics of one message are in time order [operational-behavior-data-publish-dbirth-order].
+        ...contentMetrics(body, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0)),
+        batchMetric(number, sent_ms, naming.aliasOf),
+      ],
+    };
+  }
+
+  #record(number: number, of: "live" | "backlog"): StoredRecord | null {
+    const ahead = this.#ahead[of];
+    let record = ahead.get(number);
+    if (record === undefined) {
+      ahead.clear();
+      for (const read of this.#journal.read(number, READ_AHEAD)) ahead.set(read.number, read);
+      record = ahead.get(number);
+    }
+    ahead.delete(number);
+    return record ?? null;
+  }
+}
+
+function nodeBatch({ body, from_ms, to_ms, number }: StoredRecord): SourcedBatch {
+  const record = parseNodeRecord(decoder.decode(body));
+  if (record.kind === "malformed") return { kind: "unsendable", why: record.why };
+  return {
+    kind: "node",
+    from_ms,
+    to_ms,
+    metrics: (naming, sent_ms) => [nodeRecordMetric(record, naming), batchMetric(number, sent_ms, naming.aliasOf)],
+  };
+}
