@@ -7,12 +7,14 @@ import { boundariesText, parseBoundaries } from "./boundaries.ts";
 import type { Database, Row } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import { precedence } from "./precedence.ts";
+import type { Restatements } from "./restatements.ts";
 import type {
   Alarm,
   BucketBounds,
   Disagreement,
   GatewayKey,
   NewBatch,
+  NewRestatement,
   Order,
   StoredEmission,
   StoredInterval,
@@ -22,6 +24,19 @@ import type {
 const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable"];
 const INTERVAL_COLUMNS = `series_id, from_ms, length_ms, tick_id, ticks, flag, coverage, polls_expected, polls_answered,
   cause, epoch_id, batch, verification`;
+
+/** Where an entry comes from, and when it became known. */
+interface Origin {
+  readonly known_ms: EpochMs;
+  readonly epochId: number;
+  readonly batch: number;
+}
+
+interface Entry extends Origin {
+  readonly emission: Emission;
+  readonly seriesId: number;
+  readonly sourceId: number;
+}
 
 /** The books: intervals and emissions as rows, entered with the batch that brought them, never overwritten. */
 export class Books {
@@ -243,36 +258,17 @@ export class Books {
    */
   #bookEmission(emission: Emission, follows: boolean, batch: NewBatch, epochId: number, known_ms: EpochMs): void {
     const deviceId = this.#keys.deviceId(batch.gateway, emission.device);
-    const seriesId = this.#keys.names.emissionSeries.intern({ deviceId, gas: emission.gas });
-    const sourceId = this.#keys.names.emissionSources.intern(emission);
-    const length_ms = emission.to_ms - emission.from_ms;
-    const insert = (version: number): boolean =>
-      this.#db.run(
-        `INSERT INTO book_emission (series_id, from_ms, version, id, length_ms, source_id, mg, known_from_ms,
-           superseded_by, superseded_ms, epoch_id, batch)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?) ON CONFLICT (series_id, from_ms, version) DO NOTHING`,
-        seriesId,
-        emission.from_ms,
-        version,
-        this.#nextEmissionId,
-        length_ms,
-        sourceId,
-        emission.mg,
-        known_ms,
-        epochId,
-        batch.number,
-      );
-    if (insert(1)) {
-      this.#nextEmissionId += 1;
-      return;
-    }
-    const [held] = this.#db.allBig(
-      "SELECT * FROM book_emission WHERE series_id = ? AND from_ms = ? ORDER BY version DESC LIMIT 1",
-      seriesId,
-      emission.from_ms,
+    const entry = this.#entryOf(emission, deviceId, { known_ms, epochId, batch: batch.number });
+    if (this.#insertEmission(entry, 1)) return;
+    // Also an earlier version: what has been restated since may arrive once more, under another epoch.
+    const versions = this.#versionsOf(entry);
+    const [held] = versions;
+    const isSame = versions.some(
+      (row) =>
+        row.mg === emission.mg &&
+        Number(row.source_id) === entry.sourceId &&
+        Number(row.length_ms) === emission.to_ms - emission.from_ms,
     );
-    const isSame =
-      held?.mg === emission.mg && Number(held.source_id) === sourceId && Number(held.length_ms) === length_ms;
     if (held === undefined || isSame) return;
     if (!follows) {
       const detail = {
@@ -286,16 +282,95 @@ export class Books {
       this.#alarms.insert({ ...whereOf(batch), code: "EMISSION_REDEFINED", at_ms: known_ms, detail });
       return;
     }
-    insert(Number(held.version) + 1);
-    this.#db.run(
-      "UPDATE book_emission SET superseded_by = ?, superseded_ms = ? WHERE series_id = ? AND from_ms = ? AND version = ?",
-      this.#nextEmissionId,
-      known_ms,
+    this.#supersede(entry, held);
+  }
+
+  /**
+   * Entries in the place of those in force, each version behind the other. They rest on the same interval, so they name the
+   * batch that brought it.
+   * @returns how many entries it made
+   */
+  restate(restatement: NewRestatement, log: Restatements, known_ms: EpochMs): number {
+    const { gateway, device, entries } = restatement;
+    return this.#db.transaction(() => {
+      const deviceId = this.#keys.deviceId(gateway, device);
+      let made = 0;
+      for (const emission of entries) {
+        const brought = this.#broughtBy(deviceId, emission.from_ms);
+        if (brought === null) continue;
+        const entry = this.#entryOf(emission, deviceId, { known_ms, ...brought });
+        const [held] = this.#versionsOf(entry);
+        if (held?.mg === emission.mg && Number(held.source_id) === entry.sourceId) continue;
+        const id = this.#nextEmissionId;
+        if (held === undefined) this.#insertEmission(entry, 1);
+        else this.#supersede(entry, held);
+        const before = held === undefined ? null : { mg: held.mg as bigint, sourceId: Number(held.source_id) };
+        log.note(restatement, deviceId, before, emission, id);
+        made += 1;
+      }
+      return made;
+    });
+  }
+
+  /** The batch that brought the intervals of the device that begin here. */
+  #broughtBy(deviceId: number, from_ms: EpochMs): { readonly epochId: number; readonly batch: number } | null {
+    for (const [seriesId, name] of this.#keys.names.series.entries()) {
+      if (name.deviceId !== deviceId) continue;
+      const row = this.#db.get(
+        "SELECT epoch_id, batch FROM book_interval WHERE series_id = ? AND from_ms = ?",
+        seriesId,
+        from_ms,
+      );
+      if (row !== undefined) return { epochId: Number(row.epoch_id), batch: Number(row.batch) };
+    }
+    return null;
+  }
+
+  #entryOf(emission: Emission, deviceId: number, origin: Origin): Entry {
+    const seriesId = this.#keys.names.emissionSeries.intern({ deviceId, gas: emission.gas });
+    return { emission, seriesId, sourceId: this.#keys.names.emissionSources.intern(emission), ...origin };
+  }
+
+  #versionsOf({ seriesId, emission }: Entry): readonly Row[] {
+    return this.#db.allBig(
+      "SELECT * FROM book_emission WHERE series_id = ? AND from_ms = ? ORDER BY version DESC",
       seriesId,
       emission.from_ms,
+    );
+  }
+
+  #supersede(entry: Entry, held: Row): void {
+    const id = this.#nextEmissionId;
+    this.#insertEmission(entry, Number(held.version) + 1);
+    this.#db.run(
+      "UPDATE book_emission SET superseded_by = ?, superseded_ms = ? WHERE series_id = ? AND from_ms = ? AND version = ?",
+      id,
+      entry.known_ms,
+      entry.seriesId,
+      entry.emission.from_ms,
       held.version as bigint,
     );
-    this.#nextEmissionId += 1;
+  }
+
+  /** @returns false when this version is there already. */
+  #insertEmission({ emission, seriesId, sourceId, known_ms, epochId, batch }: Entry, version: number): boolean {
+    const isNew = this.#db.run(
+      `INSERT INTO book_emission (series_id, from_ms, version, id, length_ms, source_id, mg, known_from_ms,
+         superseded_by, superseded_ms, epoch_id, batch)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?) ON CONFLICT (series_id, from_ms, version) DO NOTHING`,
+      seriesId,
+      emission.from_ms,
+      version,
+      this.#nextEmissionId,
+      emission.to_ms - emission.from_ms,
+      sourceId,
+      emission.mg,
+      known_ms,
+      epochId,
+      batch,
+    );
+    if (isNew) this.#nextEmissionId += 1;
+    return isNew;
   }
 
   #storedInterval(row: Row): StoredInterval {

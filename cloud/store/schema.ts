@@ -256,4 +256,29 @@ CREATE TABLE presence (
 ) STRICT;
 CREATE INDEX presence_by_time ON presence (gateway_id, at_ms);
 `,
+  `
+-- What a run of restating did to one gas of one meter from one factor to another. factor_before '' = nothing was booked.
+CREATE TABLE restatement (
+  id INTEGER PRIMARY KEY,
+  run_ms INTEGER NOT NULL,
+  device_id INTEGER NOT NULL REFERENCES device (id),
+  gas TEXT NOT NULL,
+  factor_before TEXT NOT NULL,
+  factor_after TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER NOT NULL,
+  entries INTEGER NOT NULL,
+  before_mg INTEGER NOT NULL,
+  after_mg INTEGER NOT NULL,
+  UNIQUE (run_ms, device_id, gas, factor_before, factor_after)
+) STRICT;
+CREATE INDEX restatement_by_device ON restatement (device_id, from_ms);
+
+-- Entries that a restatement made.
+CREATE TABLE restated_entry (
+  entry_id INTEGER PRIMARY KEY,
+  restatement_id INTEGER NOT NULL REFERENCES restatement (id)
+) STRICT;
+`,
 ];

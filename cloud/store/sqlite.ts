@@ -6,6 +6,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { Keys } from "./keys.ts";
 import { openNames, reloadNames } from "./names.ts";
 import { Places } from "./places.ts";
+import { Restatements } from "./restatements.ts";
 import type { ZoneStore } from "./store.ts";
 import { openSums } from "./sums.ts";
 
@@ -32,6 +33,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const keys = new Keys(names);
   const alarms = new Alarms(db, keys);
   const books = new Books(db, keys, alarms);
+  const restatements = new Restatements(db, keys, (id) => books.emission(id));
   const batches = new Batches(db, keys, alarms, books);
   const places = new Places(db, keys);
   const sums = openSums(db.raw, names);
@@ -65,6 +67,9 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     disagreements: () => books.disagreements(),
     emission: (id) => books.emission(id),
     emissions: (...query) => books.emissions(...query),
+    restate: (restatement) => books.restate(restatement, restatements, now_ms()),
+    restatements: (...query) => restatements.within(...query),
+    emissionVersions: (id) => restatements.versions(id),
 
     sumEnergy: (...query) => sums.energy(...query),
     countCauses: (...query) => sums.causes(...query),

@@ -143,6 +143,43 @@ export interface Alarm {
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
+/** Entries of one meter that take the place of earlier ones, because other factors are known now. */
+export interface NewRestatement {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  /** When the run of restating began: what belongs together. */
+  readonly runAt_ms: EpochMs;
+  readonly reason: string;
+  /** All gases of their intervals; what is equal to the entry in force is left as it is. */
+  readonly entries: readonly Emission[];
+}
+
+/** What a run did to one gas of one meter from one factor to another; the earlier entries stay. */
+export interface Restatement {
+  readonly id: number;
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly runAt_ms: EpochMs;
+  readonly gas: Emission["gas"];
+  /** `<id>@<version>`; null = nothing was booked, for want of a factor. */
+  readonly factorBefore: string | null;
+  readonly factorAfter: string;
+  readonly reason: string;
+  /** From the first restated interval to the end of the last. */
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  readonly entries: number;
+  readonly before_mg: bigint;
+  readonly after_mg: bigint;
+}
+
+/** One version of an entry. */
+export interface EmissionVersion {
+  readonly entry: StoredEmission;
+  /** Why it was restated; null for what came from the gateway. */
+  readonly reason: string | null;
+}
+
 /** Sums of one meter's intervals over one bucket [from, to). */
 export interface EnergySum {
   readonly gateway: GatewayKey;
@@ -283,6 +320,19 @@ export interface ZoneStore {
     limit: number,
     order?: Order,
   ): readonly StoredEmission[];
+
+  /** Appends in one transaction; nothing is changed but the mark that an entry is superseded. @returns how many entries it made. */
+  restate(restatement: NewRestatement): number;
+  /** Restatements of one meter that touch time in [from, to), newest run first, at most `limit`. */
+  restatements(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly Restatement[];
+  /** Every version of the entry's gas and interval, oldest first; empty for an id that is none. */
+  emissionVersions(id: number): readonly EmissionVersion[];
 
   /**
    * Sums per meter, quantity and bucket; a bucket without rows gives none, a bucket whose rows differ in tick gives one

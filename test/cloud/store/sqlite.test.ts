@@ -8,9 +8,13 @@ import { Database } from "../../../cloud/store/database.ts";
 import { PRESENCE_MAX } from "../../../cloud/store/places.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
-import { GATEWAY, interval, START_MS, storeContract } from "../../contract/store.ts";
+import { restatementContract } from "../../contract/restatement.ts";
+import { GATEWAY, interval, START_MS, type StoreUnderTest, storeContract } from "../../contract/store.ts";
 
-storeContract("sqlite", (now) => {
+storeContract("sqlite", sqliteUnderTest);
+restatementContract("sqlite", sqliteUnderTest);
+
+function sqliteUnderTest(now: { readonly ms: number }): StoreUnderTest {
   const folder = mkdtempSync(join(tmpdir(), "khuxanh-store-"));
   const open = () => openSqliteStore({ path: join(folder, "zone.db"), now_ms: () => now.ms });
   let store = open();
@@ -26,7 +30,7 @@ storeContract("sqlite", (now) => {
       rmSync(folder, { recursive: true });
     },
   };
-});
+}
 
 let folder = "";
 beforeEach(() => {
