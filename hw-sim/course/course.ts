@@ -28,11 +28,13 @@ export function stepCourse(rate: (slot: number) => number): Course {
 /**
  * One whole rate per minute, counted from the origin; may be negative. The slot asked for last is kept whole, and the sums of
  * all slots ever asked for, because every course made from this one walks over them again.
+ *
+ * @param sumOfSlot the sum of a slot's minutes where that is known without looking at each; null = it is not.
  */
-export function minuteCourse(rate: (minute: number) => number): Course {
+export function minuteCourse(rate: (minute: number) => number, sumOfSlot?: (slot: number) => number | null): Course {
   const sums = new Float64Array(SLOT_MINUTES + 1);
   let held = Number.NaN;
-  const whole = rememberedAny((slot) => sumsOf(slot)[SLOT_MINUTES]!);
+  const whole = remembered((slot) => sumOfSlot?.(slot) ?? sumsOf(slot)[SLOT_MINUTES]!);
   function sumsOf(slot: number): Float64Array {
     if (slot !== held) {
       for (let k = 0; k < SLOT_MINUTES; k++) sums[k + 1] = sums[k]! + rate(slot * SLOT_MINUTES + k);
@@ -138,35 +140,45 @@ export function apparentOf(active: Course, reactive: Course): Course {
   );
 }
 
-/** Remembers whole rates per slot, so that courses built on the same load do not compute it again. Limit: 0 … 2^31 − 1. */
-export function remembered(rate: (slot: number) => number): (slot: number) => number {
-  let known = new Int32Array(SLOTS_PER_DAY * 64).fill(-1);
-  return (slot) => {
-    if (slot < 0) return rate(slot);
-    if (slot >= known.length) {
-      const larger = new Int32Array(Math.max(slot + SLOTS_PER_DAY, known.length * 2)).fill(-1);
-      larger.set(known);
-      known = larger;
+/**
+ * Remembers a number per slot, so that courses built on the same load do not compute it again. Memory is taken in pieces of
+ * 64 days, only for days that were asked for.
+ */
+export function remembered(value: (slot: number) => number): (slot: number) => number {
+  const pieces = new Map<number, Float64Array>();
+  let last: { readonly index: number; readonly piece: Float64Array } = {
+    index: Number.NaN,
+    piece: new Float64Array(0),
+  };
+  const pieceOf = (index: number): Float64Array => {
+    let piece = pieces.get(index);
+    if (piece === undefined) {
+      piece = new Float64Array(PIECE_SLOTS).fill(Number.NaN);
+      pieces.set(index, piece);
     }
-    const held = known[slot]!;
-    return held >= 0 ? held : (known[slot] = rate(slot));
+    return piece;
+  };
+  return (slot) => {
+    const index = Math.floor(slot / PIECE_SLOTS);
+    if (index !== last.index) last = { index, piece: pieceOf(index) };
+    const { piece } = last;
+    const at = slot - index * PIECE_SLOTS;
+    const held = piece[at]!;
+    if (!Number.isNaN(held)) return held;
+    const fresh = value(slot);
+    piece[at] = fresh;
+    return fresh;
   };
 }
 
-/** The same for whole numbers of any sign and size. */
-function rememberedAny(value: (slot: number) => number): (slot: number) => number {
-  let known = new Float64Array(SLOTS_PER_DAY * 64).fill(Number.NaN);
-  return (slot) => {
-    if (slot < 0) return value(slot);
-    if (slot >= known.length) {
-      const larger = new Float64Array(Math.max(slot + SLOTS_PER_DAY, known.length * 2)).fill(Number.NaN);
-      larger.set(known);
-      known = larger;
-    }
-    const held = known[slot]!;
-    if (!Number.isNaN(held)) return held;
-    const fresh = value(slot);
-    known[slot] = fresh;
-    return fresh;
+const PIECE_SLOTS = SLOTS_PER_DAY * 64;
+
+/** The same course, its sums of whole slots remembered: for what is put together of many and counted in many ways. */
+export function rememberedCourse(course: Course): Course {
+  if (course === ZERO) return course;
+  const whole = remembered((slot) => course.upTo(slot, SLOT_MINUTES));
+  return {
+    upTo: (slot, minutes) => (minutes === SLOT_MINUTES ? whole(slot) : course.upTo(slot, minutes)),
+    swing: course.swing,
   };
 }

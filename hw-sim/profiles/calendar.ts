@@ -102,22 +102,44 @@ export function timeSpan(text: string, place: string): TimeSpan {
   return { from, to: to > from ? to : to + MINUTES_PER_DAY };
 }
 
-/** The minute lies in a span that began on this day, or on the day before where spans pass midnight. */
-export function minutesInto(
-  spans: readonly TimeSpan[],
-  isWorkday: (day: number) => boolean,
-  minute: number,
-): { readonly into: number; readonly left: number; readonly day: number } | null {
-  const today = Math.floor(minute / MINUTES_PER_DAY);
-  const ofDay = minute - today * MINUTES_PER_DAY;
-  for (const back of [0, 1]) {
-    const at = ofDay + back * MINUTES_PER_DAY;
-    const span = spans.find(({ from, to }) => at >= from && at < to);
-    if (span !== undefined && isWorkday(today - back)) {
-      return { into: at - span.from, left: span.to - at, day: today - back };
+/** How far a minute is into a span of a working day, and how long that goes on; `into` is −1 outside. */
+export interface WorkTime {
+  into(minute: number): number;
+  left(minute: number): number;
+}
+
+/**
+ * Spans of working days as tables: a span that passes midnight belongs to the day it began on. Asked minute by minute over
+ * years, so one look-up an answer; of overlapping spans the first one counts.
+ */
+export function workTime(spans: readonly TimeSpan[], isWorkday: (day: number) => boolean): WorkTime {
+  const tables = [0, 1, 2, 3].map((works) => dayTables(spans, (works & 1) !== 0, (works & 2) !== 0));
+  let last = { day: Number.NaN, table: tables[0]! };
+  const tableOf = (day: number) => {
+    if (day !== last.day) last = { day, table: tables[(isWorkday(day) ? 1 : 0) + (isWorkday(day - 1) ? 2 : 0)]! };
+    return last.table;
+  };
+  const dayOf = (minute: number) => Math.floor(minute / MINUTES_PER_DAY);
+  return {
+    into: (minute) => tableOf(dayOf(minute)).into[minute - dayOf(minute) * MINUTES_PER_DAY]!,
+    left: (minute) => tableOf(dayOf(minute)).left[minute - dayOf(minute) * MINUTES_PER_DAY]!,
+  };
+}
+
+function dayTables(spans: readonly TimeSpan[], today: boolean, yesterday: boolean) {
+  const into = new Int16Array(MINUTES_PER_DAY).fill(-1);
+  const left = new Int16Array(MINUTES_PER_DAY);
+  const begun = [...(today ? [0] : []), ...(yesterday ? [-MINUTES_PER_DAY] : [])];
+  for (const midnight of begun) {
+    for (const { from, to } of spans) {
+      for (let at = Math.max(0, from + midnight); at < Math.min(MINUTES_PER_DAY, to + midnight); at++) {
+        if (into[at] !== -1) continue;
+        into[at] = at - from - midnight;
+        left[at] = to + midnight - at;
+      }
     }
   }
-  return null;
+  return { into, left };
 }
 
 function invalid(place: string, message: string): KhuXanhError {

@@ -2,7 +2,16 @@ import { KhuXanhError } from "../../core/errors.ts";
 import { type Course, minuteCourse, remembered, SLOT_MINUTES, stepCourse } from "../course/course.ts";
 import { hash32, unitNoise } from "../course/noise.ts";
 import type { DayTypeLoad } from "../simConfig.ts";
-import { type IsHoliday, MINUTES_PER_DAY, minutesInto, timeSpan, WEEKDAYS, weekdayOf } from "./calendar.ts";
+import {
+  type IsHoliday,
+  MINUTES_PER_DAY,
+  type TimeSpan,
+  timeSpan,
+  WEEKDAYS,
+  type WorkTime,
+  weekdayOf,
+  workTime,
+} from "./calendar.ts";
 
 /**
  * Day-type loads with everything to set. Rates are whole W, worked out minute by minute (base load: quarter hour by quarter
@@ -38,18 +47,18 @@ type Of<Name extends DayTypeLoad["shape"]> = Extract<DayTypeLoad, { shape: Name 
 
 /** Idle outside the shifts; a straight ramp of `ramp_min` at both ends of a shift; breaks at half load. */
 function shifts(spec: Of<"shifts">, { seed, isHoliday, place }: Surroundings): Course {
-  const working = spec.shifts.map((text, i) => timeSpan(text, `${place}.shifts.${i}`));
-  const breaks = (spec.breaks ?? []).map((text, i) => timeSpan(text, `${place}.breaks.${i}`));
-  const isWorkday = workdays(spec.weekdays, WORKWEEK, isHoliday, place);
+  const isWorkday = workdays(spec.weekdays, isHoliday, place);
+  const working = workTime(spansOf(spec.shifts, `${place}.shifts`), isWorkday);
+  const breaks = workTime(spansOf(spec.breaks ?? [], `${place}.breaks`), isWorkday);
   const idle = percent(spec.idle_percent ?? 10, `${place}.idle_percent`);
   const ramp = minutes(spec.ramp_min ?? 15, 0, 240, `${place}.ramp_min`);
   return minuteCourse((minute) => {
     const wobble = 0.06 * slotNoise(seed, minute) + 0.04 * unitNoise(seed ^ RIPPLE, minute);
-    const shift = minutesInto(working, isWorkday, minute);
-    if (shift === null) return Math.round(spec.peak_W * idle * (1 - wobble));
-    const day = 0.05 * unitNoise(seed ^ DAY, shift.day);
-    const rise = ramp === 0 ? 1 : Math.min(1, (shift.into + 1) / ramp, shift.left / ramp);
-    const pause = minutesInto(breaks, isWorkday, minute) === null ? 1 : 0.5;
+    const into = working.into(minute);
+    if (into < 0) return Math.round(spec.peak_W * idle * (1 - wobble));
+    const day = 0.05 * unitNoise(seed ^ DAY, Math.floor((minute - into) / MINUTES_PER_DAY));
+    const rise = ramp === 0 ? 1 : Math.min(1, (into + 1) / ramp, working.left(minute) / ramp);
+    const pause = breaks.into(minute) < 0 ? 1 : 0.5;
     const full = idle + (1 - idle) * rise * pause;
     return Math.round(spec.peak_W * full * (1 - wobble) * (1 - day));
   });
@@ -60,15 +69,15 @@ function furnace(spec: Of<"furnace">, { seed, isHoliday, place }: Surroundings):
   const melt = minutes(spec.melt_min ?? 55, 1, MINUTES_PER_DAY, `${place}.melt_min`);
   const charge = minutes(spec.charge_min ?? 15, 1, MINUTES_PER_DAY, `${place}.charge_min`);
   const hold = percent(spec.hold_percent ?? 8, `${place}.hold_percent`);
-  const hours = [timeSpan(spec.hours ?? "06:00-22:00", `${place}.hours`)];
-  const isWorkday = workdays(spec.weekdays, WORKWEEK, isHoliday, place);
+  const hours = hoursOf(spec.hours ?? "06:00-22:00", spec.weekdays, isHoliday, place);
   const cycle = melt + charge;
   return minuteCourse((minute) => {
     const noise = unitNoise(seed, minute);
-    const shift = minutesInto(hours, isWorkday, minute);
+    const begun = hours.into(minute);
     const holding = Math.round(spec.peak_W * hold * (1 - 0.1 * noise));
-    if (shift === null) return holding;
-    const into = (shift.into + (hash32(seed, shift.day) % cycle)) % cycle;
+    if (begun < 0) return holding;
+    const day = Math.floor((minute - begun) / MINUTES_PER_DAY);
+    const into = (begun + (hash32(seed, day) % cycle)) % cycle;
     return into < melt ? Math.round(spec.peak_W * (1 - 0.12 * noise)) : holding;
   });
 }
@@ -83,11 +92,10 @@ function compressors(spec: Of<"compressors">, { seed, isHoliday, place }: Surrou
   const night = percent(spec.night_demand_percent ?? 15, `${place}.night_demand_percent`);
   const cycle = minutes(spec.cycle_min ?? 6, 2, 120, `${place}.cycle_min`);
   const unloaded = percent(spec.unloaded_percent ?? 28, `${place}.unloaded_percent`);
-  const hours = [timeSpan(spec.hours ?? "05:30-22:00", `${place}.hours`)];
-  const isWorkday = workdays(spec.weekdays, WORKWEEK, isHoliday, place);
+  const hours = hoursOf(spec.hours ?? "05:30-22:00", spec.weekdays, isHoliday, place);
   const each_W = spec.peak_W / count;
   return minuteCourse((minute) => {
-    const usual = minutesInto(hours, isWorkday, minute) === null ? night : demand;
+    const usual = hours.into(minute) < 0 ? night : demand;
     const asked = count * Math.min(1, usual * (0.85 + 0.3 * slotNoise(seed, minute)));
     const full = Math.min(count, Math.floor(asked));
     const trimming = (asked - full) * cycle;
@@ -99,11 +107,11 @@ function compressors(spec: Of<"compressors">, { seed, isHoliday, place }: Surrou
 
 /** Lighting, cooling, standby: full in `hours` (at night), `day_percent` of it else. */
 function baseLoad(spec: Of<"base-load">, { seed, place }: Surroundings): Course {
-  const hours = [timeSpan(spec.hours ?? "18:00-06:00", `${place}.hours`)];
+  const hours = workTime([timeSpan(spec.hours ?? "18:00-06:00", `${place}.hours`)], () => true);
   const day = percent(spec.day_percent ?? 40, `${place}.day_percent`);
   return stepCourse(
     remembered((slot) => {
-      const isFull = minutesInto(hours, () => true, slot * SLOT_MINUTES) !== null;
+      const isFull = hours.into(slot * SLOT_MINUTES) >= 0;
       return Math.round(spec.peak_W * (isFull ? 1 : day) * (1 - 0.05 * unitNoise(seed, slot)));
     }),
   );
@@ -118,13 +126,20 @@ function slotNoise(seed: number, minute: number): number {
   return unitNoise(seed ^ SLOT, Math.floor(minute / SLOT_MINUTES));
 }
 
+function spansOf(texts: readonly string[], place: string): readonly TimeSpan[] {
+  return texts.map((text, at) => timeSpan(text, `${place}.${at}`));
+}
+
+function hoursOf(text: string, weekdays: readonly string[] | undefined, isHoliday: IsHoliday, place: string): WorkTime {
+  return workTime([timeSpan(text, `${place}.hours`)], workdays(weekdays, isHoliday, place));
+}
+
 function workdays(
   written: readonly string[] | undefined,
-  usual: readonly string[],
   isHoliday: IsHoliday,
   place: string,
 ): (day: number) => boolean {
-  const names = written ?? usual;
+  const names = written ?? WORKWEEK;
   const unknown = names.find((name) => !WEEKDAYS.some((known) => known === name));
   if (unknown !== undefined) {
     throw invalid(`${place}.weekdays`, `"${unknown}" is no weekday (allowed: ${WEEKDAYS.join(", ")})`);

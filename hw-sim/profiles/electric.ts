@@ -1,5 +1,14 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import { backflowOf, type Course, differenceOf, shareOf, stepCourse, sumOf, ZERO } from "../course/course.ts";
+import {
+  backflowOf,
+  type Course,
+  differenceOf,
+  rememberedCourse,
+  shareOf,
+  stepCourse,
+  sumOf,
+  ZERO,
+} from "../course/course.ts";
 import type { Losses, PowerFactor } from "../simConfig.ts";
 
 /**
@@ -62,18 +71,26 @@ function powerFactor(factor: PowerFactor, place: string) {
 /** All of `plus` less all of `minus` (what is generated); where that is negative it flows out. */
 export function balanceOf(plus: readonly Load[], minus: readonly Load[], place: string): Load {
   if (minus.length === 0 && plus.every((load) => load.kind === "flow")) {
-    return { kind: "flow", flow: sumOf(plus.map((load) => (load as FlowLoad).flow)) };
+    return { kind: "flow", flow: rememberedCourse(sumOf(plus.map((load) => (load as FlowLoad).flow))) };
   }
   const drawn = plus.map((load) => electricOf(load, place));
   const made = minus.map((load) => electricOf(load, place));
   const gross = {
-    active: sumOf(drawn.map((load) => load.active)),
-    lagging: sumOf([...drawn.map((load) => load.lagging), ...made.map((load) => load.leading)]),
-    leading: sumOf([...drawn.map((load) => load.leading), ...made.map((load) => load.lagging)]),
+    active: total(drawn.map((load) => load.active)),
+    lagging: total([...drawn.map((load) => load.lagging), ...made.map((load) => load.leading)]),
+    leading: total([...drawn.map((load) => load.leading), ...made.map((load) => load.lagging)]),
   };
   if (made.length === 0 && drawn.every((load) => load.backflow === ZERO)) return drawing(gross);
-  const active = made.length === 0 ? gross.active : differenceOf(gross.active, sumOf(made.map((load) => load.active)));
-  return { kind: "electric", ...gross, active, backflow: backflowOf(active) };
+  const active =
+    made.length === 0
+      ? gross.active
+      : rememberedCourse(differenceOf(gross.active, sumOf(made.map((load) => load.active))));
+  return { kind: "electric", ...gross, active, backflow: rememberedCourse(backflowOf(active)) };
+}
+
+function total(courses: readonly Course[]): Course {
+  const some = courses.filter((course) => course !== ZERO);
+  return some.length === 0 ? ZERO : rememberedCourse(sumOf(some));
 }
 
 const FIXED_W_MAX = 1e9;

@@ -1,7 +1,6 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import {
   type Course,
-  minuteCourse,
   remembered,
   ripplingCourse,
   SLOT_MINUTES,
@@ -102,11 +101,13 @@ export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadS
     };
     const lowest = lowestOf(rate, perUnit, `${place}.formula`);
     // One rate a quarter of an hour; what lies outside a meter's world is held at its edge.
-    const course = minuteCourse((minute) => {
-      const value = rate(Math.floor(minute / SLOT_MINUTES));
-      const bounded = Math.min(PEAK_W_MAX, Math.max(spec.unit === "m3/h" ? 0 : -PEAK_W_MAX, value));
-      return Number.isNaN(bounded) ? 0 : Math.round(bounded) + 0;
-    });
+    const least = spec.unit === "m3/h" ? 0 : -PEAK_W_MAX;
+    const course = stepCourse(
+      remembered((slot) => {
+        const bounded = Math.min(PEAK_W_MAX, Math.max(least, rate(slot)));
+        return Number.isNaN(bounded) ? 0 : Math.round(bounded) + 0;
+      }),
+    );
     if (spec.unit !== "m3/h") return withPowerFactor(course, spec.power_factor ?? 1, lowest < 0, place);
     if (lowest < 0) throw invalid(`${place}.formula`, "a flow below 0; write max(0, …)");
     return { kind: "flow", flow: course };

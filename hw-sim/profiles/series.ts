@@ -1,5 +1,5 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import { type Course, minuteCourse } from "../course/course.ts";
+import { type Course, minuteCourse, SLOT_MINUTES } from "../course/course.ts";
 import type { CsvLoad, SeriesUnit } from "../simConfig.ts";
 import { dateOf, MINUTES_PER_DAY } from "./calendar.ts";
 
@@ -75,18 +75,32 @@ export function seriesOf(text: string, spec: CsvLoad, { origin_ms, offset_ms, pl
   }
   const first = ends[0]! - (spec.label === "end" ? step_min : 0);
   const placeOf = PLACES[spec.repeat]({ first, minutes: sums.length * step_min }, file);
-  return {
-    kind,
-    hasNegative: negative >= 0,
-    course: minuteCourse((minute) => {
-      const at = placeOf(minute);
-      if (at === null) return 0;
-      const row = Math.floor(at / step_min);
-      const into = at - row * step_min;
-      const sum = sums[row]!;
-      return Math.floor((sum * (into + 1)) / step_min) - Math.floor((sum * into) / step_min);
-    }),
+  return { kind, hasNegative: negative >= 0, course: seriesCourse(sums, step_min, placeOf) };
+}
+
+/** Each interval's sum, spread evenly in whole rates; sums of slots come from the running sum of the file. */
+function seriesCourse(sums: readonly number[], step_min: number, placeOf: PlaceOf): Course {
+  const before = new Float64Array(sums.length + 1);
+  sums.forEach((sum, row) => {
+    before[row + 1] = before[row]! + sum;
+  });
+  const running = (at: number) => {
+    const row = Math.floor(at / step_min);
+    const into = at - row * step_min;
+    return before[row]! + (into === 0 ? 0 : Math.floor((sums[row]! * into) / step_min));
   };
+  return minuteCourse(
+    (minute) => {
+      const at = placeOf(minute);
+      return at === null ? 0 : running(at + 1) - running(at);
+    },
+    (slot) => {
+      const at = placeOf(slot * SLOT_MINUTES);
+      const end = placeOf(slot * SLOT_MINUTES + SLOT_MINUTES - 1);
+      if (at === null || end === null || end - at !== SLOT_MINUTES - 1) return null;
+      return running(end + 1) - running(at);
+    },
+  );
 }
 
 interface Span {
