@@ -19,6 +19,8 @@ export class Verifier {
   readonly #log: Log;
   readonly #births: BirthReader;
   readonly #held = new Map<string, BatchRanges>();
+  /** Epochs of which something came in since all that could be compared was: the others need not be looked at. */
+  readonly #fresh = new Set<string>();
   #arrived = 0;
   disagreed = 0;
 
@@ -42,6 +44,7 @@ export class Verifier {
 
   /** The number is held from now on, or lost for good: nobody waits for it. */
   accounted(gateway: GatewayKey, epoch: string, first: number, last: number): void {
+    this.#fresh.add(keyOf(gateway, epoch));
     try {
       this.#accountedOf(gateway, epoch).addRange(first, last);
     } catch (error) {
@@ -62,13 +65,16 @@ export class Verifier {
     for (const { gateway, epoch } of nodes) {
       if (epoch === null) continue;
       const through = this.#accountedOf(gateway, epoch).contiguousThrough();
-      if (through === 0) continue;
+      if (through === 0 || !this.#fresh.has(keyOf(gateway, epoch))) continue;
       for (;;) {
         const intervals = this.#store.intervalsToVerify(gateway, epoch, through, CHUNK);
         if (intervals.length > 0) {
           this.#store.setVerifications(intervals.map((interval) => [interval, this.#verify(interval)]));
         }
-        if (intervals.length < CHUNK) break;
+        if (intervals.length < CHUNK) {
+          this.#fresh.delete(keyOf(gateway, epoch));
+          break;
+        }
         if (this.#clock.mono_ms() > until_ms) return;
       }
     }
@@ -91,7 +97,7 @@ export class Verifier {
   }
 
   #accountedOf(gateway: GatewayKey, epoch: string): BatchRanges {
-    const key = `${gateway.group}/${gateway.edge} ${epoch}`;
+    const key = keyOf(gateway, epoch);
     let numbers = this.#held.get(key);
     if (numbers !== undefined) return numbers;
     numbers = new BatchRanges();
@@ -100,4 +106,8 @@ export class Verifier {
     for (const [first, last] of this.#store.lostRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
     return numbers;
   }
+}
+
+function keyOf({ group, edge }: GatewayKey, epoch: string): string {
+  return `${group}/${edge} ${epoch}`;
 }
