@@ -11,9 +11,8 @@ export class Machine {
   readonly #scheduler: Scheduler;
   readonly #seed: number;
   readonly #origin_ms: number;
-  #offset_ms = 0;
-  #drift_ppm = 0;
-  #driftFrom_ms = 0;
+  /** How the wall clock ran, oldest first; the last one is how it runs now. */
+  readonly #settings: ClockSetting[] = [{ from_ms: 0, offset_ms: 0, drift_ppm: 0 }];
   #starts = 0;
   #life: Life | null = null;
 
@@ -32,19 +31,32 @@ export class Machine {
 
   /** By how much the wall clock is ahead of true time. */
   offset_ms(): number {
-    return this.#offset_ms + ((this.#scheduler.now_ms - this.#driftFrom_ms) * this.#drift_ppm) / 1e6;
+    return offsetAt(this.#settings.at(-1)!, this.#scheduler.now_ms);
   }
 
   /** The wall clock is set: by hand, by NTP, by an empty battery. */
   jump(delta_ms: number): void {
-    this.#offset_ms += delta_ms;
+    this.#set(this.offset_ms() + delta_ms, this.#settings.at(-1)!.drift_ppm);
   }
 
   /** From now on the wall clock gains so many µs a second. */
   drift(ppm: number): void {
-    this.#offset_ms = this.offset_ms();
-    this.#driftFrom_ms = this.#scheduler.now_ms;
-    this.#drift_ppm = ppm;
+    this.#set(this.offset_ms(), ppm);
+  }
+
+  #set(offset_ms: number, drift_ppm: number): void {
+    this.#settings.push({ from_ms: this.#scheduler.now_ms, offset_ms, drift_ppm });
+  }
+
+  /** True times, ms since the epoch, at which the wall clock showed this; several if it was put back, none if it leapt over. */
+  trueTimesOf(wall_ms: number): readonly number[] {
+    return this.#settings.flatMap((setting, i) => {
+      const rate = 1 + setting.drift_ppm / 1e6;
+      const at_ms = setting.from_ms + (wall_ms - this.#origin_ms - setting.from_ms - setting.offset_ms) / rate;
+      // The wall clock shows whole ms: a reading of w was taken up to 1 ms after w.
+      const until_ms = this.#settings[i + 1]?.from_ms ?? this.#scheduler.now_ms;
+      return at_ms > setting.from_ms - 1 && at_ms <= until_ms ? [this.#origin_ms + at_ms] : [];
+    });
   }
 
   get life(): Life | null {
@@ -58,6 +70,16 @@ export class Machine {
     this.#life = new Life(this, this.#scheduler, stream(this.#seed, `${this.name}#${this.#starts}`));
     return this.#life;
   }
+}
+
+interface ClockSetting {
+  readonly from_ms: number;
+  readonly offset_ms: number;
+  readonly drift_ppm: number;
+}
+
+function offsetAt({ from_ms, offset_ms, drift_ppm }: ClockSetting, at_ms: number): number {
+  return offset_ms + ((at_ms - from_ms) * drift_ppm) / 1e6;
 }
 
 /** process-killed: the kernel closes its connections. power-cut: nobody is told. */
@@ -93,12 +115,22 @@ export class Life {
     return this.#isAlive;
   }
 
+  /** Runs code of the process. What it throws after its own end in the middle of it is no news any more. */
+  live(run: () => void): void {
+    if (!this.#isAlive) return;
+    try {
+      run();
+    } catch (error) {
+      if (this.#isAlive) throw error;
+    }
+  }
+
   /** As a timer of the process: it does not fire after its end. */
   after(delay_ms: number, run: () => void): Cancel {
     if (!this.#isAlive) return () => {};
     const cancelEvent = this.#scheduler.after(delay_ms, () => {
       this.#cancels.delete(cancel);
-      run();
+      this.live(run);
     });
     const cancel = (): void => {
       cancelEvent();

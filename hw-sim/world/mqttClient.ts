@@ -121,7 +121,8 @@ class Connection {
       keepalive_ms: options.keepalive_s * 1000,
       // As sent with CONNECT: the caller's bytes may change afterwards.
       will: { ...options.will, payload: options.will.payload.slice() },
-      deliver: (message, late_ms) => this.#toClient(() => options.onMessage(message.topic, message.payload), late_ms),
+      deliver: (message, late_ms) =>
+        this.#toClient(() => life.live(() => options.onMessage(message.topic, message.payload)), late_ms),
       close: () => {
         this.#isPeerClosed = true;
         this.#down.send(() => this.#close("connection closed"));

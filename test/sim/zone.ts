@@ -1,21 +1,25 @@
-import { DatabaseSync } from "node:sqlite";
 import { type AssembledAgent, assembleAgent } from "../../agent/assemble.ts";
-import type { Journal } from "../../agent/journal/journal.ts";
+import { type Journal, openJournal } from "../../agent/journal/journal.ts";
 import { Collector } from "../../cloud/collector/collector.ts";
-import { databaseOn } from "../../cloud/store/database.ts";
-import { storeOn } from "../../cloud/store/sqlite.ts";
 import type { ZoneStore } from "../../cloud/store/store.ts";
 import { loadFactors } from "../../config/factors.ts";
 import type { AgentConfig } from "../../config/files/agent.ts";
 import { loadModelLibrary } from "../../config/models.ts";
-import type { Log } from "../../core/ports.ts";
+import { KhuXanhError } from "../../core/errors.ts";
+import type { Log, MqttConnector } from "../../core/ports.ts";
 import type { SimMeter } from "../../hw-sim/meters/simMeter.ts";
 import { buildSim } from "../../hw-sim/sim.ts";
+import { SimDisk } from "../../hw-sim/world/disk.ts";
 import { SimLine } from "../../hw-sim/world/line.ts";
 import type { EndOfLife, Life, Machine } from "../../hw-sim/world/machine.ts";
 import { createWorld, type World } from "../../hw-sim/world/world.ts";
+import { AckChecker } from "./checkers/acks.ts";
+import { BooksChecker } from "./checkers/books.ts";
+import { WireChecker } from "./checkers/wire.ts";
+import { Findings } from "./findings.ts";
 import type { WorldMeter } from "./meters.ts";
 import { settling } from "./settle.ts";
+import { StoreDisk } from "./storeDisk.ts";
 
 /** A zone in a world: gateways with their lines of meters, a broker, a collector - the code of production on other ports. */
 export interface ZonePlan {
@@ -37,21 +41,35 @@ const TIME_ZONE = "Asia/Ho_Chi_Minh";
 const LINE_LATENCY = { least_ms: 4, most_ms: 30 };
 const LINE_TIMEOUT_MS = 500;
 
-const LIBRARY = loadModelLibrary();
+export const LIBRARY = loadModelLibrary();
 const { factors: FACTORS } = loadFactors();
 
-/** Databases in memory are shared by name within a process. */
-let zonesMade = 0;
+/** systemd's RestartSec of our unit: a process that ended is started again after it. */
+const RESTART_MS = 5000;
 
 export class SimZone {
   readonly world: World;
+  readonly findings: Findings;
+  readonly checkers: Checkers;
   readonly agents: readonly SimAgent[];
   readonly collector: SimCollector;
 
-  constructor(plan: ZonePlan, openJournal: OpenJournal) {
+  constructor(plan: ZonePlan, { isChecked = true } = {}) {
     this.world = createWorld({ seed: plan.seed, origin_ms: plan.origin_ms, settle: settling() });
-    this.agents = plan.gateways.map((gateway) => new SimAgent(this.world, plan, gateway, openJournal));
-    this.collector = new SimCollector(this.world);
+    const { scheduler } = this.world;
+    this.findings = new Findings(
+      () => scheduler.now_ms,
+      () => scheduler.stop(),
+    );
+    const store = (): ZoneStore => this.collector.store;
+    this.checkers = {
+      wire: new WireChecker(this.findings),
+      acks: new AckChecker(this.findings, ZONE, store),
+      books: new BooksChecker(this.findings, store),
+    };
+    const watched = isChecked ? this.checkers : null;
+    this.agents = plan.gateways.map((gateway) => new SimAgent(this.world, plan, gateway, watched));
+    this.collector = new SimCollector(this.world, watched);
   }
 
   start(): void {
@@ -62,9 +80,19 @@ export class SimZone {
   run(until_ms: number): Promise<void> {
     return this.world.scheduler.run(until_ms);
   }
+
+  close(): void {
+    for (const agent of this.agents) agent.machine.life?.end("process-killed");
+    this.collector.machine.life?.end("process-killed");
+    this.collector.close();
+  }
 }
 
-export type OpenJournal = (life: Life, config: AgentConfig, log: Log) => Journal;
+export interface Checkers {
+  readonly wire: WireChecker;
+  readonly acks: AckChecker;
+  readonly books: BooksChecker;
+}
 
 export interface MeterInWorld {
   readonly device: string;
@@ -77,13 +105,17 @@ export class SimAgent {
   readonly machine: Machine;
   readonly lines: readonly SimLine[];
   readonly meters: readonly MeterInWorld[];
+  readonly disk: SimDisk;
+  /** How often its medium lost what it held. */
+  damages = 0;
   readonly #world: World;
-  readonly #openJournal: OpenJournal;
+  readonly #checkers: Checkers | null;
   #running: AssembledAgent | null = null;
 
-  constructor(world: World, plan: ZonePlan, gateway: GatewayPlan, openJournal: OpenJournal) {
+  constructor(world: World, plan: ZonePlan, gateway: GatewayPlan, checkers: Checkers | null) {
     this.#world = world;
-    this.#openJournal = openJournal;
+    this.#checkers = checkers;
+    this.disk = new SimDisk(`disk of ${gateway.name}`, world.random(`${gateway.name}/disk`), world.trace);
     this.machine = world.machine(gateway.name);
     this.config = agentConfig(plan, gateway);
     const built = buildSim(
@@ -119,49 +151,78 @@ export class SimAgent {
     return this.machine.life?.isAlive === true ? this.#running : null;
   }
 
+  /** A process that cannot start ends, and is started again as systemd does. */
   start(): void {
     const { trace } = this.#world;
     const life = this.machine.start();
     trace.note(`${this.machine.name} starts`);
-    const log = traceLog(this.#world, this.machine.name, life);
-    const journal = this.#openJournal(life, this.config, log);
-    this.#running = assembleAgent(this.config, {
+    try {
+      this.#running = this.#assemble(life);
+    } catch (error) {
+      if (life.isAlive && !(error instanceof KhuXanhError)) throw error;
+      startAgain(this.#world, this, life, error);
+      return;
+    }
+    this.#running.run();
+    this.#running.gateway.start();
+  }
+
+  #assemble(life: Life): AssembledAgent {
+    const { name } = this.machine;
+    const log = traceLog(this.#world, name, life);
+    const journal = openJournal({
+      disk: this.disk.of(life),
+      maxBytes: this.config.journal.max_bytes,
+      maxAge_ms: this.config.journal.max_age_ms,
+      now_ms: life.clock.now_ms,
+      random: life.random,
+      log,
+    });
+    return assembleAgent(this.config, {
       resolveModel: (id) => LIBRARY.get(id)!,
       factors: FACTORS,
-      journal: tracedJournal(journal, this.#world, this.machine.name),
+      journal: watchedJournal(journal, this.#world, name, life, this.#checkers),
       clock: life.clock,
       timers: life.timers,
       random: life.random,
-      connector: this.#world.network.connectorOf(life),
+      connector: watchedAgentLink(this.#world.network.connectorOf(life), name, this.#checkers),
       openBus: (bus) => this.lines[Number(bus.id.slice(1))]!.busOf(life),
       log,
       version: "sim",
     });
-    this.#running.run();
-    this.#running.gateway.start();
   }
 
   crash(how: EndOfLife): void {
     this.#world.trace.note(`${this.machine.name} crashes (${how})`);
     this.machine.life?.end(how);
   }
+
+  /** As asked by a person: it says goodbye and ends. */
+  async stop(): Promise<void> {
+    const { life } = this.machine;
+    const { running } = this;
+    if (life === null || running === null) return;
+    this.#world.trace.note(`${this.machine.name} is stopped`);
+    await running.stop();
+    if (!life.isAlive) return;
+    running.journal.close();
+    life.end("process-killed");
+  }
 }
 
 export class SimCollector {
   readonly machine: Machine;
+  readonly disk = new StoreDisk();
   readonly #world: World;
-  /** Holds the database in memory while no collector has it open. */
-  readonly #disk: DatabaseSync;
-  readonly #path: string;
+  readonly #checkers: Checkers | null;
   #store: ZoneStore;
   #running: Collector | null = null;
 
-  constructor(world: World) {
+  constructor(world: World, checkers: Checkers | null) {
     this.#world = world;
+    this.#checkers = checkers;
     this.machine = world.machine("zone-server");
-    this.#path = `file:/khuxanh-sim-${zonesMade++}?vfs=memdb`;
-    this.#disk = new DatabaseSync(this.#path);
-    this.#store = this.#open(() => this.machine.wall_ms());
+    this.#store = this.disk.open(null, () => this.machine.wall_ms());
   }
 
   /** What is on its disk, whether it runs or not. */
@@ -176,21 +237,31 @@ export class SimCollector {
   start(): void {
     const life = this.machine.start();
     this.#world.trace.note("collector starts");
+    try {
+      this.#running = this.#assemble(life);
+    } catch (error) {
+      if (life.isAlive && !(error instanceof KhuXanhError)) throw error;
+      startAgain(this.#world, this, life, error);
+      return;
+    }
+    void this.#running.run();
+  }
+
+  #assemble(life: Life): Collector {
     this.#store.close();
-    this.#store = this.#open(life.clock.now_ms);
-    this.#running = new Collector({
+    this.#store = watchedStore(this.disk.open(life, life.clock.now_ms), this.#world);
+    return new Collector({
       hostId: HOST_ID,
       zone: ZONE,
       connect: { url: "mqtt://broker" },
-      connector: this.#world.network.connectorOf(life),
-      store: tracedStore(this.#store, this.#world),
+      connector: watchedHostLink(this.#world.network.connectorOf(life), this.#checkers),
+      store: this.#store,
       factors: FACTORS,
       clock: life.clock,
       timers: life.timers,
       random: life.random,
       log: traceLog(this.#world, "collector", life),
     });
-    void this.#running.run();
   }
 
   crash(how: EndOfLife): void {
@@ -198,15 +269,29 @@ export class SimCollector {
     this.machine.life?.end(how);
   }
 
+  async stop(): Promise<void> {
+    const { life } = this.machine;
+    const { running } = this;
+    if (life === null || running === null) return;
+    this.#world.trace.note("collector is stopped");
+    await running.stop();
+    life.end("process-killed");
+  }
+
   /** Frees the memory. */
   close(): void {
     this.#store.close();
-    this.#disk.close();
+    this.disk.close();
   }
+}
 
-  #open(now_ms: () => number): ZoneStore {
-    return storeOn(databaseOn(new DatabaseSync(this.#path, { enableForeignKeyConstraints: true })), now_ms);
-  }
+function startAgain({ trace, scheduler }: World, process: SimAgent | SimCollector, life: Life, error: unknown): void {
+  const { machine } = process;
+  trace.note(`${machine.name} cannot start: ${error}`);
+  life.end("process-killed");
+  scheduler.after(RESTART_MS, () => {
+    if (machine.life === life) process.start();
+  });
 }
 
 function idOf(line: number, id: string): string {
@@ -251,18 +336,30 @@ function textOfBigint(_key: string, value: unknown): unknown {
 }
 
 /** Own properties before the class's methods: the object stays what it is, private fields and all. */
-function tracedJournal(journal: Journal, { trace }: World, who: string): Journal {
+function watchedJournal(
+  journal: Journal,
+  { trace }: World,
+  who: string,
+  life: Life,
+  checkers: Checkers | null,
+): Journal {
   const commit = journal.commit.bind(journal);
+  const confirm = journal.confirm.bind(journal);
   return Object.assign(journal, {
     commit(write: Parameters<Journal["commit"]>[0]) {
       const numbers = commit(write);
       trace.note(`${who} journal commits ${numbers.length === 0 ? "state" : `${numbers[0]}…${numbers.at(-1)}`}`);
+      if (life.isAlive) checkers?.acks.numbered(who, journal.epoch, numbers);
       return numbers;
+    },
+    confirm(ranges: Parameters<Journal["confirm"]>[0]) {
+      if (life.isAlive) checkers?.acks.confirmed(who, journal.epoch, ranges);
+      confirm(ranges);
     },
   });
 }
 
-function tracedStore(store: ZoneStore, { trace }: World): ZoneStore {
+function watchedStore(store: ZoneStore, { trace }: World): ZoneStore {
   const commitBatches = store.commitBatches.bind(store);
   return Object.assign(store, {
     commitBatches(batches: Parameters<ZoneStore["commitBatches"]>[0]) {
@@ -271,4 +368,37 @@ function tracedStore(store: ZoneStore, { trace }: World): ZoneStore {
       return outcomes;
     },
   });
+}
+
+function watchedAgentLink(connector: MqttConnector, who: string, checkers: Checkers | null): MqttConnector {
+  if (checkers === null) return connector;
+  return {
+    async connect(options) {
+      const see = checkers.wire.connection(who, options);
+      const link = await connector.connect(options);
+      return {
+        ...link,
+        publish(topic, payload, how) {
+          see(topic, payload);
+          return link.publish(topic, payload, how);
+        },
+      };
+    },
+  };
+}
+
+function watchedHostLink(connector: MqttConnector, checkers: Checkers | null): MqttConnector {
+  if (checkers === null) return connector;
+  return {
+    async connect(options) {
+      const link = await connector.connect(options);
+      return {
+        ...link,
+        publish(topic, payload, how) {
+          checkers.acks.command(topic, payload);
+          return link.publish(topic, payload, how);
+        },
+      };
+    },
+  };
 }

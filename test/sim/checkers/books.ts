@@ -1,0 +1,198 @@
+import type { StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
+import type { Boundary, CounterWords } from "../../../core/interval/interval.ts";
+import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
+import type { QuantityId } from "../../../core/units/quantities.ts";
+import type { Findings } from "../findings.ts";
+import type { MeterInWorld, SimAgent } from "../zone.ts";
+import { LIBRARY, ZONE } from "../zone.ts";
+import { countsAt, countsIn, wordsOfHex } from "./truth.ts";
+
+/**
+ * No wrong number: every booked interval is held against the meter itself.
+ *
+ * evidence   the register words an interval rests on are words the meter showed at that time
+ * count      the count at a boundary follows from that evidence, by arithmetic of the checker's own
+ * ticks      what was counted is the difference of the two counts
+ * conserved  an interval closes with the count the next one opens with, so no tick is lost or counted twice
+ * agreed     the cloud recomputed the same; nothing was redefined, quarantined or set aside
+ */
+export class BooksChecker {
+  readonly #findings: Findings;
+  readonly #store: () => ZoneStore;
+  readonly #definitions = new Map<string, DeviceDefinition>();
+  readonly #checked = new Set<string>();
+
+  constructor(findings: Findings, store: () => ZoneStore) {
+    this.#findings = findings;
+    this.#store = store;
+  }
+
+  /** Everything booked so far. */
+  check(agents: readonly SimAgent[]): void {
+    for (const agent of agents) {
+      for (const { definition } of agent.running?.gateway.devices() ?? []) {
+        this.#definitions.set(`${agent.machine.name}/${definition.device}`, definition);
+      }
+      for (const meter of agent.meters) {
+        for (const quantity of this.accounted(agent, meter.device)) this.#checkSeries(agent, meter, quantity);
+      }
+      this.#checkNothingSetAside(agent);
+    }
+    for (const alarm of this.#store().alarms(100)) {
+      if (ALARMS_OF_FAULTS.includes(alarm.code)) continue;
+      this.#findings.report(
+        "books",
+        `alarm ${alarm.code} ${alarm.gateway?.edge}/${alarm.device} ${JSON.stringify(alarm.detail)}`,
+      );
+    }
+  }
+
+  /** Quantities of a meter that are booked. */
+  accounted(agent: SimAgent, device: string): readonly QuantityId[] {
+    const definition = this.#definitions.get(`${agent.machine.name}/${device}`);
+    return definition?.counters.flatMap(({ quantity, accounted }) => (accounted ? [quantity] : [])) ?? [];
+  }
+
+  rows(agent: SimAgent, device: string, quantity: QuantityId): readonly StoredInterval[] {
+    const gateway = { group: ZONE, edge: agent.machine.name };
+    return this.#store().intervals(gateway, device, quantity, 0, Number.MAX_SAFE_INTEGER, ROWS_MAX);
+  }
+
+  #checkSeries(agent: SimAgent, meter: MeterInWorld, quantity: QuantityId): void {
+    let before: StoredInterval | null = null;
+    for (const row of this.rows(agent, meter.device, quantity)) {
+      const wrong = this.#whyWrong(agent, meter, row) ?? this.#whyNotAfter(before, row);
+      if (wrong !== null) {
+        const at = new Date(row.from_ms).toISOString();
+        this.#findings.report(
+          "books",
+          `${agent.machine.name}/${meter.device} ${quantity} ${at} (batch ${row.batch}): ${wrong}`,
+        );
+        return;
+      }
+      before = row;
+    }
+  }
+
+  #whyWrong(agent: SimAgent, meter: MeterInWorld, row: StoredInterval): string | null {
+    if (row.verification === "disagreed") return "the cloud comes to another figure";
+    const key = `${agent.machine.name}/${row.device} ${row.quantity} ${row.from_ms} ${row.epoch} ${row.batch}`;
+    if (this.#checked.has(key)) return null;
+    this.#checked.add(key);
+    const definition = this.#definitions.get(`${agent.machine.name}/${row.device}`)!;
+    const counter = definition.counters.find(({ quantity }) => quantity === row.quantity)!;
+    const { opening, closing, ticks, flag } = row;
+    for (const [boundary, at_ms] of [
+      [opening, row.from_ms],
+      [closing, row.to_ms],
+    ] as const) {
+      const why = boundary === null ? null : this.#whyBoundary(agent, meter, definition, row.quantity, boundary, at_ms);
+      if (why !== null) return why;
+    }
+    if (ticks === null) return flag === "X" ? null : `flag ${flag} without a figure`;
+    if (ticks < 0n) return `${ticks} ticks`;
+    if (flag === "X") return row.cause === null ? "something is missing, and no cause is given" : null;
+    if (opening === null || closing === null) return `flag ${flag} without ${opening === null ? "opening" : "closing"}`;
+    const modulus = counter.modulus ?? 0n;
+    const counted = closing.count - opening.count + (closing.count < opening.count ? modulus : 0n);
+    if (counted !== ticks) return `${ticks} ticks, but ${opening.count} … ${closing.count}`;
+    if (flag === "S" && row.cause === null) return "divided by an estimate, and no cause is given";
+    return null;
+  }
+
+  #whyBoundary(
+    agent: SimAgent,
+    meter: MeterInWorld,
+    definition: DeviceDefinition,
+    quantity: QuantityId,
+    { count, words, across }: Boundary,
+    at_ms: number,
+  ): string | null {
+    if (words === null) return null;
+    const modulus = definition.counters.find((counter) => counter.quantity === quantity)!.modulus;
+    const counts: bigint[] = [];
+    for (const evidence of across === null ? [words] : [words, across]) {
+      const shown = countsIn(definition, [{ ...evidence, words: wordsOfHex(evidence.hex) }]).get(quantity);
+      if (shown === undefined) return `words ${evidence.hex} hold no ${quantity}`;
+      const why = this.#whyNotShown(agent, meter, definition, quantity, evidence, shown);
+      if (why !== null) return why;
+      counts.push(shown);
+    }
+    const expected =
+      across === null
+        ? words.at_ms === at_ms
+          ? counts[0]!
+          : null
+        : between(
+            { at_ms: words.at_ms, count: counts[0]! },
+            { at_ms: across.at_ms, count: counts[1]! },
+            at_ms,
+            modulus,
+          );
+    if (expected === null) return `the evidence of ${words.at_ms} says nothing of ${at_ms}`;
+    return expected === count ? null : `count ${count} at the boundary, the evidence gives ${expected}`;
+  }
+
+  /** The meter showed this count when the gateway's clock showed that time, or while the poll that began then went on. */
+  #whyNotShown(
+    agent: SimAgent,
+    { meter }: MeterInWorld,
+    definition: DeviceDefinition,
+    quantity: QuantityId,
+    { at_ms, hex }: CounterWords,
+    shown: bigint,
+  ): string | null {
+    const times = agent.machine.trueTimesOf(at_ms);
+    const model = LIBRARY.get(meter.model.id)!;
+    const ranges = times.map((true_ms) => [
+      countsAt(meter, definition, model, true_ms - 1).get(quantity),
+      countsAt(meter, definition, model, true_ms + POLL_MAX_MS).get(quantity),
+    ]);
+    const isShown = ranges.some(
+      ([low, high]) => low !== undefined && high !== undefined && low <= shown && shown <= high,
+    );
+    if (isShown) return null;
+    const text = ranges.map(([low, high]) => `${low} … ${high}`).join(" or ") || "nothing: its clock never showed that";
+    return `words ${hex} of ${new Date(at_ms).toISOString()} are ${shown}; the meter showed ${text}`;
+  }
+
+  #whyNotAfter(before: StoredInterval | null, row: StoredInterval): string | null {
+    if (before === null) return null;
+    if (row.from_ms < before.to_ms) return "it overlaps the one before it";
+    if (row.from_ms > before.to_ms || before.closing === null || row.opening === null) return null;
+    const isSame = before.closing.count === row.opening.count;
+    return isSame ? null : `it opens with ${row.opening.count}, the one before it closes with ${before.closing.count}`;
+  }
+
+  #checkNothingSetAside(agent: SimAgent): void {
+    const gateway = { group: ZONE, edge: agent.machine.name };
+    const [letters, quarantined] = [this.#store().deadLetterCount(gateway), this.#store().quarantineCount(gateway)];
+    if (letters > 0) this.#findings.report("books", `${letters} dead letters of ${gateway.edge}`);
+    if (quarantined > 0) this.#findings.report("books", `${quarantined} batches of ${gateway.edge} in quarantine`);
+  }
+}
+
+/** Rows of one series in a run: months of quarter hours. */
+const ROWS_MAX = 10_000;
+/** A poll is dated by its first answer; its last one comes after some timeouts at most. */
+const POLL_MAX_MS = 3000;
+/** Alarms that say a fault was noticed, which is right. */
+const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK"];
+
+interface Point {
+  readonly at_ms: number;
+  readonly count: bigint;
+}
+
+/** Interpolated and rounded half to even: the rule of `core/interval/interval.ts`, written again. */
+function between(a: Point, b: Point, at_ms: number, modulus: bigint | null): bigint | null {
+  const [before, after] = a.at_ms <= b.at_ms ? [a, b] : [b, a];
+  if (at_ms < before.at_ms || at_ms > after.at_ms || before.at_ms === after.at_ms) return null;
+  const counted = after.count - before.count + (after.count < before.count ? (modulus ?? 0n) : 0n);
+  const part = counted * BigInt(at_ms - before.at_ms);
+  const whole = BigInt(after.at_ms - before.at_ms);
+  let ticks = part / whole;
+  const rest = 2n * (part - ticks * whole);
+  if (rest > whole || (rest === whole && ticks % 2n === 1n)) ticks += 1n;
+  return modulus === null ? before.count + ticks : (before.count + ticks) % modulus;
+}

@@ -1,0 +1,65 @@
+import { INTERVAL_MS } from "../plan.ts";
+import { type SimAgent, type SimZone, ZONE } from "../zone.ts";
+import type { BooksChecker } from "./books.ts";
+
+/**
+ * Liveness: some time after the last fault everything has arrived. Nothing is unconfirmed, every number is held or known
+ * lost, every interval is booked up to the last boundary and compared, and there is no hole in the books.
+ */
+export function whyNotDrained(zone: SimZone): string | null {
+  if (zone.collector.running === null) return "the collector does not run";
+  for (const agent of zone.agents) {
+    const why = whyAgentNotDrained(zone, agent);
+    if (why !== null) return `${agent.machine.name}: ${why}`;
+  }
+  return null;
+}
+
+function whyAgentNotDrained(zone: SimZone, { running, machine }: SimAgent): string | null {
+  if (running === null) return "it does not run";
+  const status = running.status();
+  if (status.uplink.state !== "born") return `its uplink is ${status.uplink.state}`;
+  if (status.journal.unconfirmed > 0) return `${status.journal.unconfirmed} batches are unconfirmed`;
+  const gateway = { group: ZONE, edge: machine.name };
+  const { epoch } = status.journal;
+  const known = [
+    ...zone.collector.store.batchRanges(gateway, epoch),
+    ...zone.collector.store.lostRanges(gateway, epoch),
+  ].sort(([a], [b]) => a - b);
+  let next = 1;
+  for (const [first, last] of known) {
+    if (first > next) return `the collector has nothing of batches ${next}…${first - 1}`;
+    next = Math.max(next, last + 1);
+  }
+  return next < running.journal.nextNumber() ? `the collector has nothing after batch ${next - 1}` : null;
+}
+
+/** Asked after the next boundary: the books are whole. */
+export function whyNotWhole(zone: SimZone, books: BooksChecker): string | null {
+  for (const agent of zone.agents) {
+    for (const { device } of agent.meters) {
+      const quantities = books.accounted(agent, device);
+      if (quantities.length === 0) return `${agent.machine.name}/${device} was never defined`;
+      for (const quantity of quantities) {
+        const rows = books.rows(agent, device, quantity);
+        const who = `${agent.machine.name}/${device} ${quantity}`;
+        const last = rows.at(-1);
+        if (last === undefined) return `${who}: nothing is booked`;
+        const boundary_ms = Math.floor(agent.machine.wall_ms() / INTERVAL_MS) * INTERVAL_MS;
+        if (last.to_ms < boundary_ms) return `${who}: booked to ${time(last.to_ms)}, not to ${time(boundary_ms)}`;
+        const pending = rows.find(({ verification }) => verification === "pending");
+        if (pending !== undefined) return `${who} ${time(pending.from_ms)} was not compared`;
+        const after = rows.findIndex((row, i) => i > 0 && row.from_ms > rows[i - 1]!.to_ms);
+        // What a damaged medium lost is no longer anywhere; the gateway says so (`Delivery/Loss`).
+        if (after > 0 && agent.damages === 0) {
+          return `${who}: nothing between ${time(rows[after - 1]!.to_ms)} and ${time(rows[after]!.from_ms)}`;
+        }
+      }
+    }
+  }
+  return null;
+}
+
+function time(at_ms: number): string {
+  return new Date(at_ms).toISOString();
+}
