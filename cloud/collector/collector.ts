@@ -21,6 +21,7 @@ import { inflated } from "./inflate.ts";
 import { deviceIntake, type Intake, nodeIntake } from "./intake.ts";
 import type { LiveMeter, LiveView } from "./live.ts";
 import { type Node, Nodes } from "./nodes.ts";
+import { Restater } from "./restater.ts";
 import {
   bornMetrics,
   bornOf,
@@ -32,6 +33,7 @@ import {
   textOf,
 } from "./session.ts";
 import { VERIFY_MS, Verifier } from "./verifier.ts";
+import { BirthReader } from "./verify.ts";
 
 /**
  * The collector: the zone's primary Sparkplug host. It decodes what the gateways send, commits it, and only then confirms it.
@@ -71,6 +73,7 @@ export class Collector implements LiveView {
   readonly #commits: Commits;
   readonly #confirmations: Confirmations;
   readonly #verifier: Verifier;
+  readonly #restater: Restater;
   readonly #listeners = new Set<() => void>();
   #booksTo_ms: EpochMs | null = null;
   #hasChanged = false;
@@ -81,6 +84,7 @@ export class Collector implements LiveView {
     const { store, clock, timers, random, log, factors } = options;
     this.#nodes = new Nodes(store, clock);
     this.#verifier = new Verifier({ store, factors, clock, log });
+    this.#restater = new Restater({ store, factors, clock, log, births: new BirthReader(store) });
     this.#host = new HostSession({
       ...options,
       onMessage: (topic, bytes, topicText) => this.#guarded(topicText, () => this.#onMessage(topic, bytes, topicText)),
@@ -108,7 +112,12 @@ export class Collector implements LiveView {
   }
 
   get counts() {
-    return { ...this.#counts, refused: this.#commits.notTaken, disagreed: this.#verifier.disagreed };
+    return {
+      ...this.#counts,
+      refused: this.#commits.notTaken,
+      disagreed: this.#verifier.disagreed,
+      restated: this.#restater.restated,
+    };
   }
 
   /** Connects and reconnects until stopped; an unreachable broker never ends a collector. */
@@ -382,6 +391,7 @@ export class Collector implements LiveView {
           this.#verifier.accounted(gateway, record.epoch, first, last);
         }
       }
+      if (outcomes[i] === "stored") this.#restater.noteBooked(batch);
       for (const { to_ms } of batch.intervals) this.#booksTo_ms = Math.max(this.#booksTo_ms ?? 0, to_ms);
     });
     this.#hasChanged = true;
@@ -421,6 +431,7 @@ export class Collector implements LiveView {
 
   #verify(): void {
     this.#verifier.run([...this.#nodes.values()].map(({ gateway, row: { epoch } }) => ({ gateway, epoch })));
+    this.#restater.run();
   }
 
   #checkOrder(timeout_ms: number): void {

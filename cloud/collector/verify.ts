@@ -6,7 +6,7 @@ import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { type BornMetric, type DeviceProfile, metricContent, profileOfBirth } from "../../core/wire/content.ts";
 import { decodePayload } from "../../core/wire/payload.ts";
-import type { StoredBatch, StoredInterval, ZoneStore } from "../store/store.ts";
+import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
 
 /**
  * The cloud recomputes the edge's figures from the readings it received, by the same pure code, and must agree to the last
@@ -59,10 +59,17 @@ export function verifyInterval(
     }
   }
   if (computed === null) return { kind: "unverifiable", why: "no readings around it" };
-  const booked = emittingQuantity(profile) === quantity ? store.emissions(gateway, device, from_ms, to_ms, 16) : [];
+  const inForce = emittingQuantity(profile) === quantity ? store.emissions(gateway, device, from_ms, to_ms, 16) : [];
+  const booked = inForce.flatMap((entry) => fromGateway(entry, store));
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   return edge === cloud ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
+}
+
+/** What the gateway booked: an entry may have been restated since, or made here where nothing was booked. */
+function fromGateway(entry: StoredEmission, store: ZoneStore): readonly StoredEmission[] {
+  const sent = store.emissionVersions(entry.id).findLast(({ reason }) => reason === null);
+  return sent === undefined ? [] : [sent.entry];
 }
 
 /** The figure as one line of text: what must be equal to the last digit. */

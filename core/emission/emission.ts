@@ -1,6 +1,7 @@
 import type { Interval } from "../interval/interval.ts";
 import type { DeviceDefinition } from "../model/deviceDefinition.ts";
 import type { EpochMs } from "../reading/reading.ts";
+import type { QuantityId } from "../units/quantities.ts";
 import { basisPerUnit, NM3_OF, propertiesOf } from "./basis.ts";
 import { CARRIERS, type CarrierId } from "./carriers.ts";
 import { add, type Decimal, divideHalfEven, integer, multiply, parseDecimal } from "./decimal.ts";
@@ -42,7 +43,7 @@ export type Emitter = Pick<DeviceDefinition, "device" | "carrier" | "role" | "pa
 };
 
 /** The counter of this meter whose intervals emit, or null: sub-meters, generation and water do not. */
-export function emittingQuantity(emitter: Emitter): string | null {
+export function emittingQuantity(emitter: Emitter): QuantityId | null {
   const carrier = CARRIERS[emitter.carrier];
   const isBoundary = emitter.role === "import" && emitter.parent === null;
   return isBoundary && carrier.scope !== null ? (carrier.counters[0] ?? null) : null;
