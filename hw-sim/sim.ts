@@ -1,9 +1,14 @@
 import { KhuXanhError } from "../core/errors.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
-import type { Clock } from "../core/ports.ts";
-import { listenTcp, type TcpLine, type TcpLineOptions } from "./bus/tcpServer.ts";
+import type { Clock, Timers } from "../core/ports.ts";
 import { seedOf } from "./course/noise.ts";
 import { localMidnight, originOf } from "./course/origin.ts";
+import type { FaultSpec } from "./faults/catalogue.ts";
+import { type FaultBook, faultBook } from "./faults/faultBook.ts";
+import { type FaultLine, type FaultRunner, runFaults } from "./faults/faultRunner.ts";
+import { type FaultyMeter, faultyMeter } from "./faults/meterFaults.ts";
+import type { Fault } from "./faults/schedule.ts";
+import { type OpenLine, openLine } from "./lines/openLine.ts";
 import { type SimMeter, simMeter } from "./meters/simMeter.ts";
 import { loadBuilder, type Profiles, profilesOf } from "./profiles/load.ts";
 import { placedMeters, treeLoads } from "./profiles/tree.ts";
@@ -52,63 +57,119 @@ export function buildSim(
 }
 
 export interface RunningSim {
-  /** Where each line listens, in the order of the configuration. */
-  readonly lines: readonly { readonly host: string; readonly port: number; readonly meters: readonly SimMeter[] }[];
+  /** Where each line can be reached, in the order of the configuration. */
+  readonly lines: readonly (Pick<OpenLine, "url" | "host" | "port"> & { readonly meters: readonly SimMeter[] })[];
   readonly meters: readonly SimMeter[];
+  readonly faults: SimFaults;
   truthAt(at_ms: number): readonly TruthLine[];
   close(): Promise<void>;
+}
+
+/** The faults of a running simulation. */
+export interface SimFaults {
+  all(): readonly Fault[];
+  /** @throws {KhuXanhError} CONFIG_INVALID for what cannot be. */
+  add(spec: FaultSpec): Fault;
+  /** @throws {KhuXanhError} NOT_FOUND; BAD_REQUEST for what has happened and cannot be undone. */
+  remove(id: string): Fault;
 }
 
 export interface SimDependencies {
   readonly models: ReadonlyMap<string, MeterModel>;
   /** Domain time: what the meters' counters follow. */
   readonly clock: Clock;
+  /** Needed by serial lines and faults. */
+  readonly timers?: Timers;
   readonly readProfile: (name: string) => Promise<string>;
-  readonly onRequest?: TcpLineOptions["onRequest"];
+  /** Told of every fault that begins or ends. */
+  readonly onFault?: (line: FaultLine) => void;
+  /** A port that could not be opened again after a fault, so far. */
+  readonly onTrouble?: (error: unknown) => void;
 }
 
 /**
  * Builds the meters and opens their lines; none stays open if one fails.
- * @throws {KhuXanhError} as `buildSim`; PORT_TAKEN; LISTEN_NOT_LOOPBACK; CONFIG_INVALID for serial lines, which are not
- * simulated yet.
+ * @throws {KhuXanhError} as `buildSim`; PORT_TAKEN; LISTEN_NOT_LOOPBACK; BUS_UNREACHABLE (a serial port that cannot be
+ * opened); CONFIG_INVALID (a fault that cannot be). {RangeError} for serial lines or faults without timers.
  */
-export async function startSim(
-  config: SimConfig,
-  { models, clock, readProfile, onRequest }: SimDependencies,
-): Promise<RunningSim> {
-  const addresses = config.lines.map(({ listen }, lineNumber) => tcpAddress(listen, lineNumber));
+export async function startSim(config: SimConfig, dependencies: SimDependencies): Promise<RunningSim> {
+  const { models, clock, timers = null, readProfile } = dependencies;
   const profiles = new Map<string, string>();
   for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
   const built = buildSim(config, models, profiles);
+  const { book, meters } = withFaults(config, built, clock.now_ms());
+  if (timers === null && book.all().length > 0) throw new RangeError("faults need timers");
 
-  const open: TcpLine[] = [];
-  const closeAll = async () => {
+  const open: OpenLine[] = [];
+  const closeLines = async () => {
     await Promise.all(open.map((line) => line.close()));
   };
   try {
-    for (const [lineNumber, { meters }] of built.entries()) {
-      const byUnit = new Map(meters.map((meter) => [meter.unit, meter]));
-      const options = { ...addresses[lineNumber]!, meters: byUnit, clock };
-      open.push(await listenTcp(onRequest === undefined ? options : { ...options, onRequest }));
+    for (const [line, { listen }] of built.entries()) {
+      open.push(await openLine(listen, { meters: meters[line]!, clock, timers, faults: book, line }));
     }
   } catch (error) {
-    await closeAll();
+    await closeLines();
     throw error;
   }
+  const runner =
+    timers === null
+      ? null
+      : runFaults({
+          ...{ book, clock, timers, meters },
+          onChange: dependencies.onFault ?? (() => {}),
+          onTrouble: dependencies.onTrouble ?? (() => {}),
+          follow: async () => {
+            for (const line of open) await line.follow();
+          },
+        });
   return {
-    lines: open.map(({ host, port }, lineNumber) => ({ host, port, meters: built[lineNumber]!.meters })),
-    meters: built.flatMap(({ meters }) => meters),
-    truthAt: (at_ms) => truthLines(built, at_ms),
-    close: closeAll,
+    lines: open.map(({ url, host, port }, line) => ({ url, host, port, meters: built[line]!.meters })),
+    meters: built.flatMap((line) => line.meters),
+    faults: {
+      all: () => book.all(),
+      add: (spec) => commanded(runner).add(spec),
+      remove: (id) => commanded(runner).remove(id),
+    },
+    truthAt: (at_ms) => truthLines(built, at_ms, (line, unit) => meters[line]!.get(unit)!.shown(at_ms)),
+    async close() {
+      runner?.close();
+      await closeLines();
+    },
   };
 }
 
-function tcpAddress(listen: SimLine["listen"], lineNumber: number): { readonly host: string; readonly port: number } {
-  if (listen.kind === "tcp") return { host: listen.host, port: listen.port };
-  throw new KhuXanhError("CONFIG_INVALID", `lines.${lineNumber}.listen: ${listen.kind} lines are not simulated yet`, {
-    hint: "Use tcp://host:port; a serial meter behind a gateway is reached the same way.",
-    context: { line: lineNumber },
-  });
+export interface FaultySim {
+  readonly book: FaultBook;
+  /** By line, then unit. */
+  readonly meters: readonly ReadonlyMap<number, FaultyMeter>[];
+}
+
+/**
+ * Built lines with the faults of their configuration.
+ * @throws {KhuXanhError} CONFIG_INVALID (a fault that cannot be).
+ */
+export function withFaults(
+  config: SimConfig,
+  built: readonly BuiltLine[],
+  start_ms: number,
+  canMoveClock = false,
+): FaultySim {
+  const lines = built.map(({ listen, meters }) => ({
+    units: new Set(meters.map(({ unit }) => unit)),
+    hasConnections: listen.kind !== "rtu",
+  }));
+  const book = faultBook({ seed: seedOf(config.seed, "faults"), lines, canMoveClock }, config.faults ?? [], start_ms);
+  const meters = built.map(
+    (line, at) =>
+      new Map(line.meters.map((meter) => [meter.unit, faultyMeter(meter, () => book.ofMeter(at, meter.unit))])),
+  );
+  return { book, meters };
+}
+
+function commanded(runner: FaultRunner | null): FaultRunner {
+  if (runner === null) throw new RangeError("faults need timers");
+  return runner;
 }
 
 function assertUnit(spec: SimMeterSpec, units: Set<number>, place: string): void {

@@ -1,3 +1,5 @@
+import type { FaultSpec } from "./faults/catalogue.ts";
+
 /**
  * The content of `sim.yaml` after parsing (contracts.md "Files people write"; the schema is in `config/`).
  *
@@ -14,6 +16,9 @@ export interface SimConfig {
   /** Loads that several meters refer to with `{ref: name}`. */
   readonly loads?: Readonly<Record<string, LoadSpec>> | undefined;
   readonly lines: readonly SimLine[];
+  readonly faults?: readonly FaultSpec[] | undefined;
+  /** Loopback port on which faults are commanded; port 0 = any free one. */
+  readonly control?: { readonly host: string; readonly port: number } | undefined;
 }
 
 export interface SimLine {
@@ -24,7 +29,14 @@ export interface SimLine {
 /** `tcp://host:port`, `rtu:///dev/pts/3?baud=9600`, `rtu+tcp://host:port`; port 0 = any free one. */
 export type SimListen =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "rtu"; readonly path: string; readonly baud: number }
+  | {
+      readonly kind: "rtu";
+      /** A device that is there; a path outside /dev that is not there becomes a pseudo terminal. */
+      readonly path: string;
+      readonly baud: number;
+      readonly parity: "none" | "even" | "odd";
+      readonly stop_bits: 1 | 2;
+    }
   | { readonly kind: "rtu+tcp"; readonly host: string; readonly port: number };
 
 export interface SimMeterSpec {

@@ -1,7 +1,5 @@
 import { intervalStart } from "../core/interval/calendar.ts";
-import type { QuantityId } from "../core/units/quantities.ts";
-import type { UnitNotation } from "../core/units/units.ts";
-import type { SimMeter } from "./meters/simMeter.ts";
+import type { SimMeter, Truth } from "./meters/simMeter.ts";
 
 /** Boundaries of the truth file: every quarter of an hour of the zone's wall clock. */
 export const TRUTH_INTERVAL_ms = 900_000;
@@ -15,13 +13,17 @@ export interface TruthLine {
   readonly unit: number;
   readonly name: string;
   readonly model: string;
-  readonly counters: Readonly<Partial<Record<QuantityId, { readonly value: string; readonly unit: UnitNotation }>>>;
+  /** What was truly counted. */
+  readonly counters: Truth;
+  /** What the counters stand at instead, before they wrap: after a reset, a replacement, a reversed transformer, a rollover. */
+  readonly shown?: Truth;
 }
 
-/** What every meter truly showed at an instant. */
+/** What every meter truly counted up to an instant; `shownBy` says what a meter with faults stands at, null = the same. */
 export function truthLines(
   lines: readonly { readonly meters: readonly SimMeter[] }[],
   at_ms: number,
+  shownBy: (line: number, unit: number, at_ms: number) => Truth | null = () => null,
 ): readonly TruthLine[] {
   return lines.flatMap(({ meters }, line) =>
     meters.map((meter) => ({
@@ -31,8 +33,13 @@ export function truthLines(
       name: meter.name,
       model: meter.model.id,
       counters: meter.truth(at_ms),
+      ...shownPart(shownBy(line, meter.unit, at_ms)),
     })),
   );
+}
+
+function shownPart(shown: Truth | null): { readonly shown?: Truth } {
+  return shown === null ? {} : { shown };
 }
 
 /** The first boundary after an instant: when the next truth lines are due. */

@@ -8,7 +8,8 @@ import type { Parsed } from "../notation/parsed.ts";
 import { type FileSpec, isModelFile } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
 import type { ModelLookup } from "./agent.ts";
-import { timeZone } from "./shared.ts";
+import { listenAddress, timeZone } from "./shared.ts";
+import { faultFindings, faults } from "./simFaults.ts";
 import { load, seed } from "./simLoads.ts";
 
 /** Where a line of simulated meters answers: a bus address without a unit. */
@@ -99,6 +100,8 @@ export const simSchema = section({
     .max(100)
     .readonly()
     .describe("TCP ports and serial lines"),
+  faults: faults.exactOptional(),
+  control: listenAddress("Where faults are commanded while the simulator runs").exactOptional(),
 }).readonly();
 
 export type SimConfig = z.output<typeof simSchema>;
@@ -106,7 +109,14 @@ export type SimConfig = z.output<typeof simSchema>;
 export function simSpec(models: ModelLookup): FileSpec<SimConfig> {
   return {
     schema: simSchema,
-    rules: [linesOnce, unitsOnce, refsExist, parentsExist, (document) => modelsAreKnown(document, models)],
+    rules: [
+      linesOnce,
+      unitsOnce,
+      refsExist,
+      parentsExist,
+      faultFindings,
+      (document) => modelsAreKnown(document, models),
+    ],
   };
 }
 

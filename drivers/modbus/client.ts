@@ -23,6 +23,7 @@ import { connect, type OnReadOpts, type Socket } from "node:net";
 import modbusSerial from "modbus-serial";
 import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
 import { crc16, hearRtu, hearTcp, isRepetition } from "./framing.ts";
+import { openSerialStream, SERIAL_TICK_MS } from "./serialPort.ts";
 
 export type BusAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
@@ -45,13 +46,6 @@ export interface BusOptions {
 }
 
 const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200, settle_ms: 4 };
-
-/**
- * Serial data is only delivered when something else wakes the event loop (Node ≥ 26.4 with bindings-cpp 13: serialport/
- * bindings-cpp pull request 239, node-serialport issue 3148), so a tick runs while a serial line is listened to. At 9600 baud
- * five milliseconds are five characters.
- */
-const SERIAL_TICK_MS = 5;
 
 /** A line that never falls silent is given up on after this many silences. */
 const DRAINS_MAX = 10;
@@ -588,28 +582,12 @@ function connected({ host, port, hear }: Destination, timeout_ms: number, abort:
 
 type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 
-/** The part of `serialport` that is used here. */
-interface SerialStream {
-  on(event: "data", heard: (bytes: Buffer) => void): unknown;
-  on(event: "error", failed: (error: Error) => void): unknown;
-  on(event: "close", closed: () => void): unknown;
-  removeAllListeners(event: "data"): unknown;
-  write(bytes: Uint8Array): unknown;
-  close(done: () => void): void;
-  readonly isOpen: boolean;
-}
-
-async function openSerial({ path, baud, parity, stop_bits }: SerialAddress, drain_ms: number): Promise<Line> {
-  const opener = new ModbusRTU();
-  opener.on("error", () => {});
-  await opener.connectRTUBuffered(path, { baudRate: baud, parity, stopBits: stop_bits, dataBits: 8 });
-  // No public way leads to the serial port under the client; the library's version is pinned. Its bytes come to our port only.
-  const stream = (opener as unknown as { readonly _port: { readonly _client: SerialStream } })._port._client;
-  stream.removeAllListeners("data");
+async function openSerial(address: SerialAddress, drain_ms: number): Promise<Line> {
+  const stream = await openSerialStream(address);
   const linePort = new LinePort((bytes) => stream.write(bytes), null);
   stream.on("data", (bytes) => linePort.hear(bytes));
   const line = new Line(linePort, {
-    settle_ms: silenceBetweenFrames_ms(baud),
+    settle_ms: silenceBetweenFrames_ms(address.baud),
     tick_ms: SERIAL_TICK_MS,
     release: (done) => (stream.isOpen ? stream.close(() => done()) : done()),
     resynchronise: (that) => that.silence(drain_ms),

@@ -30,3 +30,16 @@ export function answerTo(meters: ReadonlyMap<number, Readable>, unit: number, pd
   if (address + count > 65_536) return { exception: ILLEGAL_DATA_ADDRESS };
   return meter.read(fc, address, count, at_ms);
 }
+
+/** Function code and data that carry an answer. */
+export function answerPdu(fc: number, answer: Answer): Uint8Array {
+  if (!(answer instanceof Uint16Array)) return Uint8Array.of((fc | 0x80) & 0xff, answer.exception);
+  const pdu = new Uint8Array(2 + 2 * answer.length);
+  pdu[0] = fc;
+  pdu[1] = 2 * answer.length;
+  for (let i = 0; i < answer.length; i++) {
+    pdu[2 + 2 * i] = answer[i]! >> 8;
+    pdu[3 + 2 * i] = answer[i]! & 0xff;
+  }
+  return pdu;
+}

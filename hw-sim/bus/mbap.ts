@@ -39,22 +39,8 @@ export function splitRequests(bytes: Uint8Array): Split {
   return { kind: "requests", requests, rest: bytes.subarray(at) };
 }
 
-export function exceptionFrame(request: Request, code: number): Uint8Array {
-  return frame(request, Uint8Array.of((request.pdu[0]! | 0x80) & 0xff, code));
-}
-
-export function wordsFrame(request: Request, words: Uint16Array): Uint8Array {
-  const pdu = new Uint8Array(2 + 2 * words.length);
-  pdu[0] = request.pdu[0]!;
-  pdu[1] = 2 * words.length;
-  for (let i = 0; i < words.length; i++) {
-    pdu[2 + 2 * i] = words[i]! >> 8;
-    pdu[3 + 2 * i] = words[i]! & 0xff;
-  }
-  return frame(request, pdu);
-}
-
-function frame({ transaction, unit }: Request, pdu: Uint8Array): Uint8Array {
+/** A frame with its header. */
+export function mbapFrame({ transaction, unit }: Omit<Request, "pdu">, pdu: Uint8Array): Uint8Array {
   const out = new Uint8Array(HEADER + pdu.length);
   out[0] = transaction >> 8;
   out[1] = transaction & 0xff;

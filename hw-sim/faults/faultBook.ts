@@ -124,6 +124,7 @@ export function faultBook(
       if (isLasting(fault) && fault.from_ms <= now_ms) {
         throw new KhuXanhError("BAD_REQUEST", `${fault.what.kind} has happened and cannot be undone`, {
           hint: "Start the simulator anew without it.",
+          context: { conflict: true },
         });
       }
       const removed: Fault = { ...fault, removed_ms: Math.min(fault.removed_ms, now_ms) };

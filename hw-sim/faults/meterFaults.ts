@@ -15,8 +15,8 @@ export interface FaultyMeter {
    * or under a reversed transformer. Null while nothing of the kind has happened.
    */
   shown(at_ms: number): Truth | null;
-  /** The serial number it tells. */
-  serial(at_ms: number): number;
+  /** Across the instant of a fault that leaves a mark: what the counters stood at before and after, and the serial after. */
+  crossing(at_ms: number): { readonly before: Truth; readonly after: Truth; readonly serial: number };
 }
 
 /** @param faults those that hit this unit's registers, as they are now; a new array when they have changed */
@@ -59,9 +59,11 @@ export function faultyMeter(meter: SimMeter, faults: () => readonly Fault[]): Fa
       const era = eraAt(eras, at_ms).meter;
       return era === meter ? null : era.truth(at_ms);
     },
-    serial(at_ms) {
+    crossing(at_ms) {
       now();
-      return eraAt(eras, at_ms).meter.serial;
+      const after = eraAt(eras, at_ms);
+      const before = eraAt(eras, Math.min(at_ms, after.from_ms) - 1).meter;
+      return { before: before.truth(at_ms), after: after.meter.truth(at_ms), serial: after.meter.serial };
     },
   };
 }

@@ -2,12 +2,14 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { Gateway } from "../../agent/gateway.ts";
 import { openJournal } from "../../agent/journal/journal.ts";
+import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
 import { systemClock, systemRandom, systemTimers } from "../../cli/io/system.ts";
 import { agentSpec } from "../../config/files/agent.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { parseConfig } from "../../config/parse.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
-import { exceptionFrame, type Request, splitRequests, wordsFrame } from "../../hw-sim/bus/mbap.ts";
+import { answerPdu } from "../../hw-sim/bus/answer.ts";
+import { mbapFrame, type Request, splitRequests } from "../../hw-sim/bus/mbap.ts";
 import { recordingLog, tempDir, until } from "./harness.ts";
 
 /**
@@ -38,7 +40,7 @@ async function twentyUnits() {
     const address = a * 256 + b;
     const count = c * 256 + d;
     requests.push(request.unit);
-    const good = wordsFrame({ ...request, pdu: Uint8Array.of(fc) }, new Uint16Array(count));
+    const good = mbapFrame(request, answerPdu(fc, new Uint16Array(count)));
     if (request.unit === SILENT) return;
     if (request.unit === SLOW) {
       const cancel = systemTimers.after(900, () => {
@@ -48,10 +50,10 @@ async function twentyUnits() {
       cancels.add(cancel);
       return;
     }
-    if (request.unit === THROWING) socket.write(exceptionFrame(request, 4));
+    if (request.unit === THROWING) socket.write(mbapFrame(request, answerPdu(fc, { exception: 4 })));
     else if (request.unit === GARBLING) socket.write(good.map((byte, i) => (i === 7 ? byte ^ 0x55 : byte)));
     else if (refused !== null && address <= refused && refused < address + count) {
-      socket.write(exceptionFrame(request, 2));
+      socket.write(mbapFrame(request, answerPdu(fc, { exception: 2 })));
     } else socket.write(good);
   };
 
@@ -110,7 +112,7 @@ uplink: {url: "mqtt://127.0.0.1:1"}
   );
   const log = recordingLog();
   const journal = openJournal({
-    dir: `${dir}/journal`,
+    disk: sqliteDisk(`${dir}/journal`),
     maxBytes: 1 << 30,
     maxAge_ms: 1e12,
     now_ms: systemClock.now_ms,

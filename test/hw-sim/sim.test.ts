@@ -89,24 +89,6 @@ test("a line that cannot open leaves no other line open", async () => {
   await started({ ...configOf([]), lines: [line(free)] });
 });
 
-test.each([
-  [
-    "a serial line",
-    { listen: { kind: "rtu", path: "/dev/ttyUSB0", baud: 9600 } as const },
-    /lines\.0\.listen: rtu lines are not simulated yet/,
-  ],
-  [
-    "RTU in TCP",
-    { listen: { kind: "rtu+tcp", host: "127.0.0.1", port: 0 } as const },
-    /rtu\+tcp lines are not simulated yet/,
-  ],
-])("%s is refused as not there yet", async (_name, more, message) => {
-  const config = configOf([pm5000(STEEL)]);
-  const refused = started({ ...config, lines: [{ ...config.lines[0]!, ...more }] });
-  await expect(refused).rejects.toThrow(message);
-  await expect(refused).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-});
-
 test.each<[string, SimConfig, RegExp]>([
   [
     "a unit twice on a line",

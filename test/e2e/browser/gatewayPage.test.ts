@@ -103,12 +103,23 @@ describe.skipIf(skip !== null)("the installer's page", { timeout: 60_000 }, () =
             ],
           },
         ],
+        faults: [
+          {
+            id: "mute",
+            on: { line: 0, unit: SILENT_UNIT, connection: null },
+            what: { kind: "silent" },
+            from: { kind: "unsaid" },
+            for_ms: null,
+            every_ms: null,
+            probability: 1,
+          },
+        ],
       },
       {
         models,
         clock: systemClock,
         readProfile,
-        onRequest: ({ unit }) => (unit === SILENT_UNIT ? "drop" : "answer"),
+        timers: systemTimers,
       },
     );
     const spec = agentSpec({ ids: [...models.keys()], find: (id) => models.get(id) });

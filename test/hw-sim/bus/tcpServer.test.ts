@@ -103,13 +103,6 @@ test.each([
   await client.closed;
 });
 
-test("a request that the hook drops is left without an answer, the next one is answered", async () => {
-  const line = await lineOf({ onRequest: ({ transaction }) => (transaction === 1 ? "drop" : "answer") });
-  const client = await clientOf(line);
-  client.send(...read(1, 1, 3, 0, 1), ...read(2, 1, 3, 2, 1));
-  expect(await client.take(11)).toEqual([0, 2, 0, 0, 0, 5, 1, 3, 2, 0, 2]);
-});
-
 test("modbus-serial reads the same words as the meter gives", async () => {
   const meter = meterOf({ model: "eastron-sdm630", load: STEEL });
   const line = await lineOf({
