@@ -14,11 +14,15 @@ export interface Factors {
 }
 
 /**
- * All factor files of a folder, found by listing. A figure that one file refuses is refused in all of them.
- * @throws {ConfigProblems} for the first file that does not hold, or a factor or set that two files state.
+ * All factor files of the built-in folder and of one's own, found by listing. A figure that one file refuses is refused in
+ * all of them. A new letter or an approved factor of one's own is one more file there; nothing is edited.
+ * @param own `factors_dir` of the configuration
+ * @throws {ConfigProblems} for the first file that does not hold, or a factor or set that two files state; {KhuXanhError}
+ * CONFIG_UNREADABLE for a folder that is not there.
  */
-export function loadFactors(folder: string = ownFolder("./factors/")): Factors {
-  const texts = listYaml(folder).map((file) => ({ file, text: readText(file) }));
+export function loadFactors(own?: string, builtIn: string = ownFolder("./factors/")): Factors {
+  const listed = [...listYaml(builtIn), ...(own === undefined ? [] : listYaml(own))];
+  const texts = listed.map((file) => ({ file, text: readText(file) }));
   const refused = texts.flatMap(({ file, text }) => parseFactors(text, file).refused);
   const files = texts.map(({ file, text }) => ({ file, content: parseFactors(text, file, refused) }));
   const first = new Map<string, string>();

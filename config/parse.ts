@@ -129,7 +129,7 @@ function expand(written: string, env: Readonly<Record<string, string | undefined
 /** Keys that hold a path. `csv` and `model` hold a name or a path: a path shows by its ending. */
 function isPath(key: PropertyKey | undefined, value: string): boolean {
   if (typeof key !== "string" || value === "") return false;
-  if (key === "data_dir" || key.endsWith("_file")) return true;
+  if (key.endsWith("_dir") || key.endsWith("_file")) return true;
   if (key === "csv") return /\.csv(\.gz)?$/.test(value);
   return key === "model" && isModelFile(value);
 }

@@ -30,7 +30,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
     const stopped = untilStopped();
     const agent = await startAgent(config, {
       resolveModel,
-      factors: loadFactors().factors,
+      factors: loadFactors(config.factors_dir).factors,
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,

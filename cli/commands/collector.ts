@@ -24,7 +24,7 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
     const log = createLog("info");
     const service = serviceNotifier(process.env, systemTimers, log);
     const stopped = untilStopped();
-    const { factors, gwpSets } = loadFactors();
+    const { factors, gwpSets } = loadFactors(config.factors_dir);
     const collector = await startCollector(config, {
       factors,
       gwpSets,

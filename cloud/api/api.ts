@@ -14,6 +14,7 @@ import { page } from "./page.ts";
 import { placeRoutes } from "./places.ts";
 import { problemOf, sendProblem } from "./problem.ts";
 import { readingRoutes } from "./readings.ts";
+import { restatementRoutes } from "./restatements.ts";
 import { Spacings } from "./state.ts";
 import { traceRoutes } from "./trace.ts";
 
@@ -96,6 +97,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   energyRoutes(app, deps);
   emissionRoutes(app, deps);
   traceRoutes(app, deps);
+  restatementRoutes(app, deps);
   attentionRoutes(app, deps, spacings);
   completenessRoutes(app, deps);
   readingRoutes(app, deps);

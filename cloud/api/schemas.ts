@@ -203,6 +203,18 @@ export const TraceInterval = z.object({
       mg: z.string(),
       factor: z.string().describe("<id>@<version>"),
       match: z.enum(["exact", "provisional"]),
+      earlier: z
+        .array(
+          z.object({
+            id: z.string(),
+            mg: z.string(),
+            factor: z.string(),
+            match: z.enum(["exact", "provisional"]),
+            known_from: Time,
+            superseded_because: z.string().describe("factors-changed | interval-corrected"),
+          }),
+        )
+        .describe("versions whose place it took, oldest first; empty for most"),
     }),
   ),
 });
@@ -244,6 +256,35 @@ export const Trace = z.object({
     ),
   activities: z.array(TraceActivity),
   factors: z.array(FactorUse),
+});
+
+export const Restatements = z.object({
+  gwp: z.enum(["AR4", "AR5", "AR6"]),
+  significance_pct: z.number(),
+  restatements: z
+    .array(
+      z.object({
+        restated_at: Time,
+        reason: z.string().describe("factors-changed"),
+        meter: z.string(),
+        name: Text,
+        site: z.string().nullable(),
+        factor_before: z
+          .string()
+          .nullable()
+          .describe("<id>@<version>; null = nothing was booked, for want of a factor"),
+        factor_after: z.string(),
+        from: Time,
+        to: Time,
+        entries: z.number().int().describe("book entries, one a gas and interval"),
+        before_kg: z.number().describe("CO2e of those entries before"),
+        after_kg: z.number(),
+        delta_kg: z.number(),
+        delta_pct: z.number().nullable().describe("of the figure before; null = that was zero"),
+        is_material: z.boolean().describe("at or beyond significance_pct; disclosed either way"),
+      }),
+    )
+    .describe("newest first"),
 });
 
 export const Attention = z.object({
@@ -357,6 +398,7 @@ export type Emissions = z.infer<typeof Emissions>;
 export type FactorUse = z.infer<typeof FactorUse>;
 export type Trace = z.infer<typeof Trace>;
 export type TraceInterval = z.infer<typeof TraceInterval>;
+export type Restatements = z.infer<typeof Restatements>;
 export type Completeness = z.infer<typeof Completeness>;
 export type Readings = z.infer<typeof Readings>;
 export type Attention = z.infer<typeof Attention>;

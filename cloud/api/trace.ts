@@ -18,7 +18,7 @@ import type { Boundary, CounterWords } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
-import type { EmissionSum, StoredEmission, StoredInterval } from "../store/store.ts";
+import type { EmissionSum, EmissionVersion, StoredEmission, StoredInterval } from "../store/store.ts";
 import { type CatalogMeter, emitting } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import {
@@ -344,12 +344,31 @@ function traceIntervals(
     if (held === undefined) entries.set(entry.from_ms, [entry]);
     else held.push(entry);
   }
-  return intervals.map((interval) => traceInterval(interval, entries.get(interval.from_ms) ?? [], deps.zone.time_zone));
+  return intervals.map((interval) =>
+    traceInterval(
+      interval,
+      (entries.get(interval.from_ms) ?? []).map((entry) => ({ entry, earlier: earlierOf(deps, entry) })),
+      deps.zone.time_zone,
+    ),
+  );
+}
+
+/** An entry with the versions whose place it took, oldest first. */
+export interface TracedEntry {
+  readonly entry: StoredEmission;
+  readonly earlier: readonly EmissionVersion[];
+}
+
+/** Each earlier version with the reason that the next one gives for taking its place. */
+function earlierOf(deps: ApiDeps, entry: StoredEmission): readonly EmissionVersion[] {
+  if (entry.version === 1) return [];
+  const versions = deps.store.emissionVersions(entry.id).filter((one) => one.entry.version <= entry.version);
+  return versions.slice(0, -1).map((one, at) => ({ entry: one.entry, reason: versions[at + 1]!.reason }));
 }
 
 export function traceInterval(
   interval: StoredInterval,
-  entries: readonly StoredEmission[],
+  entries: readonly TracedEntry[],
   timeZone: string,
 ): TraceInterval {
   const { unit } = QUANTITIES[interval.quantity];
@@ -370,12 +389,20 @@ export function traceInterval(
     opening: boundary(interval.opening, timeZone),
     closing: boundary(interval.closing, timeZone),
     batch: { gateway: interval.gateway.edge, epoch: interval.epoch, number: interval.batch },
-    entries: entries.map((entry) => ({
+    entries: entries.map(({ entry, earlier }) => ({
       id: `e${entry.id}`,
       gas: entry.gas,
       mg: String(entry.mg),
       factor: factorKey(entry),
       match: entry.match,
+      earlier: earlier.map(({ entry: version, reason }) => ({
+        id: `e${version.id}`,
+        mg: String(version.mg),
+        factor: factorKey(version),
+        match: version.match,
+        known_from: isoIn(timeZone, version.knownFrom_ms),
+        superseded_because: reason ?? "interval-corrected",
+      })),
     })),
   };
 }

@@ -21,6 +21,7 @@ import {
   clientFindings,
   credentials,
   duration,
+  factorsDir,
   groupName,
   listenAddress,
   timeZone,
@@ -173,6 +174,7 @@ export const agentSchema = section({
     .readonly()
     .prefault({})
     .describe("What the gateway holds while the collector cannot be reached"),
+  ...factorsDir,
   listen: listenAddress("Health, metrics and the gateway's page").prefault("127.0.0.1:8081"),
 })
   .transform(({ interval, ...agent }) => ({ ...agent, interval_ms: interval }))

@@ -9,6 +9,7 @@ import {
   brokerUrl,
   clientFindings,
   credentials,
+  factorsDir,
   groupName,
   listenAddress,
   openListenAddress,
@@ -84,6 +85,7 @@ export const collectorSchema = section({
     .readonly()
     .describe("Factories of the zone"),
   broker: broker.prefault({ embedded: "127.0.0.1:1883" }).describe("The broker: embedded, or the address of one"),
+  ...factorsDir,
   store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
   listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
 }).readonly();

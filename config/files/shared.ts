@@ -43,6 +43,12 @@ export const credentials = {
   password_file: text("File whose first line is the password").exactOptional(),
 };
 
+export const factorsDir = {
+  factors_dir: text(
+    "Folder of factor files of your own, beside those that come along: new letters, approved factors",
+  ).exactOptional(),
+};
+
 export const tlsFiles = {
   ca_file: text("PEM file of the authorities that may vouch for the broker").exactOptional(),
   cert_file: text("PEM file of our own certificate").exactOptional(),

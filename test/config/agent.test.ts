@@ -91,7 +91,7 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
     "an unknown key at the top is named too",
     [["time_zone:", "timezone:"]],
     [
-      "timezone: unknown key (allowed: zone, site, gateway, data_dir, interval, time_zone, buses, uplink, journal, listen; did you mean time_zone?)",
+      "timezone: unknown key (allowed: zone, site, gateway, data_dir, interval, time_zone, buses, uplink, journal, factors_dir, listen; did you mean time_zone?)",
     ],
   ],
   [

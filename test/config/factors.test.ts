@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadFactors, parseFactors } from "../../config/factors.ts";
 import { CARRIER_IDS } from "../../core/emission/carriers.ts";
@@ -146,4 +148,25 @@ test.each<[string, readonly [string, string], readonly string[]]>([
 
 test("factors speak of carriers the books know", () => {
   for (const factor of all.factors) expect(CARRIER_IDS).toContain(factor.carrier);
+});
+
+test("a folder of one's own adds to the factors that come along, under the same refusals", () => {
+  const folder = mkdtempSync(join(tmpdir(), "khuxanh-factors-"));
+  const letter = (value: string) => `
+publisher: "Department of Climate Change, Viet Nam"
+gathered: 2026-12-01
+sources: {letter: {title: "the letter", url: "https://example.org"}}
+factors:
+  - {id: grid-vn, version: "2024", carrier: electricity, level: ministry, valid_from: 2024-01-01, valid_to: 2025-01-01, known_from: 2026-12-01, unit: tCO2/MWh, gases: {co2: "${value}"}, document: letter, confidence: official, sources: [letter], uncertainty_pct: null}
+`;
+  writeFileSync(join(folder, "dcc-2024.yaml"), letter("0.6650"));
+  const withOwn = loadFactors(folder).factors;
+  expect(withOwn).toHaveLength(all.factors.length + 1);
+  expect(withOwn.at(-1)).toMatchObject({ id: "grid-vn", version: "2024", mg_per_basis: { co2: "665" } });
+  writeFileSync(join(folder, "dcc-2024.yaml"), letter("0.6811"));
+  expect(() => loadFactors(folder)).toThrow("must not be used");
+  writeFileSync(join(folder, "dcc-2024.yaml"), letter("0.6650").replace('"2024"', '"2023"'));
+  expect(() => loadFactors(folder)).toThrow("is already stated in");
+  rmSync(folder, { recursive: true });
+  expect(() => loadFactors(folder)).toThrow("CONFIG_UNREADABLE");
 });

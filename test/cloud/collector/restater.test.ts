@@ -28,6 +28,7 @@ const definition = defineDevice(
   loadModelLibrary().get("schneider-pm5000")!,
   {
     id: "incomer",
+    parent: null,
     carrier: "electricity",
     role: "import",
     every: { power_ms: 1000, energy_ms: 10_000 },

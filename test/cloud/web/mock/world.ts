@@ -405,6 +405,7 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
             mg: String(Math.round((rate(from_ms) / 4) * scale * 1e6)),
             factor: isGrid ? "vn-grid@2023.1" : "ipcc2006-natural-gas@2006.1",
             match: isGrid ? "provisional" : "exact",
+            earlier: [],
           },
         ]
       : [],
