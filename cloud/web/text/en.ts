@@ -265,6 +265,11 @@ export const en: Texts = {
     batch: (gateway, epoch, number) => `batch ${number} of ${gateway}, epoch ${epoch}`,
     entries: "Book entries",
     factors: "Emission factors",
+    earlier: (mg, factor, known) => `restated: until then ${mg} mg by ${factor}, known since ${known}`,
+    because: {
+      "factors-changed": "because another factor is known now",
+      "interval-corrected": "because the interval was corrected",
+    },
     match: { exact: "of that year", provisional: "another year's, provisionally" },
     document: "Document",
     valid: "Valid",

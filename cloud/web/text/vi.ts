@@ -259,6 +259,12 @@ export const vi = {
     batch: (gateway: string, epoch: string, number: string) => `gói ${number} của ${gateway}, đời ${epoch}`,
     entries: "Bút toán",
     factors: "Hệ số phát thải",
+    earlier: (mg: string, factor: string, known: string) =>
+      `đã tính lại: trước đó ${mg} mg theo ${factor}, biết từ ${known}`,
+    because: {
+      "factors-changed": "vì nay đã có hệ số khác",
+      "interval-corrected": "vì khoảng đo đã được hiệu chỉnh",
+    } as Readonly<Record<string, string>>,
     match: { exact: "đúng năm", provisional: "tạm dùng của năm khác" },
     document: "Văn bản",
     valid: "Hiệu lực",

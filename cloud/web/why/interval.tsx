@@ -169,6 +169,16 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
             <span className="quiet">
               {entry.factor}, {t.why.match[entry.match]}
             </span>
+            {entry.earlier.map((version) => (
+              <span key={version.id} className="quiet small earlier">
+                {t.why.earlier(
+                  groupedDigits(version.mg, lang),
+                  version.factor,
+                  dayTimeText(Date.parse(version.known_from), timeZone, lang),
+                )}{" "}
+                {t.why.because[version.superseded_because] ?? version.superseded_because}
+              </span>
+            ))}
           </dd>
         ))}
       </dl>
