@@ -11,7 +11,8 @@ import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../
 /**
  * The cloud recomputes the edge's figures from the readings it received, by the same pure code, and must agree to the last
  * digit (architecture §3). An interval depends only on the readings from the last one at or before its start to the first
- * one at or after its end, so it is recomputed from exactly those, whatever order they arrived in.
+ * one at or after its end, so it is recomputed from exactly those, whatever order they arrived in. What was recorded after
+ * the interval cannot have been part of it: a clock that went back dates readings into intervals that are closed.
  */
 export type Verdict =
   | { readonly kind: "agreed" }
@@ -21,6 +22,8 @@ export type Verdict =
 
 /** Batches looked through for the nearest reading of one counter before an interval, and after it. */
 const NEIGHBOUR_STEPS_MAX = 400;
+/** Batches of one meter with the same time: a clock that went back again and again. */
+const SAME_TIME_MAX = 100;
 /** Batches within one interval: an hour at ten polls a second. */
 const BATCHES_MAX = 36_000;
 
@@ -33,16 +36,19 @@ export function verifyInterval(
   const { gateway, device, quantity, from_ms, to_ms } = stored;
   // The edge leaves out what a clock that went back dated twice; sorted by time the readings no longer tell which.
   if (stored.cause === "clock") return { kind: "unverifiable", why: "the gateway's clock went back" };
-  const within = store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX);
+  const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
+  const within = store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX).filter(isBefore);
   const readings = within.flatMap((batch) => births.counterReadings(batch, quantity));
   const first = readings[0];
   const last = readings.at(-1);
   if (first === undefined || first.at_ms > from_ms) {
-    const before = neighbour(stored, (at_ms) => store.batchAtOrBefore(gateway, device, at_ms), from_ms, -1, births);
+    const before = neighbour({ stored, store, births, isBefore }, from_ms, -1);
+    if (before === "too-far") return TOO_FAR;
     if (before !== null) readings.unshift(before);
   }
   if (last === undefined || last.at_ms < to_ms) {
-    const after = neighbour(stored, (at_ms) => store.batchAtOrAfter(gateway, device, at_ms), to_ms, 1, births);
+    const after = neighbour({ stored, store, births, isBefore }, to_ms, 1);
+    if (after === "too-far") return TOO_FAR;
     if (after !== null) readings.push(after);
   }
   const profile = births.profileAt(within[0] ?? store.batchAtOrBefore(gateway, device, to_ms));
@@ -97,24 +103,36 @@ function recomputedEmissions(
   return result.kind === "emissions" ? result.entries : [];
 }
 
+const TOO_FAR: Verdict = { kind: "unverifiable", why: "the nearest reading is behind too many batches" };
+
+/** The nearest reading of the interval's counter at or beyond an instant that was recorded before the interval. */
 function neighbour(
-  { quantity }: StoredInterval,
-  batchAt: (at_ms: EpochMs) => StoredBatch | null,
+  of: {
+    readonly stored: StoredInterval;
+    readonly store: ZoneStore;
+    readonly births: BirthReader;
+    readonly isBefore: (batch: StoredBatch) => boolean;
+  },
   start_ms: EpochMs,
   direction: 1 | -1,
-  births: BirthReader,
-): Reading | null {
+): Reading | null | "too-far" {
+  const { stored, store, births, isBefore } = of;
+  const { gateway, device, quantity } = stored;
   let at_ms = start_ms;
   for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
-    const batch = batchAt(at_ms);
-    if (batch === null) return null;
-    const readings = births.counterReadings(batch, quantity);
+    const nearest =
+      direction === 1 ? store.batchAtOrAfter(gateway, device, at_ms) : store.batchAtOrBefore(gateway, device, at_ms);
+    if (nearest === null) return null;
+    const batches = isBefore(nearest)
+      ? [nearest]
+      : store.batches(gateway, device, nearest.from_ms, nearest.to_ms, SAME_TIME_MAX).filter(isBefore);
+    const readings = batches.flatMap((batch) => births.counterReadings(batch, quantity));
     const found =
       direction === 1 ? readings.find((r) => r.at_ms >= start_ms) : readings.findLast((r) => r.at_ms <= start_ms);
     if (found !== undefined) return found;
-    at_ms = direction === 1 ? Math.max(batch.to_ms, at_ms) + 1 : Math.min(batch.from_ms, at_ms) - 1;
+    at_ms = direction === 1 ? Math.max(nearest.to_ms, at_ms) + 1 : Math.min(nearest.from_ms, at_ms) - 1;
   }
-  return null;
+  return "too-far";
 }
 
 /** Reads stored batches back through the births they name; births are few and kept. */

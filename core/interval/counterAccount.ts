@@ -151,11 +151,14 @@ export function takeReading(
   return closed ?? NONE;
 }
 
-/** A poll of this counter that brought nothing usable, and why. */
+/**
+ * A poll of this counter that brought nothing usable, and why. A clock that went back is the one reason that stays: the
+ * interval lasted longer than it says, and who recomputes it must know.
+ */
 export function noteFailure(account: CounterAccount, why: IntervalCause): void {
   account.failures += 1;
-  account.failureWhy = why;
-  account.sinceLastWhy = why;
+  if (account.failureWhy !== "clock") account.failureWhy = why;
+  if (account.sinceLastWhy !== "clock") account.sinceLastWhy = why;
 }
 
 /** A copy that later changes to the account do not touch. */
@@ -224,7 +227,12 @@ function closeInterval(account: CounterAccount, closing: Boundary | null): Inter
     coverage: (interval_ms - missing_ms - shared_ms) / interval_ms,
     pollsExpected,
     pollsAnswered: account.answered,
-    cause: isWhole ? null : (account.missingWhy ?? account.failureWhy ?? (shared_ms > 0 ? "not-polled" : null)),
+    cause:
+      account.failureWhy === "clock"
+        ? "clock"
+        : isWhole
+          ? null
+          : (account.missingWhy ?? account.failureWhy ?? (shared_ms > 0 ? "not-polled" : null)),
     opening: account.opening,
     closing,
   };

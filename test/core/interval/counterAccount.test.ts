@@ -267,7 +267,17 @@ describe("a clock that jumps", () => {
     takeReading(of, reading(500, 600, "A"));
     takeReading(of, reading(200, 10, "B"));
     const [closed] = takeReading(of, reading(900, 700, "B"));
-    expect(closed).toMatchObject({ ticks: 500n, flag: "X", coverage: 500 / 900, cause: "meter-replaced" });
+    expect(closed).toMatchObject({ ticks: 500n, flag: "X", coverage: 500 / 900, cause: "clock" });
+  });
+
+  test("back is named as the cause whatever else failed in the interval, and in no other one", () => {
+    const of = account();
+    poll(of, 0, 500);
+    takeReading(of, reading(200, 1_000_510));
+    noteFailure(of, "meter-silent");
+    const [first] = poll(of, 530, 900);
+    const [second] = poll(of, 910, 1800);
+    expect([first?.cause, second?.cause]).toEqual(["clock", null]);
   });
 
   test("from 1970 to today starts the account again instead of closing two million intervals", () => {

@@ -15,11 +15,17 @@ export function whyNotDrained(zone: SimZone): string | null {
   return null;
 }
 
+const ON_ITS_WAY_MS = 30_000;
+
 function whyAgentNotDrained(zone: SimZone, { running, machine }: SimAgent): string | null {
   if (running === null) return "it does not run";
   const status = running.status();
   if (status.uplink.state !== "born") return `its uplink is ${status.uplink.state}`;
-  if (status.journal.unconfirmed > 0) return `${status.journal.unconfirmed} batches are unconfirmed`;
+  const { unconfirmed, oldestUnconfirmed_ms } = status.journal;
+  // What was polled just now is on its way.
+  if (oldestUnconfirmed_ms !== null && machine.wall_ms() - oldestUnconfirmed_ms > ON_ITS_WAY_MS) {
+    return `${unconfirmed} batches are unconfirmed, the oldest of ${time(oldestUnconfirmed_ms)}`;
+  }
   const gateway = { group: ZONE, edge: machine.name };
   const { epoch } = status.journal;
   const known = [
@@ -31,7 +37,7 @@ function whyAgentNotDrained(zone: SimZone, { running, machine }: SimAgent): stri
     if (first > next) return `the collector has nothing of batches ${next}…${first - 1}`;
     next = Math.max(next, last + 1);
   }
-  return next < running.journal.nextNumber() ? `the collector has nothing after batch ${next - 1}` : null;
+  return next + unconfirmed < running.journal.nextNumber() ? `the collector has nothing after batch ${next - 1}` : null;
 }
 
 /** Asked after the next boundary: the books are whole. */
