@@ -263,13 +263,12 @@ class Line {
     const next: Next = (error, result) => {
       // A request that the end of the line has settled may be called back once more.
       if (this.#pending !== pending) return;
-      this.#hold(
-        pending,
-        error === null ? wordsReply(result!.data, request.count) : failureReply(error, this.#port.complaint),
-      );
+      if (error !== null) this.#hold(pending, failureReply(error, this.#port.complaint));
+      else this.#hold(pending, this.#port.words ?? wordsReply(result!.data, request.count));
     };
-    if (request.fc === 3) client.readHoldingRegisters(request.address, request.count, next);
-    else client.readInputRegisters(request.address, request.count, next);
+    const count = this.#port.receives === "receipts" ? 1 : request.count;
+    if (request.fc === 3) client.readHoldingRegisters(request.address, count, next);
+    else client.readInputRegisters(request.address, count, next);
   }
 
   /** What follows an RTU frame at once may be the true answer to the question that this one only seems to answer. */
@@ -319,7 +318,16 @@ type Next = (error: LibraryError | null, result?: { readonly data: readonly numb
 
 function wordsReply(data: readonly number[], count: number): BusReply {
   if (data.length !== count) return { kind: "garbled", detail: `${data.length} registers instead of ${count}` };
-  return { kind: "words", words: wordsOf(data) };
+  const words = newWords(count);
+  for (let i = 0; i < count; i++) words[i] = data[i]!;
+  return { kind: "words", words };
+}
+
+/** `count` big-endian words. */
+function wordsAt(bytes: Uint8Array, start: number, count: number): BusReply {
+  const words = newWords(count);
+  for (let i = 0, at = start; i < count; i++, at += 2) words[i] = (bytes[at]! << 8) | bytes[at + 1]!;
+  return { kind: "words", words };
 }
 
 /**
@@ -330,14 +338,13 @@ const SLAB_WORDS = 4096;
 let slab = new Uint16Array(SLAB_WORDS);
 let slabUsed = 0;
 
-function wordsOf(data: readonly number[]): Uint16Array {
-  if (slabUsed + data.length > SLAB_WORDS) {
+function newWords(count: number): Uint16Array {
+  if (slabUsed + count > SLAB_WORDS) {
     slab = new Uint16Array(SLAB_WORDS);
     slabUsed = 0;
   }
-  const words = slab.subarray(slabUsed, slabUsed + data.length);
-  slabUsed += data.length;
-  for (let i = 0; i < data.length; i++) words[i] = data[i]!;
+  const words = slab.subarray(slabUsed, slabUsed + count);
+  slabUsed += count;
   return words;
 }
 
@@ -379,8 +386,12 @@ interface Transactions {
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A port for the library (`new ModbusRTU(port)`), between its RTU frames and the bytes of the line: puts the MBAP header on and
- * off, and hands up the one frame that answers the request in flight. The library keeps one transaction, number 1.
+ * A port for the library (`new ModbusRTU(port)`), between its RTU frames and the bytes of the line: hands up the one frame that
+ * answers the request in flight. The library keeps one transaction, number 1.
+ *
+ * frames     RTU: as they stand on the line; the library checks their CRC and reads their words
+ * receipts   Modbus TCP, whose frames have no CRC and are checked here: the words are taken out here, and the library, which
+ *            would have to be given a CRC to check bit by bit, is told of one register read. It keeps request, match and timeout
  */
 class LinePort extends EventEmitter {
   readonly _transactionIdRead = 1;
@@ -396,6 +407,9 @@ class LinePort extends EventEmitter {
   hasHeard = false;
   isDirty = false;
   hasForeignSurplus = false;
+  /** What a receipt stands for. */
+  words: BusReply | null = null;
+  #receipt: Buffer = NOTHING;
   #rest: Buffer = NOTHING;
   /** The RTU frame that was handed up for the question. */
   #frame: Buffer = NOTHING;
@@ -407,6 +421,10 @@ class LinePort extends EventEmitter {
     super();
     this.#write = write;
     this.#transactions = transactions;
+  }
+
+  get receives(): "frames" | "receipts" {
+    return this.#transactions === null ? "frames" : "receipts";
   }
 
   open(opened: () => void): void {
@@ -427,6 +445,7 @@ class LinePort extends EventEmitter {
     this.#asked = question;
     this.question = question;
     this.complaint = null;
+    this.words = null;
     this.hasHeard = false;
     this.hasForeignSurplus = false;
     this.#frame = NOTHING;
@@ -446,13 +465,22 @@ class LinePort extends EventEmitter {
       this.#write(frame);
       return;
     }
-    const size = frame.length - 2;
+    const { unit, fc, address, count } = this.question!;
     transactions.last = (transactions.last + 1) & 0xffff;
+    const [id, size] = [transactions.last, 6];
     const bytes = Buffer.allocUnsafe(6 + size);
-    bytes.writeUInt16BE(transactions.last, 0);
-    bytes.writeUInt16BE(0, 2);
-    bytes.writeUInt16BE(size, 4);
-    frame.copy(bytes, 6, 0, size);
+    bytes[0] = id >> 8;
+    bytes[1] = id & 0xff;
+    bytes[2] = 0;
+    bytes[3] = 0;
+    bytes[4] = 0;
+    bytes[5] = size;
+    bytes[6] = unit;
+    bytes[7] = fc;
+    bytes[8] = address >> 8;
+    bytes[9] = address & 0xff;
+    bytes[10] = count >> 8;
+    bytes[11] = count & 0xff;
     this.#write(bytes);
   }
 
@@ -470,10 +498,21 @@ class LinePort extends EventEmitter {
       const heard = hearTcp(this.#rest, transaction, this.question);
       if (heard.kind === "more") return;
       if (heard.kind === "garbled") return this.#complain(heard.detail);
-      const frame = heard.kind === "reply" ? withCrc(this.#rest, heard) : null;
+      const frame = heard.kind === "reply" ? this.#receiptOf(this.#rest, heard) : null;
       this.#rest = heard.end === this.#rest.length ? NOTHING : this.#rest.subarray(heard.end);
       if (frame !== null) this.#handUp(frame);
     }
+  }
+
+  /** A refusal goes up as it is. */
+  #receiptOf(bytes: Buffer, reply: { readonly start: number; readonly end: number }): Buffer {
+    const { unit, fc, count } = this.question!;
+    if (bytes[reply.start + 1] !== fc) return withCrc(bytes, reply);
+    this.words = wordsAt(bytes, reply.start + 3, count);
+    if (this.#receipt[0] !== unit || this.#receipt[1] !== fc) {
+      this.#receipt = withCrc(Buffer.from([unit, fc, 2, 0, 0]), { start: 0, end: 5 });
+    }
+    return this.#receipt;
   }
 
   #takeRtu(): void {
@@ -508,7 +547,7 @@ class LinePort extends EventEmitter {
   }
 }
 
-/** The library checks a CRC on every frame; Modbus TCP has none. */
+/** The library wants a CRC on every frame; Modbus TCP has none. */
 function withCrc(bytes: Buffer, { start, end }: { readonly start: number; readonly end: number }): Buffer {
   const frame = Buffer.allocUnsafe(end - start + 2);
   bytes.copy(frame, 0, start, end);

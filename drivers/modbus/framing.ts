@@ -36,7 +36,9 @@ export function hearTcp(bytes: Uint8Array, transaction: number, question: Questi
   if (bytes.length < end) return MORE;
   if (question === null || word(bytes, 0) !== transaction) return { kind: "stray", end };
   const wrong = contradiction(bytes, HEADER, question);
-  return wrong === null ? { kind: "reply", start: HEADER, end } : garbled(wrong);
+  if (wrong !== null) return garbled(wrong);
+  const due = bytes[HEADER + 1] === question.fc ? 3 + 2 * question.count : 3;
+  return length === due ? { kind: "reply", start: HEADER, end } : garbled(`a frame of ${length} bytes, not ${due}`);
 }
 
 /** A line that wakes up may put one or two such bytes before the first frame. */
