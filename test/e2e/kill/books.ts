@@ -1,0 +1,138 @@
+import { BirthReader } from "../../../cloud/collector/verify.ts";
+import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
+import type { GatewayKey, StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
+import type { SimMeter } from "../../../hw-sim/meters/simMeter.ts";
+
+/** What the books hold in the end, beside what the meters truly counted. `wrong` lists everything that must not be. */
+export interface BooksReport {
+  readonly batches: number;
+  readonly readings: number;
+  readonly intervals: number;
+  readonly interpolated: number;
+  readonly energy_Wh: number;
+  readonly wrong: readonly string[];
+}
+
+export interface BooksQuestion {
+  readonly storeFile: string;
+  readonly gateway: GatewayKey;
+  /** As the agent says of its journal in the end; batches from 1 below `nextNumber` must be in the store. */
+  readonly journal: { readonly epoch: string; readonly nextNumber: number };
+  /** The same meters, computed again: counters are a function of seed and time. */
+  readonly meters: readonly SimMeter[];
+  readonly interval_ms: number;
+}
+
+const QUANTITY = "active_energy_import_total";
+/** When a word was read is known to some tens of milliseconds, on a machine with more to do than cores to some hundreds. */
+const TIME_TOLERANCE_MS = 500;
+const WRONG_MAX = 30;
+
+export function checkBooks(question: BooksQuestion): BooksReport {
+  const store = openSqliteStore({ path: question.storeFile });
+  try {
+    return check(store, question);
+  } finally {
+    store.close();
+  }
+}
+
+function check(store: ZoneStore, { gateway, journal, meters, interval_ms }: BooksQuestion): BooksReport {
+  const wrong: string[] = [];
+  const say = (what: string) => wrong.length < WRONG_MAX && wrong.push(what);
+  const last = journal.nextNumber - 1;
+  // Each once: the key is (epoch, number). All: one range from the first to the last.
+  const ranges = store.batchRanges(gateway, journal.epoch);
+  const [first] = ranges;
+  if (ranges.length !== 1 || first?.[0] !== 1 || first[1] < last) {
+    say(`batches 1…${last} were journaled and confirmed; the store holds ${JSON.stringify(ranges)}`);
+  }
+  const epoch = store.gateways().find((row) => row.gateway.edge === gateway.edge)?.epoch;
+  if (epoch !== journal.epoch) say(`the journal lost its epoch: ${epoch} became ${journal.epoch}`);
+  if (store.deadLetterCount(gateway) > 0) say(`${store.deadLetterCount(gateway)} dead letters`);
+  if (store.quarantineCount(gateway) > 0) say(`${store.quarantineCount(gateway)} batches came with two contents`);
+  for (const alarm of store.alarms(10)) say(`alarm ${JSON.stringify(alarm)}`);
+
+  const births = new BirthReader(store);
+  let readings = 0;
+  let intervals = 0;
+  let interpolated = 0;
+  let energy_Wh = 0;
+  for (const meter of meters) {
+    readings += checkReadings(store, births, gateway, meter, say);
+    const rows = store.intervals(gateway, meter.name, QUANTITY, 0, Number.MAX_SAFE_INTEGER, 100_000);
+    intervals += rows.length;
+    interpolated += rows.filter(({ flag }) => flag !== "M").length;
+    energy_Wh += checkIntervals(rows, meter, interval_ms, say);
+  }
+  return { batches: first?.[1] ?? 0, readings, intervals, interpolated, energy_Wh, wrong };
+}
+
+/** No instant twice, and every count is what the meter showed then. */
+function checkReadings(
+  store: ZoneStore,
+  births: BirthReader,
+  gateway: GatewayKey,
+  meter: SimMeter,
+  say: (what: string) => void,
+): number {
+  const seen = new Set<number>();
+  for (const batch of store.batches(gateway, meter.name, 0, Number.MAX_SAFE_INTEGER, 1_000_000)) {
+    for (const { at_ms, value } of births.counterReadings(batch, QUANTITY)) {
+      if (seen.has(at_ms)) say(`${meter.name}: ${new Date(at_ms).toISOString()} is there twice`);
+      seen.add(at_ms);
+      if (typeof value === "bigint" && !isTrue(meter, Number(value), at_ms)) {
+        say(`${meter.name}: ${new Date(at_ms).toISOString()} says ${value}, the meter had ${trueCount(meter, at_ms)}`);
+      }
+    }
+  }
+  return seen.size;
+}
+
+/** Without a gap, neighbours share their boundary to the tick, boundaries are the meter's; returns the energy booked. */
+function checkIntervals(
+  rows: readonly StoredInterval[],
+  meter: SimMeter,
+  interval_ms: number,
+  say: (what: string) => void,
+): number {
+  if (rows.length === 0) say(`${meter.name}: no interval at all`);
+  let energy = 0n;
+  // The first one, in which the meter was first read, may be incomplete.
+  const whole = rows.filter(({ flag }, i) => i > 0 || flag !== "X");
+  whole.forEach((row, i) => {
+    const when = `${meter.name} ${new Date(row.from_ms).toISOString()}`;
+    const before = whole[i - 1];
+    if (before !== undefined && row.from_ms !== before.from_ms + interval_ms)
+      say(`${when}: the interval before it is missing`);
+    const { opening, closing, ticks, flag } = row;
+    if (flag === "X" || opening === null || closing === null || ticks === null) {
+      say(`${when}: nothing known (${flag}, ${row.cause})`);
+      return;
+    }
+    if (closing.count - opening.count !== ticks)
+      say(`${when}: ${ticks} ticks, but ${opening.count} to ${closing.count}`);
+    if (before?.closing != null && before.closing.count !== opening.count) say(`${when}: energy between two intervals`);
+    if (flag === "M" && !isTrue(meter, Number(closing.count), row.to_ms)) {
+      say(`${when}: closes at ${closing.count}, the meter had ${trueCount(meter, row.to_ms)}`);
+    }
+    energy += ticks;
+  });
+  const first = whole[0]?.opening?.count;
+  const last = whole.at(-1)?.closing?.count;
+  if (first !== undefined && last !== undefined && last - first !== energy) {
+    say(`${meter.name}: intervals sum to ${energy}, the counter moved by ${last - first}`);
+  }
+  return Number(energy);
+}
+
+function isTrue(meter: SimMeter, count: number, at_ms: number): boolean {
+  return (
+    count >= Math.floor(trueCount(meter, at_ms - TIME_TOLERANCE_MS)) &&
+    count <= Math.ceil(trueCount(meter, at_ms + TIME_TOLERANCE_MS))
+  );
+}
+
+function trueCount(meter: SimMeter, at_ms: number): number {
+  return Number(meter.truth(at_ms)[QUANTITY]?.value);
+}
