@@ -256,7 +256,7 @@ const SIDES = ["before", "after"] as const;
 const COLLECTOR_CLIENT = "khuxanh-host-zone-collector";
 const LEAST_MS = 500;
 /** Faults an hour, on average. */
-const PER_HOUR = 14;
+const PER_HOUR = 24;
 
 /** The faults of a run, in order of time; `kinds` left out = all of them. */
 export function drawEpisodes(

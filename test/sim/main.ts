@@ -2,10 +2,10 @@
  * `npm run sim -- --seed N [--hours H] [--runs K]`: worlds with random faults, from one seed each. Exit code 1 if one of
  * them went wrong: seed, commit and the command that runs it again are printed.
  */
-import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { FAULTS } from "./episodes.ts";
-import { type RunResult, runSeed } from "./run.ts";
+import { failureOf, lineOf } from "./report.ts";
+import { runSeed } from "./run.ts";
 
 const HELP = `npm run sim -- [--seed N] [--hours H] [--runs K] [--faults a,b] [--trace LINES]
 
@@ -36,56 +36,12 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${lineOf(result, (user + system) / 1e6)}\n`);
     if (result.findings.length > 0) {
       failed += 1;
-      process.stdout.write(failureOf(result, args, run.seed));
+      process.stdout.write(failureOf(run, result));
     }
     if (trace > 0) process.stdout.write(`${result.tail.slice(-trace).join("\n")}\n`);
   }
   if (runs > 1) process.stdout.write(`${runs - failed} of ${runs} seeds are right\n`);
   return failed === 0 ? 0 : 1;
-}
-
-function lineOf(result: RunResult, cpu_s: number): string {
-  const { seed, hash, findings, episodes, events, virtual_ms, drained_ms, batches } = result;
-  const verdict = findings.length === 0 ? "right" : "WRONG";
-  const drained = drained_ms === null ? "not drained" : `drained in ${(drained_ms / 1000).toFixed(0)} s`;
-  return (
-    `seed ${seed} ${verdict} ${hash}: ${(virtual_ms / 3_600_000).toFixed(1)} h, ${episodes.length} faults, ` +
-    `${batches} messages, ${events} events, ${drained}, ${cpu_s.toFixed(1)} s CPU`
-  );
-}
-
-function failureOf({ findings, episodes, tail }: RunResult, args: readonly string[], seed: number): string {
-  const first = findings[0]!;
-  const before = episodes.filter(({ at_ms }) => at_ms <= first.at_ms);
-  return [
-    ...findings.map(({ checker, at_ms, what }) => `  ${checker} at ${(at_ms / 1000).toFixed(3)} s: ${what}`),
-    "  faults before it:",
-    ...before.map(
-      ({ at_ms, lasts_ms, what }) => `    ${(at_ms / 1000).toFixed(1)} s for ${(lasts_ms / 1000).toFixed(1)} s ${what}`,
-    ),
-    "  the end of the trace:",
-    ...tail.slice(-30).map((line) => `    ${line.slice(0, 300)}`),
-    `  commit ${commit()}; again with: npm run sim -- ${againArgs(args, seed)}`,
-    "",
-  ].join("\n");
-}
-
-/** The same arguments, this one seed. */
-function againArgs(args: readonly string[], seed: number): string {
-  const { values } = parse(args);
-  const hours = values.hours === undefined ? "" : ` --hours ${values.hours}`;
-  const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
-  return `--seed ${seed}${hours}${faults}`;
-}
-
-function commit(): string {
-  try {
-    const git = (...of: string[]): string =>
-      execFileSync("git", of, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "-uno") === "" ? "" : " with changes"}`;
-  } catch {
-    return "unknown";
-  }
 }
 
 function parse(args: readonly string[]) {

@@ -66,12 +66,13 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const ENERGY_PERIODS_MS = [1000, 2000, 5000, 10_000, 10_000, 30_000] as const;
+/** Seldom often: a seed must not take all day. */
+const PERIODS_MS = [1000, 5000, 10_000, 10_000, 15_000, 30_000, 60_000] as const;
 const SETTINGS_MS = 3_600_000;
 
 /** So many meters of mixed models on a line. */
 export function drawMeters(count: number, random: Stream): readonly WorldMeter[] {
-  return Array.from({ length: count }, (_, i) => worldMeter(i, random.pick(KINDS), random.pick(ENERGY_PERIODS_MS)));
+  return Array.from({ length: count }, (_, i) => worldMeter(i, random.pick(KINDS), random.pick(PERIODS_MS)));
 }
 
 /** Meters in turn, all polled with the same period: for figures that can be compared. */

@@ -5,7 +5,7 @@ import type { GatewayPlan, ZonePlan } from "./zone.ts";
 /** The zone of a seed: one to three gateways, one or two lines each, meters of mixed models. */
 export function drawZone(seed: number): ZonePlan {
   const random = stream(seed, "zone");
-  const gateways = Array.from({ length: random.pick([1, 1, 2, 2, 3]) }, (_, i) => drawGateway(i, random));
+  const gateways = Array.from({ length: random.pick([1, 1, 1, 2, 2, 3]) }, (_, i) => drawGateway(i, random));
   return { seed, origin_ms: drawStart(random), interval_ms: INTERVAL_MS, gateways };
 }
 

@@ -22,8 +22,8 @@ export interface RunResult {
   readonly virtual_ms: number;
   /** Virtual time from the end of the faults until all was confirmed; null if it never was. */
   readonly drained_ms: number | null;
-  readonly batches: number;
-  readonly intervals: number;
+  /** Taken in by the broker. */
+  readonly messages: number;
   /** The newest lines of the trace. */
   readonly tail: readonly string[];
 }
@@ -86,8 +86,7 @@ export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunRe
     traceLines: trace.lines,
     virtual_ms: scheduler.now_ms,
     drained_ms,
-    batches: broker.counts.published,
-    intervals: zone.collector.running?.counts.committed ?? 0,
+    messages: broker.counts.published,
     tail: trace.tail(TAIL_LINES),
   };
   zone.close();
