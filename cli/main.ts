@@ -12,6 +12,7 @@ const COMMANDS = {
   models: () => import("./commands/models.ts"),
   probe: () => import("./commands/probe.ts"),
   passwd: () => import("./commands/passwd.ts"),
+  calc: () => import("./commands/calc.ts"),
   scan: () => import("./commands/scan.ts"),
 } as const satisfies Record<string, () => Promise<{ default: Command }>>;
 

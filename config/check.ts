@@ -2,12 +2,13 @@ import type { MeterModel } from "../core/model/meterModel.ts";
 import { configProblems } from "./explain.ts";
 import { loadFactorFile } from "./factors.ts";
 import type { AgentConfig } from "./files/agent.ts";
+import type { CalcConfig } from "./files/calc.ts";
 import type { CollectorConfig } from "./files/collector.ts";
 import type { FactorFile } from "./files/factors.ts";
 import type { SimConfig } from "./files/sim.ts";
 import type { TariffFile } from "./files/tariff.ts";
 import { readText } from "./io.ts";
-import { type LoadOptions, loadAgentConfig, loadCollectorConfig, loadSimConfig } from "./load.ts";
+import { type LoadOptions, loadAgentConfig, loadCalcConfig, loadCollectorConfig, loadSimConfig } from "./load.ts";
 import { loadModelFile } from "./models.ts";
 import { parseYaml } from "./parse.ts";
 import { FILE_KINDS, type FileKind, topKeys } from "./schemas.ts";
@@ -19,7 +20,8 @@ export type CheckedFile =
   | { readonly kind: "sim"; readonly value: SimConfig }
   | { readonly kind: "model"; readonly value: MeterModel }
   | { readonly kind: "factors"; readonly value: FactorFile }
-  | { readonly kind: "tariff"; readonly value: TariffFile };
+  | { readonly kind: "tariff"; readonly value: TariffFile }
+  | { readonly kind: "calc"; readonly value: CalcConfig };
 
 /**
  * Any file a person writes: what kind it is, and its value.
@@ -38,6 +40,8 @@ export function checkFile(file: string, options: LoadOptions = {}): CheckedFile 
       return { kind, value: loadModelFile(file) };
     case "factors":
       return { kind, value: loadFactorFile(file) };
+    case "calc":
+      return { kind, value: loadCalcConfig(file, options) };
     case "tariff":
       return { kind, value: parseTariffs(readText(file), file) };
     case null:

@@ -2,6 +2,7 @@ import { ConfigProblems, KhuXanhError } from "../core/errors.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import { type Finding, pathText } from "./explain.ts";
 import { type AgentConfig, agentSpec, type ModelLookup } from "./files/agent.ts";
+import { type CalcConfig, calcSpec } from "./files/calc.ts";
 import { type CollectorConfig, collectorSpec } from "./files/collector.ts";
 import { type SimConfig, simSpec } from "./files/sim.ts";
 import { type BrokerUsers, usersSpec } from "./files/users.ts";
@@ -39,6 +40,11 @@ export function loadSimConfig(file: string, options: LoadOptions = {}): SimConfi
 /** Accounts of the embedded broker. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE, SECRET_EXPOSED. */
 export function loadBrokerUsers(file: string): BrokerUsers {
   return parseConfig(readSecretFile(file).toString("utf8"), usersSpec, file);
+}
+
+/** @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE. */
+export function loadCalcConfig(file: string, options: LoadOptions = {}): CalcConfig {
+  return checkDocument(read(file, options), calcSpec, file);
 }
 
 /**

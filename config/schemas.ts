@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { agentSchema } from "./files/agent.ts";
+import { calcSchema } from "./files/calc.ts";
 import { collectorSchema } from "./files/collector.ts";
 import { factorsSchema } from "./files/factors.ts";
 import { modelSchema } from "./files/model.ts";
@@ -14,6 +15,7 @@ export const FILE_SCHEMAS = {
   sim: simSchema,
   model: modelSchema,
   factors: factorsSchema,
+  calc: calcSchema,
   tariff: tariffSchema,
 } as const satisfies Record<string, z.ZodType>;
 

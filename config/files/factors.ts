@@ -227,7 +227,10 @@ function emissionFactor(entry: WrittenFactor, cite: (ids: readonly string[]) => 
     known_from_ms: entry.known_from,
     basis,
     mg_per_basis,
-    stated: { value: entry.gases.co2 ?? Object.values(entry.gases)[0] ?? "0", unit: entry.unit },
+    stated: {
+      value: entry.gases.co2 ?? entry.gases.co2_biogenic ?? Object.values(entry.gases)[0] ?? "0",
+      unit: entry.unit,
+    },
     ...(entry.use === undefined ? {} : { use: entry.use }),
     ...(entry.ncv === undefined ? {} : { ncv: ncvOf(entry.ncv) }),
     ...(entry.other_ncvs === undefined ? {} : { otherNcvs: entry.other_ncvs.map(ncvOf) }),
