@@ -221,13 +221,13 @@ function tariffOf(written: Section<"tariff">[number], files: TariffFile) {
     ...named(written.id),
     windows: written.windows,
     document: tables.at(-1)!.document,
-    peak_kWh: split.energy_Wh.peak / 1000,
-    normal_kWh: split.energy_Wh.normal / 1000,
-    offpeak_kWh: split.energy_Wh.offpeak / 1000,
-    split_by_time_kWh: split.splitByTime_Wh / 1000,
-    max_demand_kW: demand === null ? null : demand.mean_W / 1000,
+    peak_kwh: split.energy_Wh.peak / 1000,
+    normal_kwh: split.energy_Wh.normal / 1000,
+    offpeak_kwh: split.energy_Wh.offpeak / 1000,
+    split_by_time_kwh: split.splitByTime_Wh / 1000,
+    max_demand_kw: demand === null ? null : demand.mean_W / 1000,
     max_demand_at: demand === null ? null : new Date(demand.from_ms).toISOString(),
-    cost_VND:
+    cost_vnd:
       prices === null
         ? null
         : capacity === null || demand === null
@@ -266,7 +266,7 @@ function powerFactor({ active_kWh, reactive_kvarh, bill_VND }: Section<"power_fa
     cosphi_exact: charge.cosPhi,
     cosphi_table: charge.cosPhiTable,
     k_pct: charge.surcharge_pct,
-    tq_VND: charge.surcharge_VND,
+    tq_vnd: charge.surcharge_VND,
     compensation_kvarh: charge.compensation_kvarh,
   };
 }
@@ -304,11 +304,11 @@ function chp(written: Section<"chp">[number]) {
   const power_emissions_t = powerShare * emissions_t;
   return {
     method: written.method,
-    power_TJ,
+    power_tj: power_TJ,
     heat_emissions_t,
     power_emissions_t,
-    ef_heat_t_per_TJ: heat_TJ === 0 ? null : heat_emissions_t / heat_TJ,
-    ef_power_t_per_MWh: power_MWh === 0 ? null : power_emissions_t / power_MWh,
+    ef_heat_t_per_tj: heat_TJ === 0 ? null : heat_emissions_t / heat_TJ,
+    ef_power_t_per_mwh: power_MWh === 0 ? null : power_emissions_t / power_MWh,
   };
 }
 
