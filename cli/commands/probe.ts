@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from "node:fs";
 import { openOwnedBus } from "../../agent/local/agentBus.ts";
 import { resolveModel } from "../../config/models.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
@@ -16,6 +17,8 @@ import {
 } from "../../drivers/probe.ts";
 import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
 import { type Nameplate, type WiringFinding, type WiringReading, wiring } from "../../drivers/wiring.ts";
+import { captureText } from "../../hw-sim/replay/capture.ts";
+import { captureRows, type RecordedExchange, recordingBus } from "../../hw-sim/replay/record.ts";
 import { type Arguments, type Command, optional, required, usage } from "../command.ts";
 import { systemClock, systemTimers } from "../io/system.ts";
 import { table } from "./models.ts";
@@ -23,7 +26,7 @@ import { table } from "./models.ts";
 const command: Command = {
   summary: "read one meter once, and say what looks wrong",
   help: `
-khuxanh probe URL --model ID_OR_FILE [--timeout 1s] [--json]
+khuxanh probe URL --model ID_OR_FILE [--timeout 1s] [--record FILE] [--json]
 khuxanh probe URL --model ID_OR_FILE --wiring [--rated-power 400kW] [--rated-current 600A] [--json]
 
   URL              tcp://host[:502]?unit=1
@@ -33,6 +36,7 @@ khuxanh probe URL --model ID_OR_FILE --wiring [--rated-power 400kW] [--rated-cur
   --timeout        how long to wait for each answer
   --wiring         read the meter several times and look for wiring mistakes: reversed or exchanged current transformers, phase
                    order, CT ratio, a missing phase, neutral exchanged with a phase, a gateway that answers zeros
+  --record         write the words the meter gave to a new CSV file; \`khuxanh sim --replay FILE\` serves them elsewhere
   --rated-power    what the connected plant can draw, for the CT ratio; --rated-current likewise
 
 Reads every register of the model, and nothing else; it never writes. Where values look wrong, the usual mistakes are tried:
@@ -41,6 +45,7 @@ its polls. Exit code 1 if no register could be read, and stderr says why.`,
   options: {
     model: { type: "string" },
     timeout: { type: "string" },
+    record: { type: "string" },
     wiring: { type: "boolean" },
     "rated-power": { type: "string" },
     "rated-current": { type: "string" },
@@ -55,12 +60,18 @@ its polls. Exit code 1 if no register could be read, and stderr says why.`,
     const timeout = parseDuration(optional(args, "timeout") ?? "1s");
     if (!timeout.ok) throw usage(`--timeout: ${timeout.problem}`);
     const plate = nameplate(args);
+    const record = optional(args, "record");
+    if (record !== undefined && existsSync(record))
+      throw usage(`--record: ${record} is there already`, "Choose a new name.");
     const at = new Date(systemClock.now_ms()).toISOString();
     const unit = url.value.unit ?? model.defaults.unit_id ?? 1;
     const options = { timeout_ms: timeout.value, wait };
     const bus = await openOwnedBus(url.value);
     try {
-      const own = await readModel(bus, unit, model, options);
+      const exchanged: RecordedExchange[] = [];
+      const heard = record === undefined ? bus : recordingBus(bus, systemClock.now_ms, exchanged);
+      const own = await readModel(heard, unit, model, options);
+      if (record !== undefined) keepCapture(record, exchanged, own, model.id);
       const { exchanges, readings, unread } = probeResult(own);
       const diagnosis = await diagnose(bus, unit, model, own, options);
       const isAsked = args.values.wiring === true && readings.length > 0;
@@ -79,6 +90,26 @@ its polls. Exit code 1 if no register could be read, and stderr says why.`,
     }
   },
 };
+
+/** Nothing heard leaves no file: why is said on stderr in a moment. */
+function keepCapture(
+  file: string,
+  exchanged: readonly RecordedExchange[],
+  { readings }: ModelReadings,
+  device: string,
+): void {
+  const rows = captureRows(exchanged, readings, device);
+  if (rows.length === 0) return;
+  try {
+    writeFileSync(file, captureText(rows), { flag: "wx" });
+  } catch (cause) {
+    throw new KhuXanhError("DISK_UNUSABLE", `cannot write ${file}`, {
+      hint: "Choose a folder you may write to.",
+      context: { file },
+      cause,
+    });
+  }
+}
 
 /** What no register could be read for, by how the reason begins (`ProbeResult.unread`). */
 const FAILURES: readonly (readonly [why: RegExp, code: ErrorCode, hint: string])[] = [

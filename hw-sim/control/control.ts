@@ -2,6 +2,7 @@ import { ERROR_CODES, KhuXanhError } from "../../core/errors.ts";
 import type { Clock } from "../../core/ports.ts";
 import { FAULTS, type FaultSpec } from "../faults/catalogue.ts";
 import { faultDocument } from "../faults/faultRunner.ts";
+import type { Fault } from "../faults/schedule.ts";
 import type { RunningSim } from "../sim.ts";
 
 /**
@@ -47,7 +48,7 @@ export function controlAnswer({ sim, clock, parseFault }: ControlParts, request:
           return { status: 200, document: { faults: sim.faults.all().map((fault) => faultDocument(fault, now_ms)) } };
         }
         if (method !== "POST") return notAllowed("GET, POST");
-        return created(sim.faults.add(parsedBody(body, parseFault)).id, sim, now_ms);
+        return created(sim.faults.add(parsedBody(body, parseFault)), clock.now_ms());
       case "faults/": {
         const name = decoded(id!);
         const fault = sim.faults.all().find((one) => one.id === name);
@@ -86,9 +87,8 @@ function parsedBody(body: string, parseFault: ParseFault): FaultSpec {
   );
 }
 
-function created(id: string, sim: ControlParts["sim"], now_ms: number): ControlAnswer {
-  const fault = sim.faults.all().find((one) => one.id === id)!;
-  return { status: 201, document: faultDocument(fault, now_ms), headers: { location: `/faults/${id}` } };
+function created(fault: Fault, now_ms: number): ControlAnswer {
+  return { status: 201, document: faultDocument(fault, now_ms), headers: { location: `/faults/${fault.id}` } };
 }
 
 function meters(sim: ControlParts["sim"], now_ms: number): readonly unknown[] {

@@ -50,7 +50,12 @@ export const FAULTS = {
   "one-connection": row("connection", "span", [], "a second connection is reset as soon as it is made"),
   reboot: row("meter", "span", ["silent"], "silent for `silent` (0ms), then all registers read zero until its end"),
   frozen: row("meter", "span", [], "registers stay as they were when it began"),
-  "no-value": row("meter", "span", ["quantity"], "NaN in float registers, the model's sentinel in others (all or one)"),
+  "no-value": row(
+    "meter",
+    "span",
+    ["quantity"],
+    "NaN in float registers, the model's sentinel in others where it has one; of all quantities or one",
+  ),
   "word-order": row("meter", "span", [], "values of several registers come with their words in the other order"),
   "ct-reversed": row(
     "meter",

@@ -80,8 +80,13 @@ const MEASURED = ["gauge", "counter", "daily_counter"];
 function emptyValues(meter: SimMeter, block: Block, quantity: string | null): void {
   for (const { register, at } of wholeRegisters(meter, block)) {
     const isMeant = quantity === null ? MEASURED.includes(register.kind) : register.quantity === quantity;
-    if (isMeant) noValueCell(meter.model, register, 0).write(0, block.words, at);
+    if (isMeant && canBeEmpty(meter, register)) noValueCell(meter.model, register, 0).write(0, block.words, at);
   }
+}
+
+/** Integers of a model that names no sentinel for their type have no way to say it. */
+function canBeEmpty({ model }: SimMeter, { type }: Register): boolean {
+  return type === "f32" || type === "f64" || model.sentinels.some((sentinel) => sentinel.type === type);
 }
 
 function swapWords(meter: SimMeter, block: Block): void {

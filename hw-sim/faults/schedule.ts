@@ -24,26 +24,29 @@ export interface Episode {
   readonly to_ms: number;
 }
 
-/** @param start_ms when the simulator started or the command came; what "unsaid" means is the caller's. */
+/**
+ * @param start_ms when the simulator started or the command came
+ * @param unsaid_ms beginning of a fault that says none; one that ends by itself begins at `start_ms` then
+ */
 export function placed(spec: FaultSpec, id: string, start_ms: number, unsaid_ms: number): Fault {
   const { on, what, from, for_ms, every_ms, probability } = spec;
-  const from_ms = from.kind === "at" ? from.at_ms : from.kind === "after" ? start_ms + from.after_ms : unsaid_ms;
+  const silently_ms = for_ms === null ? unsaid_ms : start_ms;
+  const from_ms = from.kind === "at" ? from.at_ms : from.kind === "after" ? start_ms + from.after_ms : silently_ms;
   return { id, on, what, from_ms, for_ms: for_ms ?? Infinity, every_ms, probability, removed_ms: Infinity };
 }
 
 /** The span an instant lies in; of an instant fault, all time after it. */
 export function episodeAt(fault: Fault, at_ms: number): Episode | null {
-  const { from_ms, for_ms, every_ms, removed_ms } = fault;
+  const { from_ms, every_ms, removed_ms } = fault;
   if (at_ms < from_ms || at_ms >= removed_ms) return null;
   const number = every_ms === null ? 0 : Math.floor((at_ms - from_ms) / every_ms);
   const episode = episodeOf(fault, number);
-  return at_ms - episode.from_ms < for_ms ? episode : null;
+  return at_ms < episode.to_ms ? episode : null;
 }
 
 function episodeOf({ from_ms, for_ms, every_ms, removed_ms }: Fault, number: number): Episode {
   const begin_ms = number === 0 ? from_ms : from_ms + number * every_ms!;
-  const end_ms = from_ms === -Infinity ? Infinity : begin_ms + for_ms;
-  return { number, from_ms: begin_ms, to_ms: Math.min(end_ms, removed_ms) };
+  return { number, from_ms: begin_ms, to_ms: Math.min(for_ms === Infinity ? Infinity : begin_ms + for_ms, removed_ms) };
 }
 
 export interface FaultChange {
