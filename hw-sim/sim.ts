@@ -97,6 +97,8 @@ export async function startSim(config: SimConfig, dependencies: SimDependencies)
   const profiles = new Map<string, string>();
   for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
   const built = buildSim(config, models, profiles);
+  // Counters are sums since the meter was put in: the first look takes them long (a second in the worst case), and a reply may not.
+  for (const { meters } of built) for (const meter of meters) meter.truth(clock.now_ms());
   const { book, meters } = withFaults(config, built, clock.now_ms());
   if (timers === null && book.all().length > 0) throw new RangeError("faults need timers");
 

@@ -42,7 +42,9 @@ async function compare(file: string, collector: URL, poll_ms: number): Promise<n
   ];
   if (!(last_ms > from_ms)) return wrong(`${file} holds no whole quarter of an hour`);
   const get: GetJson = async (path) => {
-    const response = await fetch(new URL(path, collector));
+    const response = await fetch(new URL(path, collector)).catch((cause: unknown) => {
+      throw new Error(`${collector} cannot be reached`, { cause });
+    });
     if (!response.ok) throw new Error(`${response.url}: ${response.status} ${await response.text()}`);
     return response.json();
   };
