@@ -311,9 +311,13 @@ export class Collector implements LiveView {
     node.births += 1;
     for (const metric of metrics) {
       const entry = bornOf(added, metric);
-      if (entry === undefined) continue;
+      // Null in a birth is "not read yet" and takes no value away.
+      if (entry === undefined || metric.isNull === true) continue;
       const content = metricContent(device, metric, entry, metric.timestamp_ms ?? 0);
-      if (content.kind === "reading") showLive(added, sentMetric(content.reading, metric, entry), true);
+      if (content.kind !== "reading") continue;
+      // What the birth says is current, also after a clock that was set back.
+      values.delete(content.reading.quantity);
+      showLive(added, sentMetric(content.reading, metric, entry), true);
     }
     this.#hasChanged = true;
   }
