@@ -38,6 +38,7 @@ export function accountJson(account: Account, refrigerants: readonly Refrigerant
           ? null
           : fractionNumber(over(times(totals.biomass_TJ, fraction(100n)), totals.energy_TJ)),
       toe: fractionNumber(totals.toe),
+      designated_energy_user: totals.isDesignatedEnergyUser,
       uncertainty_pct: account.uncertainty.pct,
     },
     ...(account.market === null ? {} : { market_based: marketJson(account.market) }),

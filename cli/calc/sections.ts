@@ -1,9 +1,12 @@
 import type { CalcConfig } from "../../config/files/calc.ts";
+import type { TariffFile } from "../../config/files/tariff.ts";
 import { type Account, type AccountProblem, account, restate } from "../../core/accounting/account.ts";
 import type { Book } from "../../core/accounting/activity.ts";
 import { combine } from "../../core/accounting/uncertainty.ts";
 import type { FullGwpSet } from "../../core/emission/factor.ts";
 import { type Fraction, fraction, fractionNumber, over, plus, sum, times } from "../../core/emission/fraction.ts";
+import { KhuXanhError } from "../../core/errors.ts";
+import { performanceResults } from "./performance.ts";
 import { kg, uncertaintyJson } from "./report.ts";
 
 /**
@@ -15,6 +18,7 @@ export interface SectionInput {
   readonly account: Account | null;
   readonly book: Book;
   readonly gwp: FullGwpSet;
+  readonly tariffs: TariffFile;
 }
 
 export interface SectionResult {
@@ -32,7 +36,43 @@ type Run = (input: SectionInput) => SectionOutcome | null;
 const RUNS: readonly Run[] = [statedUncertainty, restatement];
 
 export function runSections(input: SectionInput): readonly SectionOutcome[] {
-  return RUNS.flatMap((run) => run(input) ?? []);
+  return [...RUNS.flatMap((run) => run(input) ?? []), ...judgements(input)];
+}
+
+/** Targets, baselines, costs, allocation, balances, gaps. */
+function judgements({ config, tariffs }: SectionInput): readonly SectionOutcome[] {
+  try {
+    const results = performanceResults(config.sections, tariffs);
+    return Object.entries(results).map(([key, json]) => ({ key, json, lines: linesOf(key, json) }));
+  } catch (error) {
+    if (!(error instanceof KhuXanhError)) throw error;
+    const path = String(error.context.section ?? "");
+    return [{ problem: { path, message: error.message.replace(` [${error.code}]`, "").replace(`${path}: `, "") } }];
+  }
+}
+
+/** Every figure of a result with the way to it, six significant figures; lists go by the ids of their entries. */
+function linesOf(label: string, value: unknown): readonly (readonly [string, string])[] {
+  if (typeof value === "number") return [[label, String(Number(value.toPrecision(6)))]];
+  if (typeof value === "string" || typeof value === "boolean" || value === null) {
+    return [[label, value === null ? "–" : String(value)]];
+  }
+  if (Array.isArray(value)) {
+    if (value.length === 0) return [[label, "none"]];
+    if (value.every((one) => typeof one === "number")) {
+      return [[label, value.map((one) => String(Number(one.toPrecision(6)))).join(", ")]];
+    }
+    return value.flatMap((one, at) => linesOf(value.length === 1 ? label : `${label} ${nameOf(one, at)}`, one));
+  }
+  const parts = Object.entries(value as Record<string, unknown>).filter(([key]) => !NAME_KEYS.includes(key));
+  return parts.flatMap(([key, part]) => linesOf(`${label} ${key}`, part));
+}
+
+const NAME_KEYS = ["id", "name", "year"];
+
+function nameOf(value: unknown, at: number): string {
+  const named = value as Readonly<Record<string, unknown>> | null;
+  return String(NAME_KEYS.map((key) => named?.[key]).find((name) => name !== undefined) ?? at + 1);
 }
 
 /** Sources with stated emissions, W20. */

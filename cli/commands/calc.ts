@@ -2,6 +2,7 @@ import { configProblems, type Finding } from "../../config/explain.ts";
 import { loadFactors } from "../../config/factors.ts";
 import type { CalcConfig } from "../../config/files/calc.ts";
 import { loadCalcConfig } from "../../config/load.ts";
+import { loadTariffs } from "../../config/tariffs.ts";
 import { type AccountProblem, type AccountRequest, account } from "../../core/accounting/account.ts";
 import type { Book } from "../../core/accounting/activity.ts";
 import type { FullGwpSet } from "../../core/emission/factor.ts";
@@ -37,7 +38,9 @@ and documents; --json holds them as "chain".
 An activity may have: site, supplier, use, period, registers, conditions, density, ncv, factor, supply, refrigerant, composition,
 life_cycle, waste_water, biogenic_share, losses, certificates_sold_MWh, toe_coefficient, coal_grade, max_power_kW, uncertainty,
 evidence, accept. The file may have: instruments, residual_mix (market-based scope 2), zone (roll-up), uncertainty (of stated
-sources), restatement, as_known_at. A wrong name lists those that exist.
+sources), restatement, as_known_at; and, with or without activities, targets (paths to Net Zero, budget), change, base_year,
+intensity, baseline (least squares, EnPI, CUSUM, forecast), tariff, power_factor, quota, chp, shared, balance (of meters), gap.
+A wrong name lists those that exist.
 
 An own factor goes before the national list (Decision 2626), that before IPCC. An unknown uncertainty is null, not 0. A figure far
 outside what is plausible is refused with the likely mistake; accept: "why" lets it pass.
@@ -69,7 +72,13 @@ export function calculation(config: CalcConfig, file: string, now_ms: number) {
   const outcome = account(requestOf(config, gwp), book);
   if (outcome.kind === "problems") throw configProblems(file, outcome.problems.map(findingOf));
   const hasActivities = config.activities.length > 0 || config.sections.zone !== undefined;
-  const sections = runSections({ config, account: hasActivities ? outcome.account : null, book, gwp });
+  const sections = runSections({
+    config,
+    account: hasActivities ? outcome.account : null,
+    book,
+    gwp,
+    tariffs: loadTariffs(),
+  });
   const problems = sections.flatMap((section) => ("problem" in section ? [section.problem] : []));
   if (problems.length > 0) throw configProblems(file, problems);
   const results = sections.filter((section): section is SectionResult => !("problem" in section));

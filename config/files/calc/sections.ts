@@ -2,6 +2,7 @@ import { z } from "zod";
 import { section, text } from "../../fields.ts";
 import { ownFactor } from "./figures.ts";
 import { amount, halfWidth } from "./numbers.ts";
+import { PERFORMANCE_SECTIONS } from "./performance.ts";
 
 /**
  * Sections of a calculation file beside its activities, one constant each. To add one: its schema here (or in a file of its
@@ -50,4 +51,5 @@ export const SECTIONS = {
   zone: zone.exactOptional(),
   uncertainty: uncertainty.exactOptional(),
   restatement: restatement.exactOptional(),
+  ...PERFORMANCE_SECTIONS,
 };
