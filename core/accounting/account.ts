@@ -1,5 +1,6 @@
 import type { FullGwpSet } from "../emission/factor.ts";
-import { compare, type Fraction, fraction, minus, plus, sum, times, ZERO } from "../emission/fraction.ts";
+import { compare, type Fraction, fraction, fromText, minus, plus, sum, times, ZERO } from "../emission/fraction.ts";
+import { lookupConstant } from "../emission/lookup.ts";
 import { KhuXanhError } from "../errors.ts";
 import type { Activity, Book } from "./activity.ts";
 import { calculate } from "./calculate.ts";
@@ -34,6 +35,8 @@ export interface Totals {
   readonly energy_TJ: Fraction;
   readonly biomass_TJ: Fraction;
   readonly toe: Fraction;
+  /** At or above the limit of a designated energy user in industry; null where the activities do not span one year. */
+  readonly isDesignatedEnergyUser: boolean | null;
 }
 
 export interface AccountRequest {
@@ -128,6 +131,7 @@ function totalled(results: readonly ActivityResult[], request: AccountRequest, b
   const sites = [...new Set(results.map(({ activity }) => activity.site))];
   const lost = results.flatMap(({ losses }) => (losses === null ? [] : [co2eOf(losses.mg, gwp, book.refrigerants)]));
   const masses = addMasses(results.map(({ mg }) => mg));
+  const toe = sum(results.map((result) => result.toe?.value ?? ZERO));
   return {
     results,
     totals: {
@@ -139,7 +143,8 @@ function totalled(results: readonly ActivityResult[], request: AccountRequest, b
       masses,
       energy_TJ: sum(burnt(results).map(({ energy_TJ }) => energy_TJ ?? ZERO)),
       biomass_TJ: sum(burnt(results).map((result) => biogenicPart(result))),
-      toe: sum(results.map(({ toe }) => toe?.value ?? ZERO)),
+      toe,
+      isDesignatedEnergyUser: isDesignated(toe, results, book),
     },
     market,
     sites: sites.flatMap((site) => siteBalance(site, results, gwp, book.refrigerants) ?? []),
@@ -157,6 +162,17 @@ function totalled(results: readonly ActivityResult[], request: AccountRequest, b
     ),
     gwp,
   };
+}
+
+const DAY_MS = 86_400_000;
+
+/** Law 50/2010/QH12: toe of a year against the limit for industry. */
+function isDesignated(toe: Fraction, results: readonly ActivityResult[], book: Book): boolean | null {
+  const from_ms = Math.min(...results.map(({ activity }) => activity.period.from_ms));
+  const to_ms = Math.max(...results.map(({ activity }) => activity.period.to_ms));
+  const days = (to_ms - from_ms) / DAY_MS;
+  const limit = lookupConstant(book.constants, "threshold.energy.industry", from_ms, book.knownAt_ms);
+  return days < 365 || days > 366 || limit?.value == null ? null : compare(toe, fromText(limit.value)) >= 0;
 }
 
 function burnt(results: readonly ActivityResult[]): readonly ActivityResult[] {
