@@ -9,15 +9,15 @@ import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
 import { defineDevice } from "../drivers/define.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
-import { type BlockRead, costOn, planFor, type ReadCost, SERIAL_COST } from "../drivers/modbus/planner.ts";
+import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
-import { decodeSampleRecord, encodeSample } from "./journal/record.ts";
 import type { Journal, JournalEntry } from "./journal/journal.ts";
+import { decodeSampleRecord, sampleEntry } from "./journal/sample.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
-import { linesOf } from "./poll/line.ts";
+import { linesOf, readCost } from "./poll/line.ts";
 import { pollMeter } from "./poll/meter.ts";
 import type { Found, WorkerMeter } from "./poll/polledMeter.ts";
 import type { BusStatus } from "./poll/status.ts";
@@ -117,9 +117,9 @@ export class Gateway {
   #unwritten: JournalEntry[] = [];
   /** Accounts that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
-  /** Batch number up to which every account was last saved. */
+  /** Position up to which every account was last saved. */
   #savedAt = 0;
-  /** What meters taught about their plans since it was last saved. */
+  /** What meters taught about their plans, and told about their settings, since it was last saved. */
   readonly #unsavedPlans = new Map<string, string>();
   #cancelTick: Cancel = () => {};
   #isStopped = false;
@@ -159,6 +159,7 @@ export class Gateway {
       meters: listed.map(({ id }) => this.#workerMeter(this.#meters.get(id)!)),
       onSample: (device, sample) => this.#take(device, sample),
       onLearned: (device, text) => this.#unsavedPlans.set(learnedKey(device), text),
+      onSettings: (device, text) => this.#unsavedPlans.set(settingsKey(device), text),
       onAnswering: (device, isAnswering, why) => this.#noteAnswering(device, isAnswering, why),
     });
   }
@@ -181,7 +182,8 @@ export class Gateway {
 
   #found({ bus }: MeterRuntime, { definition, model }: Defined): Found {
     const learned = this.#o.journal.getState(learnedKey(definition.device));
-    return { kind: "found", definition, limits: model.limits, cost: costOf(bus, model), learned };
+    const settings = this.#o.journal.getState(settingsKey(definition.device));
+    return { kind: "found", definition, limits: model.limits, cost: readCost(bus, model), learned, settings };
   }
 
   /** Begins the heartbeat, aligned to the wall clock. */
@@ -235,7 +237,7 @@ export class Gateway {
     const { journal } = this.#o;
     if (this.#unwritten.length > 0) return;
     this.#savedAt = Number.NEGATIVE_INFINITY;
-    const state = this.#accountsToSave(journal.status().nextNumber - 1);
+    const state = this.#accountsToSave(journal.position());
     try {
       journal.commit({ entries: [], state: () => state });
     } catch (error) {
@@ -294,7 +296,7 @@ export class Gateway {
   }
 
   #continueFrom(accountants: ReadonlyMap<string, Accountant>): void {
-    const asOf = this.#o.journal.status().nextNumber - 1;
+    const asOf = this.#o.journal.position();
     const state: [string, string][] = [];
     for (const { definition, accountant } of this.#defined()) {
       const text = accountants.get(definition.device)?.save();
@@ -367,7 +369,7 @@ export class Gateway {
     );
     const hash = journal.putDefinition(definition);
     const key = `definition:${definition.device}`;
-    if (journal.getState(key) !== hash) journal.commit({ entries: [], state: () => [[key, hash]] });
+    if (journal.getState(key) !== hash) journal.setState(key, hash);
     const accountant = createAccountant(definition, factors);
     this.#replay(definition, hash, accountant);
     const blocks = planFor(definition, model.limits).flatMap((group) => group.blocks);
@@ -393,13 +395,7 @@ export class Gateway {
     const entries: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { device } = meter.definition;
-      entries.push({
-        device,
-        from_ms: sample.at_ms,
-        to_ms: sample.at_ms,
-        kind: "sample",
-        body: encodeSample({ sample, definition: meter.hash, boot }),
-      });
+      entries.push(sampleEntry({ sample, definition: meter.hash, boot }));
       const readings = decodeSample(meter.definition, sample);
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
@@ -421,10 +417,11 @@ export class Gateway {
     try {
       const numbers = this.#o.journal.commit({
         entries: all,
-        state: (assigned) => [...this.#unsavedPlans, ...this.#accountsToSave(assigned.at(-1) ?? 0)],
+        state: (_numbers, position) => [...this.#unsavedPlans, ...this.#accountsToSave(position)],
       });
       this.#unwritten = [];
-      this.#savedAt = this.#isSaveDue(numbers.at(-1) ?? 0) ? (numbers.at(-1) ?? 0) : this.#savedAt;
+      const position = this.#o.journal.position();
+      this.#savedAt = this.#isSaveDue(position) ? position : this.#savedAt;
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
@@ -478,15 +475,19 @@ export class Gateway {
     const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
     accountant.restore(text);
     let from = asOf + 1;
-    for (let chunk = journal.read(from, REPLAY_CHUNK); chunk.length > 0; chunk = journal.read(from, REPLAY_CHUNK)) {
+    for (
+      let chunk = journal.history(from, REPLAY_CHUNK);
+      chunk.length > 0;
+      chunk = journal.history(from, REPLAY_CHUNK)
+    ) {
       for (const record of chunk) {
         if (record.device !== definition.device || record.kind !== "sample") continue;
-        const recorded = decodeSampleRecord(record.body);
+        const recorded = decodeSampleRecord(record);
         const then = recorded.definition === hash ? definition : journal.definition(recorded.definition);
         if (recorded.boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) continue;
         accountant.take(recorded.sample, decodeSample(then, recorded.sample), recorded.sample.at_ms);
       }
-      from = chunk.at(-1)!.number + 1;
+      from = chunk.at(-1)!.position + 1;
     }
   }
 }
@@ -504,7 +505,7 @@ function countsAlike(a: DeviceDefinition, b: DeviceDefinition): boolean {
   });
 }
 
-/** Accounts as they stood after the batch numbered `asOf`. */
+/** Accounts as they stood after the batch at position `asOf`. */
 interface SavedAccount {
   readonly asOf: number;
   readonly text: string;
@@ -530,6 +531,11 @@ function learnedKey(device: string): string {
   return `learned:${device}`;
 }
 
+/** Of what a meter said about its ratios, modes and identity; see `poll/settingsWatch.ts`. */
+function settingsKey(device: string): string {
+  return `settings:${device}`;
+}
+
 function accountKey(device: string): string {
   return `account:${device}`;
 }
@@ -546,11 +552,6 @@ function liveDevice(meter: MeterRuntime, { definition, hash }: Defined): LiveDev
 function polledOnce(definition: DeviceDefinition): DeviceDefinition {
   const counters = definition.counters.map((counter) => ({ ...counter, poll_ms: definition.interval_ms }));
   return { ...definition, counters };
-}
-
-/** Behind a TCP address there is often a serial line of unknown speed: it is taken for an ordinary one. */
-function costOf(bus: BusConfig["url"], { timing }: MeterModel): ReadCost {
-  return bus.kind === "rtu" ? costOn({ kind: "serial", baud: bus.baud }, timing.min_gap_ms) : SERIAL_COST;
 }
 
 async function pollAll(

@@ -8,6 +8,7 @@ import { openBus } from "../drivers/modbus/client.ts";
 import { assembleAgent } from "./assemble.ts";
 import type { Gateway } from "./gateway.ts";
 import { openJournal } from "./journal/journal.ts";
+import { sqliteDisk } from "./journal/sqliteDisk.ts";
 import { claimBus } from "./local/busOwner.ts";
 import { busFacts } from "./local/facts.ts";
 import { recordedBus } from "./local/frames.ts";
@@ -53,7 +54,7 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
   };
   try {
     const journal = openJournal({
-      dir: join(dataDir.path, "journal"),
+      disk: sqliteDisk(join(dataDir.path, "journal")),
       maxBytes: config.journal.max_bytes,
       maxAge_ms: config.journal.max_age_ms,
       now_ms: clock.now_ms,
@@ -83,7 +84,7 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
           now_ms: clock.now_ms(),
           timeZone: config.time_zone,
           uplink: { ...status().uplink, url: config.uplink.url.url },
-          journal: { ...journal.status(), bound_bytes: config.journal.max_bytes },
+          journal: journal.status(),
           buses: busFacts(config, gateway.busStatus(), gateway.devices(), (device) => gateway.lastIntervals(device)),
         }),
       buses: localBuses,

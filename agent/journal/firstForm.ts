@@ -5,7 +5,7 @@ import { crc32c } from "../../core/wire/crc32c.ts";
 import { encodeValue, epochNumber } from "./blob.ts";
 import { type JournalEntry, packChunks } from "./chunk.ts";
 import { sampleEntry } from "./sample.ts";
-import { DEFINITION_PREFIX } from "./values.ts";
+import { DEFINITION_PREFIX, FIRST_FORM } from "./values.ts";
 
 /**
  * Segments as they were before the release of 0.1.0: tables `records` (a row a batch: number, device, from_ms, to_ms, blob),
@@ -40,6 +40,7 @@ export function firstFormValues(db: DatabaseSync): DiskValue[] {
     blob: encodeValue(name, text, { epoch, ordinal: 0 }),
   });
   return [
+    value(FIRST_FORM, "1"),
     ...state.map(({ name, text }) => value(name as string, text as string)),
     ...definitions.map(({ name, text }) => value(`${DEFINITION_PREFIX}${name as string}`, text as string)),
   ];

@@ -28,17 +28,19 @@ export function sampleEntry({ sample, definition, boot }: SampleRecord): Journal
   for (const { words } of blocks) size += 5 + words.length * 2;
   size += failures.length * 7;
   const body = new Uint8Array(size);
-  let at = putU16(
-    body,
-    putU16(body, 0, Number.parseInt(definition.slice(0, 4), 16)),
-    Number.parseInt(definition.slice(4), 16),
-  );
+  const hash = Number.parseInt(definition, 16);
+  let at = putU16(body, putU16(body, 0, hash >>> 16), hash);
   at = putVarint(body, putVarint(body, at, boot), mono_us);
   at = putVarint(body, at, blocks.length);
   for (const { fc, address, words } of blocks) {
     body[at] = fc;
     at = putU16(body, putU16(body, at + 1, address), words.length);
-    for (let i = 0; i < words.length; i++) at = putU16(body, at, words[i]!);
+    // The hot path of the journal: most of what is written are words.
+    for (let i = 0; i < words.length; i++, at += 2) {
+      const word = words[i]!;
+      body[at] = word >>> 8;
+      body[at + 1] = word;
+    }
   }
   at = putVarint(body, at, failures.length);
   for (const { fc, address, count, why, detail } of failures) {

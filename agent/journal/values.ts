@@ -1,9 +1,15 @@
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { DiskValue } from "../../core/ports.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
+import { decodeValue, encodeValue, readBlob } from "./blob.ts";
 
 /** Values of a segment by name: definitions under their hash with this before it, all else is state. */
 export const DEFINITION_PREFIX = "@";
+/** Marks a segment of the first form, which is read and never written again. */
+export const FIRST_FORM = "first_form";
+/** Definitions a segment hands on to the next: beyond it those longest known stay behind, with the samples they decode. */
+const DEFINITIONS_MAX = 2000;
 
 /** 8 hex digits of CRC32C: names a definition within one journal, where there are dozens, not billions. */
 export function hashOf(json: string): string {
@@ -32,4 +38,87 @@ export function parseRanges(text: string): BatchRange[] {
         const [first = 0, last = 0] = range.split("-").map(Number);
         return { first, last };
       });
+}
+
+/** State and definitions as they stand, and what of them is not on disk yet. */
+export class Values {
+  readonly state = new Map<string, string>();
+  readonly #definitions = new Map<string, DeviceDefinition>();
+  readonly #unsaved = new Map<string, string>();
+  /** Counts the writes: of two versions of a value the later is known, wherever they are found. */
+  #version = 0;
+
+  /** Takes over what a segment holds. */
+  load(values: Iterable<readonly [name: string, text: string]>, version: number): void {
+    this.#version = Math.max(this.#version, version);
+    for (const [name, text] of values) {
+      if (name.startsWith(DEFINITION_PREFIX)) this.#definitions.set(name.slice(1), readDefinition(text));
+      else this.state.set(name, text);
+    }
+  }
+
+  put(name: string, text: string): void {
+    this.state.set(name, text);
+    this.#unsaved.set(name, text);
+  }
+
+  definition(hash: string): DeviceDefinition | null {
+    return this.#definitions.get(hash) ?? null;
+  }
+
+  putDefinition(definition: DeviceDefinition): string {
+    const text = definitionText(definition);
+    const hash = hashOf(text);
+    if (!this.#definitions.has(hash)) {
+      this.#definitions.set(hash, definition);
+      this.#unsaved.set(`${DEFINITION_PREFIX}${hash}`, text);
+    }
+    return hash;
+  }
+
+  /** What a write has to keep: all that waits, and these. */
+  changes(texts: Iterable<readonly [name: string, text: string]>): Map<string, string> {
+    const changes = new Map(this.#unsaved);
+    for (const [name, text] of texts) changes.set(name, text);
+    return changes;
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsaved.size > 0;
+  }
+
+  /** They are on disk. */
+  saved(changes: ReadonlyMap<string, string>): void {
+    for (const [name, text] of changes) if (!name.startsWith(DEFINITION_PREFIX)) this.state.set(name, text);
+    this.#unsaved.clear();
+  }
+
+  sealed(texts: Iterable<readonly [name: string, text: string]>, epoch: bigint): DiskValue[] {
+    this.#version += 1;
+    const head = { epoch, ordinal: this.#version };
+    return [...texts].map(([name, text]) => ({ name, blob: encodeValue(name, text, head) }));
+  }
+
+  /** Everything, for a segment that begins. */
+  all(): [name: string, text: string][] {
+    const definitions = [...this.#definitions].slice(-DEFINITIONS_MAX);
+    return [
+      ...this.state,
+      ...definitions.map(([hash, it]): [string, string] => [`${DEFINITION_PREFIX}${hash}`, definitionText(it)]),
+    ];
+  }
+}
+
+/** What a segment keeps, or null if any of it is not what was written. The highest version among them comes with it. */
+export function readValues(values: readonly DiskValue[]): { texts: Map<string, string>; version: number } | null {
+  const texts = new Map<string, string>();
+  let version = 0;
+  for (const { name, blob: bytes } of values) {
+    const blob = readBlob(bytes);
+    const value = blob.kind === "value" ? decodeValue(blob) : null;
+    if (value?.name !== name || blob.kind !== "value") return null;
+    version = Math.max(version, blob.ordinal);
+    texts.set(name, value.text);
+  }
+  return { texts, version };
 }

@@ -35,7 +35,7 @@ export interface GatewayFacts {
   readonly now_ms: EpochMs;
   readonly timeZone: string;
   readonly uplink: EdgeNodeStatus & { readonly url: string };
-  readonly journal: JournalStatus & { readonly bound_bytes: number };
+  readonly journal: JournalStatus;
   readonly buses: readonly BusFacts[];
 }
 

@@ -6,7 +6,7 @@ import type { Metric } from "../../core/wire/payload.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { contentMetrics } from "../account/contentRecord.ts";
 import type { Journal, StoredRecord } from "../journal/journal.ts";
-import { decodeSampleRecord } from "../journal/record.ts";
+import { decodeSampleRecord } from "../journal/sample.ts";
 
 /**
  * Batches out of the journal as metrics to send. What is published has been synced, because it is read back; live data and
@@ -32,7 +32,12 @@ export type SourcedBatch =
       metrics(naming: Naming, sent_ms: EpochMs): Metric[];
     }
   /** It is not there, or nothing can be made of it. */
-  | { readonly kind: "unsendable"; readonly why: string };
+  | {
+      readonly kind: "unsendable";
+      readonly why: string;
+      /** Whose and when; null if not even that can be read. */
+      readonly lost: { readonly device: string | null; readonly from_ms: EpochMs; readonly to_ms: EpochMs } | null;
+    };
 
 const READ_AHEAD = 200;
 const decoder = new TextDecoder();
@@ -51,7 +56,7 @@ export class BatchSource {
   /** @param bornAs the hash the device was born with in this session, if it was */
   batch(number: number, isLive: boolean, bornAs: (device: string) => string | undefined): SourcedBatch {
     const record = this.#record(number, isLive ? "live" : "backlog");
-    if (record === null) return { kind: "unsendable", why: "it cannot be read" };
+    if (record === null) return { kind: "unsendable", why: "it cannot be read", lost: null };
     switch (record.kind) {
       case "sample":
         return this.#sample(record);
@@ -69,9 +74,9 @@ export class BatchSource {
   }
 
   #sample(record: StoredRecord): SourcedBatch {
-    const { sample, definition: hash } = decodeSampleRecord(record.body);
+    const { sample, definition: hash } = decodeSampleRecord(record);
     const definition = this.#journal.definition(hash);
-    if (definition === null) return { kind: "unsendable", why: `its definition ${hash} is not in the journal` };
+    if (definition === null) return unsendable(record, `its definition ${hash} is not in the journal`);
     const { device, from_ms, to_ms, number } = record;
     return {
       kind: "device",
@@ -89,10 +94,11 @@ export class BatchSource {
     };
   }
 
-  #content({ device, from_ms, to_ms, body, number }: StoredRecord, bornAs: string | undefined): SourcedBatch {
+  #content(record: StoredRecord, bornAs: string | undefined): SourcedBatch {
+    const { device, from_ms, to_ms, body, number } = record;
     const hash = bornAs ?? this.#journal.getState(`definition:${device}`) ?? "";
     const definition = this.#journal.definition(hash);
-    if (definition === null) return { kind: "unsendable", why: `no definition of ${device} is in the journal` };
+    if (definition === null) return unsendable(record, `no definition of ${device} is in the journal`);
     return {
       kind: "device",
       device,
@@ -122,9 +128,14 @@ export class BatchSource {
   }
 }
 
-function nodeBatch({ body, from_ms, to_ms, number }: StoredRecord): SourcedBatch {
+function unsendable({ device, from_ms, to_ms }: StoredRecord, why: string): SourcedBatch {
+  return { kind: "unsendable", why, lost: { device: device === "" ? null : device, from_ms, to_ms } };
+}
+
+function nodeBatch(stored: StoredRecord): SourcedBatch {
+  const { body, from_ms, to_ms, number } = stored;
   const record = parseNodeRecord(decoder.decode(body));
-  if (record.kind === "malformed") return { kind: "unsendable", why: record.why };
+  if (record.kind === "malformed") return unsendable(stored, record.why);
   return {
     kind: "node",
     from_ms,

@@ -1,63 +1,45 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { encodeSample } from "../../agent/journal/record.ts";
 import { openJournal } from "../../agent/journal/journal.ts";
+import { sampleEntry } from "../../agent/journal/sample.ts";
+import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
 import { systemClock, systemRandom } from "../../cli/io/system.ts";
 import type { Log } from "../../core/ports.ts";
 import type { Sample } from "../../core/reading/reading.ts";
-import type { Bench } from "./contest.ts";
+import { type Bench, type BenchResult, machine, median } from "./contest.ts";
 
-const SAMPLES = 25;
-/** Head that the journal puts before each body (`agent/journal/record.ts`). */
-const HEAD_BYTES = 32;
+const BATCHES = 25;
+const READINGS = 20;
+/** Polls made beforehand: what makes them is no part of the journal. */
+const POLLS = 1000;
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const AT_MS = Date.UTC(2026, 2, 2);
 
-/** A poll of a three-phase meter: two blocks, 60 registers. */
-const sample: Sample = {
-  device: "furnace",
-  at_ms: Date.UTC(2026, 2, 2),
-  mono_ms: 1_000_000,
-  blocks: [
-    { fc: 4, address: 0, words: new Uint16Array(36).fill(0x4366) },
-    { fc: 4, address: 72, words: new Uint16Array(24).fill(0x4366) },
-  ],
-  failures: [],
-};
+/** A poll of a meter's block of twenty float32 values, no two polls alike. */
+function poll(i: number): Sample {
+  const words = new Uint16Array(2 * READINGS);
+  for (let at = 0; at < words.length; at++) words[at] = (i * 40_503 + at * 9973) & 0xffff;
+  const at_ms = AT_MS + Math.floor(i / BATCHES) * 1000 + (i % BATCHES) * 7;
+  return {
+    device: `meter-${i % BATCHES}`,
+    at_ms,
+    mono_ms: 1_000_000 + i * 40,
+    blocks: [{ fc: 4, address: 0, words }],
+    failures: [],
+  };
+}
 
 export const journal: Bench = {
-  summary: `synced commits of ${SAMPLES} samples`,
-  limit: "node:sqlite itself: the same bytes in one row each, one transaction, WAL and synchronous=FULL",
+  summary: `synced commits of ${BATCHES} batches of ${READINGS} readings`,
+  limit: "node:sqlite itself: as many bytes in one row a batch, one transaction, WAL and synchronous=FULL",
   async open() {
     const dir = mkdtempSync(join(tmpdir(), "khuxanh-bench-"));
-    const ours = openJournal({
-      dir: join(dir, "ours"),
-      maxBytes: 4 * 1024 ** 3,
-      maxAge_ms: 60 * 86_400_000,
-      now_ms: systemClock.now_ms,
-      random: systemRandom,
-      log: SILENT,
-    });
-    const bare = bareJournal(join(dir, "bare.sqlite"));
-    const bodyBytes = encodeSample({ sample, definition: "0badcafe", boot: 1 }).length;
+    const ours = ourSide(join(dir, "ours"));
+    const bare = bareSide(join(dir, "bare.sqlite"));
     return {
-      contests: [
-        {
-          name: "samples_per_s",
-          ours: () => {
-            const entries = Array.from({ length: SAMPLES }, () => ({
-              device: sample.device,
-              from_ms: sample.at_ms,
-              to_ms: sample.at_ms,
-              kind: "sample" as const,
-              body: encodeSample({ sample, definition: "0badcafe", boot: 1 }),
-            }));
-            return ours.commit({ entries, state: () => [] }).length;
-          },
-          limit: () => bare.commit(HEAD_BYTES + bodyBytes),
-        },
-      ],
+      contests: [{ name: "readings_per_s", ours: ours.commit, limit: bare.commit }],
       async close() {
         ours.close();
         bare.close();
@@ -67,19 +49,108 @@ export const journal: Bench = {
   },
 };
 
-function bareJournal(file: string): { commit(bytes: number): number; close(): void } {
+const TURNS = 9;
+const COMMITS_A_TURN = 400;
+
+interface Turn {
+  readonly readings_per_s: number;
+  readonly cpu_us_per_reading: number;
+}
+
+/** With the processor time and the bytes on disk that a reading takes. */
+export async function runJournal(): Promise<BenchResult> {
+  const dir = mkdtempSync(join(tmpdir(), "khuxanh-bench-"));
+  const ours = ourSide(join(dir, "ours"));
+  const bare = bareSide(join(dir, "bare.sqlite"));
+  const turns: { readonly ours: Turn; readonly limit: Turn }[] = [];
+  try {
+    turnOf(ours.commit);
+    turnOf(bare.commit);
+    for (let turn = 0; turn < TURNS; turn++) turns.push({ ours: turnOf(ours.commit), limit: turnOf(bare.commit) });
+    ours.close();
+    bare.close();
+    const readings = (TURNS + 1) * COMMITS_A_TURN * BATCHES * READINGS;
+    const middle = (of: (turn: (typeof turns)[number]) => number): number =>
+      Number(median(turns.map(of)).toPrecision(4));
+    return {
+      bench: "journal",
+      ours: {
+        readings_per_s: Math.round(middle((turn) => turn.ours.readings_per_s)),
+        cpu_us_per_reading: middle((turn) => turn.ours.cpu_us_per_reading),
+        bytes_per_reading: Number((bytesIn(join(dir, "ours")) / readings).toFixed(2)),
+      },
+      limit: {
+        readings_per_s: Math.round(middle((turn) => turn.limit.readings_per_s)),
+        cpu_us_per_reading: middle((turn) => turn.limit.cpu_us_per_reading),
+        bytes_per_reading: Number((statSync(join(dir, "bare.sqlite")).size / readings).toFixed(2)),
+      },
+      ratio: {
+        readings_per_s: middle((turn) => turn.ours.readings_per_s / turn.limit.readings_per_s),
+        cpu_us_per_reading: middle((turn) => turn.ours.cpu_us_per_reading / turn.limit.cpu_us_per_reading),
+      },
+      turns: TURNS,
+      machine: machine(),
+    };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function turnOf(commit: () => number): Turn {
+  const cpu = process.cpuUsage();
+  const start_ms = performance.now();
+  let readings = 0;
+  for (let i = 0; i < COMMITS_A_TURN; i++) readings += commit();
+  const elapsed_ms = performance.now() - start_ms;
+  const { user, system } = process.cpuUsage(cpu);
+  return { readings_per_s: (readings / elapsed_ms) * 1000, cpu_us_per_reading: (user + system) / readings };
+}
+
+interface Side {
+  /** One synced commit; the readings in it. */
+  commit(): number;
+  close(): void;
+}
+
+function ourSide(dir: string): Side {
+  const held = openJournal({
+    disk: sqliteDisk(dir),
+    maxBytes: 4 * 1024 ** 3,
+    maxAge_ms: 60 * 86_400_000,
+    now_ms: systemClock.now_ms,
+    random: systemRandom,
+    log: SILENT,
+  });
+  const polls = Array.from({ length: POLLS }, (_, i) => poll(i));
+  let polled = 0;
+  return {
+    commit() {
+      const entries = Array.from({ length: BATCHES }, () =>
+        sampleEntry({ sample: polls[polled++ % POLLS]!, definition: "0badcafe", boot: 1 }),
+      );
+      return held.commit({ entries, state: () => [] }).length * READINGS;
+    },
+    close: () => held.close(),
+  };
+}
+
+function bareSide(file: string): Side {
   const db = new DatabaseSync(file);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
   db.exec("CREATE TABLE records (number INTEGER PRIMARY KEY, blob BLOB NOT NULL)");
   const insert = db.prepare("INSERT INTO records (blob) VALUES (?)");
+  const { body } = sampleEntry({ sample: poll(0), definition: "0badcafe", boot: 1 });
   return {
-    commit(bytes) {
-      const blob = new Uint8Array(bytes);
+    commit() {
       db.exec("BEGIN IMMEDIATE");
-      for (let i = 0; i < SAMPLES; i++) insert.run(blob);
+      for (let i = 0; i < BATCHES; i++) insert.run(body);
       db.exec("COMMIT");
-      return SAMPLES;
+      return BATCHES * READINGS;
     },
     close: () => db.close(),
   };
+}
+
+function bytesIn(dir: string): number {
+  return readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
 }

@@ -1,11 +1,12 @@
 /** `npm run -s bench -- NAME [--json]`: one benchmark; without a name it lists them. Exit code 2 for an unknown name. */
 import { parseArgs } from "node:util";
-import { codec } from "./codec.ts";
 import { type Bench, type BenchResult, runBench } from "./contest.ts";
 import { decode } from "./decode.ts";
-import { journal } from "./journal.ts";
+import * as drain from "./drain.ts";
+import { journal, runJournal } from "./journal.ts";
 import { modbus } from "./modbus.ts";
 import * as poll from "./poll.ts";
+import { runWire, wire } from "./wire.ts";
 
 interface Runnable {
   readonly summary: string;
@@ -16,11 +17,12 @@ interface Runnable {
 const inTurn = (name: string, bench: Bench): Runnable => ({ ...bench, run: () => runBench(name, bench) });
 
 const BENCHES: Readonly<Record<string, Runnable>> = {
-  codec: inTurn("codec", codec),
   decode: inTurn("decode", decode),
-  journal: inTurn("journal", journal),
+  journal: { ...journal, run: runJournal },
   modbus: inTurn("modbus", modbus),
   poll: { ...poll, run: poll.runPoll },
+  drain: { ...drain, run: drain.runDrain },
+  wire: { ...wire, run: runWire },
 };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { openJournal } from "../../agent/journal/journal.ts";
+import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
 import type { RunningAgent } from "../../agent/main.ts";
 import { systemRandom } from "../../cli/io/system.ts";
 import { loadModelLibrary } from "../../config/models.ts";
@@ -190,7 +191,7 @@ describe.each(BROKERS)("with $broker", ({ kind, isSkipped }) => {
       await agent.stop();
 
       const journal = openJournal({
-        dir: join(now.dir, "gw-01", "journal"),
+        disk: sqliteDisk(join(now.dir, "gw-01", "journal")),
         maxBytes: 1e9,
         maxAge_ms: 1e12,
         now_ms: now.clock.now_ms,

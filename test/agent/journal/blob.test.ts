@@ -2,126 +2,111 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   BLOB_MAGIC,
-  BODY_BYTES_MAX,
-  decodeRecord,
-  decodeSampleRecord,
-  encodeRecord,
-  encodeSample,
-  type SampleRecord,
-} from "../../../agent/journal/record.ts";
-import { KhuXanhError } from "../../../core/errors.ts";
-import type { Sample } from "../../../core/reading/reading.ts";
+  type Blob,
+  blankBlob,
+  carve,
+  decodeValue,
+  encodeValue,
+  epochNumber,
+  HEADER_BYTES,
+  readBlob,
+  seal,
+} from "../../../agent/journal/blob.ts";
 
-const u16 = fc.integer({ min: 0, max: 65_535 });
-const functionCode = fc.constantFrom(3 as const, 4 as const);
-const record = fc.record({
+const blob: fc.Arbitrary<Blob> = fc.record({
   epoch: fc.stringMatching(/^[0-9a-f]{16}$/),
-  number: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-  kind: fc.constantFrom("sample" as const, "content" as const),
+  ordinal: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  kind: fc.constantFrom("telemetry" as const, "books" as const, "value" as const),
+  count: fc.integer({ min: 0, max: 65_535 }),
   body: fc.uint8Array({ maxLength: 200 }),
 });
 
-const failure: fc.Arbitrary<Sample["failures"][number]> = fc.oneof(
-  fc.record({ fc: functionCode, address: u16, count: u16, why: fc.constantFrom("timeout", "garbled", "unreachable") }),
-  fc.record({
-    fc: functionCode,
-    address: u16,
-    count: u16,
-    why: fc.constant("exception"),
-    detail: fc.integer({ min: 1, max: 255 }),
-  }),
-);
+function written({ epoch, ordinal, kind, count, body }: Blob): Uint8Array {
+  const bytes = blankBlob(body.length);
+  bytes.set(body, HEADER_BYTES);
+  return seal(bytes, { epoch: epochNumber(epoch), ordinal, kind, count });
+}
 
-const sampleRecord: fc.Arbitrary<SampleRecord> = fc.record({
-  sample: fc.record({
-    device: fc.string({ maxLength: 40, unit: "grapheme" }),
-    at_ms: fc.double({ noNaN: true, min: -1e14, max: 1e14 }),
-    mono_ms: fc.double({ noNaN: true, min: 0, max: 1e12 }),
-    blocks: fc.array(fc.record({ fc: functionCode, address: u16, words: fc.uint16Array({ maxLength: 125 }) }), {
-      maxLength: 5,
-    }),
-    failures: fc.array(failure, { maxLength: 5 }),
-  }),
-  definition: fc.stringMatching(/^[0-9a-f]{8}$/),
-  boot: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-});
-
-test("law: a record is read back as it was written", () => {
+test("law: a blob is read back as it was written", () => {
   fc.assert(
-    fc.property(record, (written) => {
-      expect(decodeRecord(encodeRecord(written))).toEqual(written);
+    fc.property(blob, (one) => {
+      expect(readBlob(written(one))).toEqual(one);
     }),
   );
 });
 
-test("law: a record with any one bit turned is damaged, and said to be", () => {
+test("law: a blob with any one bit turned is damaged, and said to be", () => {
   fc.assert(
-    fc.property(record, fc.nat(), (written, at) => {
-      const bytes = encodeRecord(written);
+    fc.property(blob, fc.nat(), (one, at) => {
+      const bytes = written(one);
       const bit = at % (bytes.length * 8);
       bytes[bit >> 3]! ^= 1 << (bit & 7);
-      expect(decodeRecord(bytes)).toMatchObject({ kind: "damaged", why: expect.stringMatching(/\S/) });
+      expect(readBlob(bytes)).toMatchObject({ kind: "damaged", why: expect.stringMatching(/\S/) });
     }),
     { numRuns: 500 },
   );
 });
 
-test("law: bytes that are no record of ours are damaged, and nothing throws", () => {
+test("law: bytes that are no blob of ours are damaged, and nothing throws", () => {
   const withMagic = fc.uint8Array({ minLength: 4, maxLength: 80 }).map((bytes) => {
     new DataView(bytes.buffer).setUint32(0, BLOB_MAGIC);
     return bytes;
   });
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 80 }), withMagic), (bytes) => {
-      expect(decodeRecord(bytes).kind).toBe("damaged");
+      expect(readBlob(bytes).kind).toBe("damaged");
+      expect([...carve(bytes)]).toEqual([]);
     }),
   );
 });
 
-test("a record that was cut off or has something behind it is damaged", () => {
-  const bytes = encodeRecord({ epoch: "00000000000000ff", number: 1, kind: "sample", body: Uint8Array.of(1, 2, 3) });
+test("a blob that was cut off or has something behind it is damaged", () => {
+  const bytes = written({ epoch: "00000000000000ff", ordinal: 1, kind: "books", count: 1, body: Uint8Array.of(1, 2) });
   for (let length = 0; length < bytes.length; length++)
-    expect(decodeRecord(bytes.subarray(0, length)).kind).toBe("damaged");
-  expect(decodeRecord(Uint8Array.of(...bytes, 0)).kind).toBe("damaged");
+    expect(readBlob(bytes.subarray(0, length)).kind).toBe("damaged");
+  expect(readBlob(Uint8Array.of(...bytes, 0)).kind).toBe("damaged");
 });
 
-test("a record can be found in a file without SQLite: magic, epoch and number stand at its head", () => {
-  const bytes = encodeRecord({ epoch: "9f3c2a7e51d0b846", number: 258, kind: "content", body: new Uint8Array() });
-  expect(Buffer.from(bytes.subarray(0, 21)).toString("hex")).toBe(
-    `4b584a31${"9f3c2a7e51d0b846"}${"0000000000000102"}02`,
+test("a blob shows itself without SQLite: magic, epoch, ordinal, kind and count stand at its head", () => {
+  const bytes = written({
+    epoch: "9f3c2a7e51d0b846",
+    ordinal: 2 ** 40 + 258,
+    kind: "books",
+    count: 7,
+    body: new Uint8Array(),
+  });
+  expect(Buffer.from(bytes.subarray(0, 24)).toString("hex")).toBe(
+    `4b584a32${"9f3c2a7e51d0b846"}${"0000010000000102"}02000007`,
   );
   expect(bytes).toHaveLength(32);
 });
 
-test("a body that could never be read back is not written", () => {
-  const write = (length: number) =>
-    encodeRecord({ epoch: "00000000000000ff", number: 1, kind: "content", body: new Uint8Array(length) });
-  expect(decodeRecord(write(BODY_BYTES_MAX)).kind).toBe("content");
-  expect(() => write(BODY_BYTES_MAX + 1)).toThrow(KhuXanhError);
-});
-
-test("law: a sample is read back word for word, also out of the middle of a buffer", () => {
+test("law: carving finds every sound blob among anything, and no other", () => {
+  const noise = fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.constant(Uint8Array.of(0x4b, 0x58, 0x4a, 0x32)));
   fc.assert(
-    fc.property(sampleRecord, (written) => {
-      const body = encodeSample(written);
-      const inside = new Uint8Array(body.length + 7);
-      inside.set(body, 3);
-      expect(decodeSampleRecord(inside.subarray(3, 3 + body.length))).toEqual(written);
+    fc.property(fc.array(fc.tuple(noise, blob), { maxLength: 8 }), (parts) => {
+      const bytes = Uint8Array.from(parts.flatMap(([between, one]) => [...between, ...written(one)]));
+      const found = [...carve(bytes)].map(({ body, ...head }) => ({ ...head, body: Uint8Array.from(body) }));
+      expect(found).toEqual(parts.map(([, one]) => one));
     }),
   );
 });
 
-test("law: a body that is no sample throws our error and no other", () => {
-  fc.assert(
-    fc.property(sampleRecord, fc.nat(), (written, at) => {
-      const body = encodeSample(written);
-      expect(() => decodeSampleRecord(body.subarray(0, at % body.length))).toThrow(KhuXanhError);
-      expect(() => decodeSampleRecord(Uint8Array.of(...body, 0))).toThrow(KhuXanhError);
-    }),
-  );
+test("a damaged length hides nothing that comes after it", () => {
+  const one = (ordinal: number) =>
+    written({ epoch: "00000000000000ff", ordinal, kind: "telemetry", count: 1, body: new Uint8Array(40) });
+  const bytes = Uint8Array.of(...one(1), ...one(2), ...one(3));
+  bytes[one(1).length + 26]! ^= 0x40;
+  expect([...carve(bytes)].map(({ ordinal }) => ordinal)).toEqual([1, 3]);
 });
 
-test("a device id that its length byte cannot hold is refused instead of written wrongly", () => {
-  const sample: Sample = { device: "ế".repeat(86), at_ms: 0, mono_ms: 0, blocks: [], failures: [] };
-  expect(() => encodeSample({ sample, definition: "00000000", boot: 1 })).toThrow(/device id/);
+test("law: a value is read back with its name, in any language", () => {
+  const text = fc.string({ unit: "grapheme", maxLength: 60 });
+  fc.assert(
+    fc.property(text, text, (name, value) => {
+      const read = readBlob(encodeValue(name, value, { epoch: 1n, ordinal: 3 }));
+      expect(read.kind).toBe("value");
+      if (read.kind === "value") expect(decodeValue(read)).toEqual({ name, text: value });
+    }),
+  );
 });

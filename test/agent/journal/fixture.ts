@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Journal, type JournalEntry, type JournalOptions, openJournal } from "../../../agent/journal/journal.ts";
+import { sqliteDisk } from "../../../agent/journal/sqliteDisk.ts";
 import type { Log } from "../../../core/ports.ts";
+import { type LossRecord, parseNodeRecord } from "../../../core/wire/nodeRecord.ts";
 import type { BatchRange } from "../../../core/wire/ranges.ts";
 
 export const T = 1_760_000_000_000;
@@ -22,6 +24,8 @@ export interface Disk {
   readonly events: string[];
   now_ms: number;
   open(options?: Partial<JournalOptions>): Journal;
+  /** Takes a file away, as somebody might. */
+  remove(name: string): void;
 }
 
 /** A folder with journals on it, each drawing another epoch: 1, 2, 3 … */
@@ -35,9 +39,10 @@ export function disk(): Disk {
     dir,
     events,
     now_ms: T,
+    remove: (name) => rmSync(join(dir, name)),
     open(options = {}) {
       const journal = openJournal({
-        dir,
+        disk: sqliteDisk(dir),
         maxBytes: 1e9,
         maxAge_ms: 30 * DAY_MS,
         now_ms: () => self.now_ms,
@@ -71,4 +76,13 @@ export function append(journal: Journal, count: number, bytes = 10): readonly nu
 
 export function all(first: number, last: number): BatchRange[] {
   return [{ first, last }];
+}
+
+/** The loss records that the journal holds, oldest first. */
+export function lossesIn(journal: Journal): LossRecord[] {
+  return journal
+    .history(1, 100_000)
+    .filter(({ kind }) => kind === "node")
+    .map(({ body }) => parseNodeRecord(new TextDecoder().decode(body)))
+    .filter((record) => record.kind === "loss");
 }

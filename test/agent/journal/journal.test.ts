@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { decodeValue, readBlob } from "../../../agent/journal/blob.ts";
 import type { Journal } from "../../../agent/journal/journal.ts";
+import { sqliteDisk } from "../../../agent/journal/sqliteDisk.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import { defineDevice } from "../../../drivers/define.ts";
@@ -89,6 +91,7 @@ describe("a commit", () => {
         kind: "content",
         body: Uint8Array.of(1, 2),
         number: 1,
+        position: 1,
         epoch: journal.epoch,
       },
     ]);
@@ -137,8 +140,10 @@ describe("a commit", () => {
     const journal = d.open();
     append(journal, 3);
     const other = new DatabaseSync(join(d.dir, segmentsIn(d.dir)[0]!), { readOnly: true });
-    expect(other.prepare("SELECT count(*) AS n FROM records").get()).toEqual({ n: 3 });
-    expect(other.prepare("SELECT value FROM state WHERE key = 'next'").get()).toEqual({ value: "4" });
+    const blob = readBlob(other.prepare("SELECT blob FROM rows").get()?.blob as Uint8Array);
+    expect(blob).toMatchObject({ kind: "telemetry", ordinal: 1, count: 3 });
+    const next = readBlob(other.prepare("SELECT blob FROM named WHERE name = 'next'").get()?.blob as Uint8Array);
+    expect(next.kind === "value" && decodeValue(next)).toEqual({ name: "next", text: "4" });
     expect(other.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
     other.close();
   });
@@ -242,187 +247,52 @@ describe("segments", () => {
   });
 });
 
-describe("trimming", () => {
-  test("drops nothing within the bounds, however long it is confirmed", () => {
-    const d = disk();
-    const journal = d.open({ segmentBytes: 100 });
-    for (let i = 0; i < 4; i++) append(journal, 1, 200);
-    journal.confirm(all(1, 4));
-    append(journal, 1);
-    expect(numbersOf(journal)).toEqual([1, 2, 3, 4, 5]);
-  });
-
-  test("at the size drops confirmed segments, oldest first, and never the newest", () => {
-    const d = disk();
-    const journal = d.open({ segmentBytes: 100, maxBytes: 0 });
-    for (let i = 0; i < 4; i++) append(journal, 1, 200);
-    journal.confirm(all(1, 2));
-    append(journal, 0);
-    expect(numbersOf(journal)).toEqual([3, 4]);
-    expect(journal.status().isBeyondBound).toBe(true);
-    journal.confirm(all(3, 4));
-    append(journal, 0);
-    expect(readdirSync(d.dir).filter((name) => !name.startsWith("000000000005"))).toEqual([]);
-  });
-
-  test("keeps every unconfirmed batch, beyond any bound", () => {
-    const d = disk();
-    const journal = d.open({ segmentBytes: 100, maxBytes: 0, maxAge_ms: 0 });
-    for (let i = 0; i < 4; i++) {
-      append(journal, 1, 200);
-      d.now_ms += 10 * DAY_MS;
-    }
-    journal.confirm(all(2, 4));
-    append(journal, 1);
-    expect(numbersOf(journal)[0]).toBe(1);
-  });
-
-  test("at the age drops a confirmed segment only when its newest batch is that old", () => {
-    const d = disk();
-    const journal = d.open({ maxAge_ms: 3 * DAY_MS });
-    append(journal, 1);
-    d.now_ms += DAY_MS + 1;
-    append(journal, 1);
-    journal.confirm(all(1, 2));
-    d.now_ms += 3 * DAY_MS;
-    append(journal, 0);
-    expect(numbersOf(journal)[0]).toBe(1);
-    d.now_ms += 1;
-    append(journal, 0);
-    expect(numbersOf(journal)[0]).toBe(2);
-  });
+test("a folder that cannot be made is an error of ours", () => {
+  const d = disk();
+  writeFileSync(join(d.dir, "file"), "");
+  expect(() => d.open({ disk: sqliteDisk(join(d.dir, "file", "journal")) })).toThrow(
+    expect.objectContaining({ code: "DISK_UNUSABLE" }),
+  );
 });
 
-describe("damage", () => {
-  function damage(file: string, at: number, length = 64): void {
-    const bytes = readFileSync(file);
-    bytes.fill(0xa5, at, at + length);
-    writeFileSync(file, bytes);
-  }
-
-  test("one bit of one batch costs that batch: it is reported and passed over", () => {
-    const d = disk();
-    const journal = d.open();
-    append(journal, 3);
-    const other = new DatabaseSync(join(d.dir, segmentsIn(d.dir)[0]!));
-    const blob = other.prepare("SELECT blob FROM records WHERE number = 2").get()?.blob as Uint8Array;
-    blob[35]! ^= 0x10;
-    other.prepare("UPDATE records SET blob = ? WHERE number = 2").run(blob);
-    other.close();
-    expect(numbersOf(journal)).toEqual([1, 3]);
-    expect(d.events).toContain("journal.record-damaged");
-  });
-
-  test("a damaged batch does not push what follows it out of a read that is limited", () => {
-    const d = disk();
-    const journal = d.open({ segmentBytes: 500 });
-    append(journal, 6, 100);
-    append(journal, 6, 100);
-    const other = new DatabaseSync(join(d.dir, "000000000001.sqlite"));
-    other.exec("UPDATE records SET blob = zeroblob(132) WHERE number IN (2, 3)");
-    other.close();
-    expect(journal.read(1, 3).map(({ number }) => number)).toEqual([1, 4, 5]);
-    expect(journal.read(2, 8).map(({ number }) => number)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
-    expect(journal.read(2, 100)).toHaveLength(9);
-  });
-
-  test.each([
-    ["is no database any more", 0],
-    ["has a broken page", 4096],
-  ])("a newest segment that %s is set aside with all others, and a new epoch begins at 1", (_, at) => {
+describe("a new epoch", () => {
+  test("gives what is unconfirmed numbers from 1, in its order, and goes on with them", () => {
     const d = disk();
     let journal = d.open({ segmentBytes: 100 });
-    for (let i = 0; i < 3; i++) append(journal, 1, 200);
+    for (let i = 0; i < 6; i++) append(journal, 1, 100);
+    journal.confirm([
+      { first: 1, last: 2 },
+      { first: 4, last: 4 },
+    ]);
+    const before = journal.read(1, 10).map(({ position }) => position);
+    journal.renew("a test wants it");
+    expect(journal.epoch).toBe("0000000000000002");
+    expect(journal.nextNumber()).toBe(5);
+    expect(journal.unconfirmed()).toBe(4);
+    expect(journal.read(1, 10).map(({ number, position }) => [number, position])).toEqual([
+      [1, 3],
+      [2, 4],
+      [3, 5],
+      [4, 6],
+    ]);
+    expect(journal.history(1, 10).map(({ position }) => position)).toEqual(before);
+    expect(append(journal, 2)).toEqual([5, 6]);
+    journal.confirm(all(1, 5));
     journal.close();
-    const newest = segmentsIn(d.dir).at(-1)!;
-    damage(join(d.dir, newest), at, 4096);
     journal = d.open();
     expect(journal.epoch).toBe("0000000000000002");
-    expect(journal.boot).toBe(1);
+    expect(journal.status()).toMatchObject({ nextNumber: 7, unconfirmed: 1, lost: 0 });
+    expect(append(journal, 1)).toEqual([7]);
+  });
+
+  test("of a journal with nothing open begins empty", () => {
+    const journal = disk().open();
+    append(journal, 3);
+    journal.confirm(all(1, 3));
+    journal.renew("a test wants it");
+    expect(journal.unconfirmed()).toBe(0);
     expect(append(journal, 1)).toEqual([1]);
-    expect(numbersOf(journal)).toEqual([1]);
-    expect(journal.status().setAside).toHaveLength(3);
-    expect(d.events).toContain("journal.segment-set-aside");
-    expect(readdirSync(d.dir).filter((name) => name.endsWith(`.aside-${T}`))).toHaveLength(3);
-  });
-
-  test("an older segment that is damaged is set aside alone; its batches are given up, and trimming goes on", () => {
-    const d = disk();
-    let journal = d.open({ segmentBytes: 100 });
-    for (let i = 0; i < 4; i++) append(journal, 1, 200);
-    journal.confirm(all(1, 1));
-    journal.close();
-    damage(join(d.dir, "000000000002.sqlite"), 0);
-    journal = d.open({ segmentBytes: 100, maxBytes: 0 });
-    expect(journal.epoch).toBe("0000000000000001");
-    expect(journal.status()).toMatchObject({ nextNumber: 5, unconfirmed: 2 });
-    expect(numbersOf(journal)).toEqual([3, 4]);
-    expect(journal.status().setAside).toHaveLength(1);
-    journal.confirm(all(3, 4));
-    append(journal, 1);
-    append(journal, 1);
-    expect(numbersOf(journal)[0]).toBe(5);
-  });
-
-  test("what was left of a damaged segment's write-ahead file does not get into the next one", () => {
-    const d = disk();
-    let journal = d.open();
-    append(journal, 1);
-    const file = join(d.dir, segmentsIn(d.dir)[0]!);
-    journal.close();
-    damage(file, 0);
-    writeFileSync(`${file}-wal`, "left over");
-    journal = d.open();
-    expect(numbersOf(journal)).toEqual([]);
-    append(journal, 1);
-    journal.close();
-    expect(numbersOf(d.open())).toEqual([1]);
-  });
-
-  test("a process that ended while it made a segment costs nothing", () => {
-    const d = disk();
-    let journal = d.open();
-    append(journal, 2);
-    journal.close();
-    for (const content of ["empty file", "schema only"]) {
-      const file = join(d.dir, "000000000003.sqlite");
-      writeFileSync(file, "");
-      if (content === "schema only") {
-        const db = new DatabaseSync(file);
-        db.exec(
-          "CREATE TABLE records (number INTEGER PRIMARY KEY, device TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, blob BLOB NOT NULL)",
-        );
-        db.close();
-      }
-      journal = d.open();
-      expect(journal.epoch).toBe("0000000000000001");
-      expect(journal.status()).toMatchObject({ nextNumber: 3, segments: 1, setAside: [] });
-      expect(numbersOf(journal)).toEqual([1, 2]);
-      journal.close();
-    }
-    expect(append(d.open(), 1)).toEqual([3]);
-  });
-
-  test("a disk that cannot be used is an error, and nothing is set aside for it", () => {
-    const d = disk();
-    const journal = d.open();
-    append(journal, 1);
-    journal.close();
-    const file = join(d.dir, segmentsIn(d.dir)[0]!);
-    const other = new DatabaseSync(file);
-    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; CREATE TABLE x (y); ");
-    expect(() => d.open()).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
-    other.exec("ROLLBACK");
-    other.close();
-    expect(numbersOf(d.open())).toEqual([1]);
-  });
-
-  test("a folder that cannot be made is an error of ours", () => {
-    const d = disk();
-    writeFileSync(join(d.dir, "file"), "");
-    expect(() => d.open({ dir: join(d.dir, "file", "journal") })).toThrow(
-      expect.objectContaining({ code: "DISK_UNUSABLE" }),
-    );
+    expect(journal.position()).toBe(4);
   });
 });
 

@@ -1,0 +1,582 @@
+import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { DiskRow, DiskValue, DiskWrite } from "../../core/ports.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { LossWhat } from "../../core/wire/nodeRecord.ts";
+import type { BatchRange } from "../../core/wire/ranges.ts";
+import { readBlob } from "./blob.ts";
+import {
+  agedStep,
+  BOOKS_AGE_MS,
+  fullStep,
+  type Level,
+  levelAfter,
+  MAX_BYTES,
+  SEGMENT_AGE_MS,
+  SEGMENT_BYTES,
+  type SegmentFacts,
+  STEPS,
+  type Step,
+} from "./bounds.ts";
+import { allRows, Chain, type Held, isDamage, SEGMENT_KEYS } from "./chain.ts";
+import { type HeldRecord, packChunks, unpackChunk } from "./chunk.ts";
+import { holdsCounter } from "./holdsCounter.ts";
+import type { Journal, JournalOptions, JournalStatus, JournalWrite, Loss, StoredRecord } from "./journal.ts";
+import { Losses } from "./losses.ts";
+import { Numbering } from "./numbering.ts";
+import { Reader } from "./reader.ts";
+import { reduce } from "./reduce.ts";
+import { type Hole, type Salvage, salvage } from "./salvage.ts";
+import { decodeSampleRecord } from "./sample.ts";
+import { FIRST_FORM, readValues, Values } from "./values.ts";
+
+/** Bytes written between two looks at the bounds. */
+const LOOK_BYTES = 1 << 20;
+/** And the time between them, if less is written; and if the journal is beyond its bound. */
+const LOOK_MS = 3_600_000;
+const LOOK_AGAIN_MS = 60_000;
+/** Of the bound: what files set aside may take. Beyond it the oldest are deleted, which is logged. */
+const ASIDE_SHARE = 0.25;
+/** Of the bound: what a journal that is full gives way to in one go, and where its backlog becomes an alarm. */
+const FULL_TO = 0.95;
+const ALARM_SHARE = 0.5;
+const ROWS_IN_WRITE = 1000;
+/** How long a full disk is left alone before history is given way for it once more. */
+const NO_WAY_MS = 60_000;
+const LOST_BY = {
+  history: "samples",
+  thinned: "thinned",
+  gauges: "gauges",
+  samples: "samples",
+  books: "intervals",
+} as const satisfies Record<Step, LossWhat>;
+/** Until the newest segment was read. */
+const NO_EPOCH = "0".repeat(16);
+const NUMBERING_KEYS: readonly string[] = ["epoch", "base", "next", "confirmed"];
+
+export class DiskJournal implements Journal {
+  readonly #options: JournalOptions;
+  readonly #chain: Chain;
+  readonly #reader: Reader;
+  readonly #values = new Values();
+  readonly #losses: Losses;
+  readonly #bound: number;
+  #numbers: Numbering;
+  #recent: readonly HeldRecord[] = [];
+  #oldest: { readonly position: number; readonly at_ms: EpochMs | null } = { position: 0, at_ms: null };
+  #bytesSinceLook = 0;
+  #segmentBytes = 0;
+  #isWritable = true;
+  #isLooking = false;
+  #lookedAt_ms = Number.NEGATIVE_INFINITY;
+  /** The last look could not get below the bound. */
+  #isBeyondBound = false;
+  /** A full disk did not even take what is smaller: not tried again before then. */
+  #noWayUntil_ms = Number.NEGATIVE_INFINITY;
+  readonly boot: number;
+
+  constructor(options: JournalOptions) {
+    const { disk, log } = options;
+    this.#options = options;
+    this.#chain = new Chain(disk);
+    this.#reader = new Reader(this.#chain, log, (first, last) => this.#numbers.areConfirmed(first, last));
+    this.#bound =
+      options.maxBytes ??
+      Math.min(MAX_BYTES, ((disk.free_bytes() ?? Number.POSITIVE_INFINITY) + this.#chain.bytes()) / 4);
+    this.#losses = new Losses(options.now_ms);
+    const { newest } = this.#chain;
+    this.#numbers = Numbering.fresh(newest === null ? options.random.hex(8) : NO_EPOCH, 1);
+    if (newest === null) this.#begin();
+    else this.#openNewest(newest);
+    this.boot = Number(this.#values.state.get("boot") ?? 0) + 1;
+    this.#values.put("boot", String(this.boot));
+    const { first = 1 } = this.#chain.segments[0] ?? {};
+    this.#noteMissing([{ first: 1, last: first - 1, from_ms: null, to_ms: null }]);
+    try {
+      this.commit({ entries: [], state: () => [] });
+    } catch (cause) {
+      // A full disk keeps nobody from reading and sending what is there.
+      log.error("journal.write-failed", { error: String(cause) });
+    }
+  }
+
+  get epoch(): string {
+    return this.#numbers.epoch;
+  }
+
+  commit(write: JournalWrite): readonly number[] {
+    try {
+      const numbers = this.#commit(write);
+      this.#isWritable = true;
+      return numbers;
+    } catch (cause) {
+      this.#isWritable = false;
+      throw cause;
+    }
+  }
+
+  #commit(write: JournalWrite): readonly number[] {
+    if (this.#isSegmentFull()) {
+      this.#begin();
+      this.#look();
+    }
+    const numbering = this.#numbers;
+    const losses = this.#losses.entries(numbering.epoch, (position) => numbering.numberOf(position));
+    const entries = losses.length === 0 ? write.entries : [...losses, ...write.entries];
+    const first = numbering.numberOf(numbering.next + losses.length);
+    const numbers = write.entries.map((_, i) => first + i);
+    const end = numbering.next + entries.length;
+    const changes = this.#values.changes(write.state(numbers, end - 1));
+    if (entries.length > 0) changes.set("next", String(end));
+    if (losses.length > 0) changes.set("lost", String(this.#lost()));
+    if (numbering.isConfirmedDirty) changes.set("confirmed", numbering.confirmedText());
+    const rows = packChunks(entries, numbering.epochNumber, numbering.next).map(({ ordinal, blob }) => ({
+      key: ordinal,
+      blob,
+    }));
+    const values = this.#values.sealed(changes, numbering.epochNumber);
+    if (rows.length > 0 || values.length > 0) this.#append({ rows, values });
+    if (entries.length > 0) {
+      const { next, epoch } = numbering;
+      this.#recent = entries.map((entry, i) => ({ ...entry, ordinal: next + i, epoch }));
+      numbering.next = end;
+    }
+    numbering.saved();
+    this.#values.saved(changes);
+    this.#losses.areTold();
+    if (this.#isLookDue()) this.#look();
+    return numbers;
+  }
+
+  #append(write: DiskWrite): void {
+    try {
+      (this.#chain.writer ?? this.#chain.openWriter()).append(write);
+    } catch (cause) {
+      // A damaged newest segment: what is sound is saved, and the next one takes this commit. A full disk: confirmed history goes.
+      if (isDamage(cause)) {
+        this.#mend(this.#chain.newest!);
+        this.#begin();
+      } else if (!this.#makesRoom()) throw cause;
+      (this.#chain.writer ?? this.#chain.openWriter()).append(write);
+    }
+    const bytes = write.rows.reduce((sum, { blob }) => sum + blob.length, 0);
+    this.#bytesSinceLook += bytes;
+    this.#segmentBytes += bytes;
+  }
+
+  confirm(ranges: readonly BatchRange[]): void {
+    this.#numbers.confirm(ranges);
+  }
+
+  isConfirmed(number: number): boolean {
+    return this.#numbers.isConfirmed(this.#numbers.positionOf(number));
+  }
+
+  nextNumber(): number {
+    return this.#numbers.numberOf(this.#numbers.next);
+  }
+
+  unconfirmed(): number {
+    return this.#numbers.unconfirmed;
+  }
+
+  position(): number {
+    return this.#numbers.next - 1;
+  }
+
+  read(from: number, limit: number): readonly StoredRecord[] {
+    return this.history(this.#numbers.positionOf(Math.max(1, from)), limit);
+  }
+
+  history(fromPosition: number, limit: number): readonly StoredRecord[] {
+    const result: StoredRecord[] = [];
+    for (let ordinal = Math.max(1, fromPosition); result.length < limit; ) {
+      const records = this.#recordsFrom(ordinal);
+      if (records === null) break;
+      for (const record of records) {
+        if (record.ordinal < ordinal || result.length === limit) continue;
+        const { ordinal: position, ...rest } = record;
+        result.push({ ...rest, number: this.#numbers.numberOf(position), position });
+      }
+      ordinal = records.at(-1)!.ordinal + 1;
+    }
+    return result;
+  }
+
+  #recordsFrom(ordinal: number): readonly HeldRecord[] | null {
+    const first = this.#recent[0]?.ordinal ?? Number.POSITIVE_INFINITY;
+    if (first <= ordinal && ordinal < first + this.#recent.length) return this.#recent;
+    for (let look = this.#reader.from(ordinal, this.#numbers.next); ; ) {
+      if (look.kind === "records") return look.records;
+      if (look.kind === "none") return null;
+      this.#mend(look.held);
+      look = this.#reader.from(ordinal, this.#numbers.next);
+    }
+  }
+
+  definition(hash: string): DeviceDefinition | null {
+    return this.#values.definition(hash);
+  }
+
+  putDefinition(definition: DeviceDefinition): string {
+    return this.#values.putDefinition(definition);
+  }
+
+  getState(key: string): string | null {
+    return this.#values.state.get(key) ?? null;
+  }
+
+  setState(key: string, value: string): void {
+    this.#values.put(key, value);
+  }
+
+  noteLoss(loss: Loss): void {
+    const positions = loss.batches?.map(({ first, last }) => ({
+      first: this.#numbers.positionOf(first),
+      last: this.#numbers.positionOf(last),
+    }));
+    this.#losses.note(loss, positions ?? null);
+    if (positions !== undefined) this.#numbers.confirmPositions(positions);
+  }
+
+  renew(why: string): void {
+    const renewed = this.#numbers.renewed(this.#options.random.hex(8));
+    const changes = this.#values.changes(renewed.state());
+    this.#append({ rows: [], values: this.#values.sealed(changes, renewed.epochNumber) });
+    this.#values.saved(changes);
+    const before = this.#numbers.epoch;
+    this.#numbers = renewed;
+    this.#options.log.warn("journal.epoch-renewed", { why, before, epoch: this.epoch, pending: this.unconfirmed() });
+  }
+
+  status(): JournalStatus {
+    const bytes = this.#chain.bytes();
+    return {
+      epoch: this.epoch,
+      nextNumber: this.nextNumber(),
+      unconfirmed: this.unconfirmed(),
+      oldestUnconfirmed_ms: this.#oldestUnconfirmed_ms(),
+      bytes,
+      bound_bytes: this.#bound,
+      segments: this.#chain.segments.length,
+      setAside: this.#chain.asides.map(({ name }) => name),
+      isBeyondBound: bytes > this.#bound,
+      lost: this.#lost(),
+      gaveWay: STEPS.find((step) => step === this.#values.state.get("gaveWay")) ?? null,
+      isBacklogAlarming: this.#backlogBytes() > ALARM_SHARE * this.#bound,
+      isWritable: this.#isWritable,
+    };
+  }
+
+  close(): void {
+    const hasMore = this.#numbers.isConfirmedDirty || !this.#losses.isEmpty || this.#values.hasUnsaved;
+    try {
+      if (hasMore) this.commit({ entries: [], state: () => [] });
+    } catch (cause) {
+      this.#options.log.error("journal.write-failed", { error: String(cause) });
+    }
+    this.#chain.closeReader();
+    this.#chain.closeWriter();
+  }
+
+  /** The new segment takes over state and definitions in its first transaction; until then the old one is the newest. */
+  #begin(): void {
+    this.#values.load(this.#numbers.state(), 0);
+    const values = this.#values.sealed(this.#values.all(), this.#numbers.epochNumber);
+    this.#chain.begin(this.#numbers.next, this.#options.now_ms(), { rows: [], values });
+    this.#segmentBytes = 0;
+    this.#reader.forget();
+  }
+
+  #isSegmentFull(): boolean {
+    const newest = this.#chain.newest!;
+    if (this.#numbers.next === newest.first) return false;
+    const age_ms = this.#options.now_ms() - this.#chain.facts(newest).opened_ms;
+    return this.#segmentBytes > this.#segmentLimit() || age_ms > SEGMENT_AGE_MS;
+  }
+
+  #segmentLimit(): number {
+    return this.#options.segmentBytes ?? Math.max(Math.min(SEGMENT_BYTES, this.#bound / 16), 1 << 16);
+  }
+
+  /** Takes state and numbers from the newest segment, and looks through it: it will be written to. */
+  #openNewest(held: Held): void {
+    const certain = this.#readNewest(held);
+    if (certain === null) {
+      this.#rebuild(held);
+      return;
+    }
+    this.#values.load(withoutOwn(certain.texts), certain.version);
+    this.#numbers = certain.numbers;
+    this.#segmentBytes = held.bytes;
+    const { next } = this.#numbers;
+    for (let ordinal = held.first; ordinal < next; ) {
+      const look = this.#reader.from(ordinal, next);
+      if (look.kind === "none") break;
+      if (look.kind === "damaged") this.#mend(look.held);
+      else ordinal = look.records.at(-1)!.ordinal + 1;
+    }
+    if (certain.texts.has(FIRST_FORM)) this.#begin();
+  }
+
+  #readNewest(held: Held) {
+    try {
+      const read = readValues(this.#chain.openWriter().values());
+      const numbers = read === null ? null : Numbering.from(read.texts);
+      return read === null || numbers === null || numbers.next < held.first ? null : { ...read, numbers };
+    } catch (cause) {
+      if (isDamage(cause)) return null;
+      throw cause;
+    }
+  }
+
+  /**
+   * The newest segment cannot say what the next number is. What is sound is kept, what is open goes out again in a new epoch,
+   * and accounts begin anew from the samples: carved ones may be newer than the samples are.
+   */
+  #rebuild(held: Held): void {
+    const { disk, log, now_ms, random } = this.#options;
+    const found = salvage(disk, held.name, held.first, Number.POSITIVE_INFINITY);
+    const texts = new Map([...this.#textsBefore(held), ...found.values]);
+    const said = Number(texts.get("next"));
+    const end = Number.isSafeInteger(said) ? Math.max(said, found.end) : found.end;
+    const old = Numbering.from(new Map([...texts, ["next", String(end)]])) ?? Numbering.fresh(random.hex(8), 1);
+    old.next = end;
+    this.#numbers = old.renewed(random.hex(8));
+    const boot = Number(texts.get("boot") ?? bootOf(found));
+    const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name) && !name.startsWith("account:"));
+    this.#values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
+    const tail = { first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null };
+    const aside = this.#setAside(held, "the newest segment does not say what the next number is");
+    this.#noteMissing([...found.holes, tail]);
+    const from_ms = found.last_ms ?? 0;
+    this.#losses.note(
+      { device: null, from_ms, to_ms: now_ms(), count: 0, what: "unknown", why: "set-aside", batches: null },
+      null,
+    );
+    const records = found.end - held.first;
+    log.error("journal.newest-rebuilt", { file: aside, records, epoch: this.epoch, pending: this.unconfirmed() });
+    if (found.rows.length > 0) this.#replace(held, "mended", found.rows, []);
+    this.#begin();
+  }
+
+  /** State as the segment before the newest was told it; the oldest word on anything that is better than none. */
+  #textsBefore(held: Held): ReadonlyMap<string, string> {
+    const before = this.#chain.segments[this.#chain.segments.indexOf(held) - 1];
+    if (before === undefined) return new Map();
+    return salvage(this.#options.disk, before.name, before.first, held.first).values;
+  }
+
+  /** A segment that is not what was written: what is sound stays, the file is kept aside, what is missing is a loss. */
+  #mend(held: Held): void {
+    const isNewest = held === this.#chain.newest;
+    const found = salvage(this.#options.disk, held.name, held.first, this.#chain.endOf(held, this.#numbers.next));
+    const { level } = this.#chain.facts(held);
+    this.#setAside(held, `not what was written: ${found.holes.length} holes, ${found.rows.length} sound chunks`);
+    this.#noteMissing(found.holes);
+    if (isNewest) this.#values.load(this.#numbers.state(), found.version);
+    const texts = isNewest ? this.#values.all() : withoutOwn(found.values);
+    const values = this.#values.sealed(texts, this.#numbers.epochNumber);
+    this.#replace(held, level === "whole" ? "mended" : level, found.rows, values);
+  }
+
+  #setAside(held: Held, why: string): string {
+    const { log, now_ms } = this.#options;
+    try {
+      const aside = this.#chain.copyAside(held, now_ms(), why);
+      log.error("journal.segment-set-aside", { file: aside, why });
+      return aside;
+    } catch (cause) {
+      log.error("journal.segment-damaged", { file: held.name, why, notKept: String(cause) });
+      return held.name;
+    }
+  }
+
+  #replace(held: Held, level: Level, rows: readonly DiskRow[], values: readonly DiskValue[]): void {
+    this.#reader.forget();
+    try {
+      this.#chain.replace(held, level, writesOf(rows, values));
+    } catch (cause) {
+      this.#reader.acceptAsIs(held);
+      this.#options.log.error("journal.segment-not-mended", { file: held.name, error: String(cause) });
+    }
+  }
+
+  /** Unconfirmed batches that are not there any more: named in a loss record, and not waited for. */
+  #noteMissing(holes: readonly Hole[]): void {
+    const now_ms = this.#options.now_ms();
+    for (const { first, last, from_ms, to_ms } of holes) {
+      const missing = this.#numbers.unconfirmedIn(first, last);
+      if (missing.length === 0) continue;
+      const count = missing.reduce((sum, range) => sum + range.last - range.first + 1, 0);
+      const times = { from_ms: from_ms ?? to_ms ?? 0, to_ms: to_ms ?? now_ms };
+      this.#losses.note({ device: null, ...times, count, what: "unknown", why: "damaged", batches: null }, missing);
+      this.#numbers.confirmPositions(missing);
+    }
+  }
+
+  #lost(): number {
+    return Number(this.#values.state.get("lost") ?? 0) + this.#losses.count;
+  }
+
+  #isLookDue(): boolean {
+    if (this.#isLooking) return false;
+    if (this.#bytesSinceLook >= Math.min(LOOK_BYTES, this.#segmentLimit())) return true;
+    return Math.abs(this.#options.now_ms() - this.#lookedAt_ms) > (this.#isBeyondBound ? LOOK_AGAIN_MS : LOOK_MS);
+  }
+
+  /** Looks whether something is too old or too much, and lets it give way. */
+  #look(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#bytesSinceLook = 0;
+    this.#lookedAt_ms = this.#options.now_ms();
+    try {
+      const { maxAge_ms, now_ms, log } = this.#options;
+      const bounds = { maxAge_ms, booksAge_ms: Math.max(BOOKS_AGE_MS, maxAge_ms) };
+      for (let aged = agedStep(this.#facts(), bounds, now_ms()); aged !== null; ) {
+        this.#take(aged.step, aged.at);
+        aged = agedStep(this.#facts(), bounds, now_ms());
+      }
+      while (this.#asideBytes() > ASIDE_SHARE * this.#bound) {
+        log.warn("journal.aside-deleted", { file: this.#chain.removeOldestAside() });
+      }
+      this.#isBeyondBound = this.#chain.bytes() > this.#bound;
+      if (!this.#isBeyondBound) return;
+      while (this.#chain.bytes() > FULL_TO * this.#bound) {
+        const next = fullStep(this.#facts(), this.#numbers.holes);
+        if (next === null) return;
+        this.#take(next.step, next.at);
+      }
+      this.#isBeyondBound = false;
+    } catch (cause) {
+      this.#options.log.error("journal.bound-not-kept", { error: String(cause) });
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** A disk that is full before the bound is reached: confirmed history goes, nothing else. */
+  #makesRoom(): boolean {
+    const now_ms = this.#options.now_ms();
+    if (now_ms < this.#noWayUntil_ms) return false;
+    this.#noWayUntil_ms = now_ms + NO_WAY_MS;
+    const next = fullStep(this.#facts(), this.#numbers.holes);
+    if (next?.step !== "history") return false;
+    try {
+      this.#take(next.step, next.at);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #take(step: Step, at: number): void {
+    const held = this.#chain.segments[at]!;
+    const { rows, lost } = reduce(
+      allRows(this.#chain.open(held)),
+      step,
+      (position) => this.#numbers.isConfirmed(position),
+      (record) => holdsCounter(record, (hash) => this.definition(hash)),
+    );
+    if (lost !== null) {
+      const what = LOST_BY[step];
+      const { ranges, ...times } = lost;
+      this.#losses.note({ device: null, ...times, what, why: "size-bound", batches: null }, ranges);
+      this.#numbers.confirmPositions(ranges);
+    }
+    const before = STEPS.find((known) => known === this.#values.state.get("gaveWay"));
+    if (before === undefined || STEPS.indexOf(before) < STEPS.indexOf(step)) this.#values.put("gaveWay", step);
+    // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
+    this.#commit({ entries: [], state: () => [] });
+    this.#options.log.warn("journal.gave-way", { step, file: held.name, lost: lost?.count ?? 0 });
+    this.#reader.forget();
+    const level = levelAfter(step);
+    if (level === null || (level === "books" && rows.length === 0)) this.#chain.remove(held);
+    else if (level === "books") this.#keepBooks(held, rows);
+    else this.#chain.replace(held, level, writesOf(rows, this.#ownValues(held)));
+  }
+
+  /** Books of one segment join those of the one before it, as long as that stays small. */
+  #keepBooks(held: Held, rows: readonly DiskRow[]): void {
+    const before = this.#chain.segments[this.#chain.segments.indexOf(held) - 1];
+    const bytes = rows.reduce((sum, { blob }) => sum + blob.length, 0);
+    const joins =
+      before !== undefined &&
+      this.#chain.facts(before).level === "books" &&
+      before.bytes + bytes < this.#segmentLimit() &&
+      this.#chain.facts(held).opened_ms - this.#chain.facts(before).opened_ms < SEGMENT_AGE_MS;
+    if (!joins) return this.#chain.replace(held, "books", writesOf(rows, []));
+    const earlier = [...allRows(this.#chain.open(before))].filter(({ key }) => key < held.first);
+    this.#chain.replace(before, "books", writesOf([...earlier, ...rows], []));
+    this.#chain.remove(held);
+  }
+
+  #ownValues(held: Held): DiskValue[] {
+    return this.#chain
+      .open(held)
+      .values()
+      .filter(({ name }) => !SEGMENT_KEYS.includes(name));
+  }
+
+  /** Of all segments but the newest; opened only as far as somebody asks. */
+  #facts(): SegmentFacts[] {
+    const { segments } = this.#chain;
+    const chain = this.#chain;
+    const numbers = this.#numbers;
+    return segments.slice(0, -1).map((held, i) => ({
+      get level() {
+        return chain.facts(held).level;
+      },
+      get isConfirmed() {
+        return numbers.areConfirmed(held.first, segments[i + 1]!.first - 1);
+      },
+      get until_ms() {
+        return chain.facts(segments[i + 1]!).opened_ms;
+      },
+    }));
+  }
+
+  #asideBytes(): number {
+    return this.#chain.asides.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  #backlogBytes(): number {
+    const { segments } = this.#chain;
+    return segments.reduce((sum, { first, bytes }, i) => {
+      const end = segments[i + 1]?.first ?? this.#numbers.next;
+      return this.#numbers.areConfirmed(first, end - 1) ? sum : sum + bytes;
+    }, 0);
+  }
+
+  #oldestUnconfirmed_ms(): EpochMs | null {
+    const position = this.#numbers.oldestOpen();
+    if (position >= this.#numbers.next) return null;
+    if (this.#oldest.position !== position) {
+      this.#oldest = { position, at_ms: this.history(position, 1)[0]?.from_ms ?? null };
+    }
+    return this.#oldest.at_ms;
+  }
+}
+
+function withoutOwn(texts: Iterable<readonly [string, string]>): [string, string][] {
+  return [...texts]
+    .filter(([name]) => !SEGMENT_KEYS.includes(name) && name !== FIRST_FORM)
+    .map(([name, text]) => [name, text]);
+}
+
+function* writesOf(rows: readonly DiskRow[], values: readonly DiskValue[]): Iterable<DiskWrite> {
+  yield { rows: [], values };
+  for (let from = 0; from < rows.length; from += ROWS_IN_WRITE) {
+    yield { rows: rows.slice(from, from + ROWS_IN_WRITE), values: [] };
+  }
+}
+
+/** The boot of the newest sample that was saved. */
+function bootOf({ rows }: Salvage): number {
+  for (const { blob: bytes } of [...rows].reverse()) {
+    const blob = readBlob(bytes);
+    if (blob.kind !== "telemetry") continue;
+    return decodeSampleRecord(unpackChunk(blob).at(-1)!).boot;
+  }
+  return 0;
+}
