@@ -32,7 +32,10 @@ export function passed_ms(busyUntil_ms: number, heard_ms: number, bytes: number,
   return Math.max(busyUntil_ms, heard_ms) + bytes * character_ms(settings);
 }
 
+/** Sums of times are not exact: a byte that lacks this much is out. */
+const SLACK_CHARS = 1e-6;
+
 /** How many bytes of an answer that began at `from_ms` have wholly left by now. */
 export function bytesOut(from_ms: number, now_ms: number, settings: SerialSettings): number {
-  return Math.max(0, Math.floor((now_ms - from_ms) / character_ms(settings) + 1e-9));
+  return Math.max(0, Math.floor((now_ms - from_ms) / character_ms(settings) + SLACK_CHARS));
 }

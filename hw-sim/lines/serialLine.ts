@@ -75,14 +75,16 @@ export function serveSerial(options: SerialLineOptions): SerialLine {
     const from_ms = clock.mono_ms();
     if (char_ms === 0) return port.write(bytes);
     sendingUntil_ms = Math.max(sendingUntil_ms, from_ms + bytes.length * char_ms);
+    const slice = Math.max(1, Math.floor(SLICE_MS / char_ms));
     let out = 0;
     const go = (): void => {
       const due = Math.min(bytes.length, bytesOut(from_ms, clock.mono_ms(), settings));
       if (due > out) port.write(bytes.subarray(out, due));
       out = Math.max(out, due);
-      if (out < bytes.length) after(Math.min(SLICE_MS, (bytes.length - out) * char_ms), go);
+      const next = Math.min(bytes.length, out + slice);
+      if (out < next) after(Math.max(0, from_ms + next * char_ms - clock.mono_ms()), go);
     };
-    after(Math.min(SLICE_MS, bytes.length * char_ms), go);
+    go();
   };
 
   const begin = ({ unit, pdu }: RtuRequest, shape: ReplyShape, words: ReturnType<typeof line.exchange>): void => {

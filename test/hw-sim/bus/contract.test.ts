@@ -128,7 +128,7 @@ test.each(["tcp", "rtu+tcp"] as const)(
       // The other side learns of the end in its own time.
       let reply = "";
       for (let tries = 0; reply !== "words" && tries < 200; tries++) {
-        reply = shown(await under.second!.read({ ...request(1), timeout_ms: 2000 }));
+        reply = shown(await under.second!.read(request(1)));
       }
       expect(reply).toBe("words");
     } finally {
@@ -142,8 +142,8 @@ test("a fault of the first connection spares the second", async () => {
   const on = { line: 0, unit: null, connection: 1 };
   const under = await onLine({ kind: "tcp", host: "127.0.0.1", port: 0 }, [{ ...faultOf({ kind: "half-open" }), on }]);
   try {
-    expect(shown(await under.bus.read(request(1)))).toBe("timeout");
-    expect(shown(await under.bus.read({ ...request(1), timeout_ms: 2000 }))).toBe("words");
+    expect(shown(await under.bus.read(request(1, 150)))).toBe("timeout");
+    expect(shown(await under.bus.read(request(1)))).toBe("words");
   } finally {
     await under.second!.close();
     await under.close();

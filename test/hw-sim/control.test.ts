@@ -1,0 +1,205 @@
+import { afterEach, expect, test } from "vitest";
+import { parseFault } from "../../config/files/simFaults.ts";
+import { KhuXanhError } from "../../core/errors.ts";
+import { openBus } from "../../drivers/modbus/client.ts";
+import { controlAnswer } from "../../hw-sim/control/control.ts";
+import { serveControl } from "../../hw-sim/control/server.ts";
+import { FAULTS } from "../../hw-sim/faults/catalogue.ts";
+import type { FaultLine } from "../../hw-sim/faults/faultRunner.ts";
+import { type RunningSim, startSim } from "../../hw-sim/sim.ts";
+import type { SimConfig } from "../../hw-sim/simConfig.ts";
+import { faultOf, request, shown } from "../contract/bus.ts";
+import { local, MODELS } from "./fixture.ts";
+import { type VirtualTime, virtualTime } from "./virtualTime.ts";
+
+const START_ms = local("2026-03-02T10:00");
+const LOAD = { shape: "continuous", peak_W: 400_000 } as const;
+
+const opened: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of opened.splice(0).reverse()) await thing.close();
+});
+
+interface Running {
+  readonly sim: RunningSim;
+  readonly time: VirtualTime;
+  readonly told: FaultLine[];
+  readonly ask: (method: string, path: string, body?: unknown) => { status: number; document: unknown };
+}
+
+async function running(faults: SimConfig["faults"] = []): Promise<Running> {
+  const time = virtualTime(START_ms);
+  const told: FaultLine[] = [];
+  const sim = await startSim(
+    {
+      seed: 1,
+      time_zone: "Asia/Ho_Chi_Minh",
+      faults,
+      lines: [
+        {
+          listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+          meters: [
+            { unit: 1, model: "schneider-pm5000", load: LOAD },
+            { unit: 2, model: "eastron-sdm630", load: LOAD },
+          ],
+        },
+      ],
+    },
+    {
+      ...{ models: MODELS, clock: time.clock, timers: time.timers },
+      readProfile: async () => "",
+      onFault: (line) => told.push(line),
+    },
+  );
+  opened.push(sim);
+  const parts = { sim, clock: time.clock, parseFault };
+  const ask = (method: string, path: string, body?: unknown) =>
+    controlAnswer(parts, { method, path, body: typeof body === "string" ? body : JSON.stringify(body ?? "") });
+  return { sim, time, told, ask };
+}
+
+const read = (sim: RunningSim) => {
+  const bus = openBus({ kind: "tcp", host: "127.0.0.1", port: sim.lines[0]!.port });
+  opened.push(bus);
+  const place = (unit: number) => (unit === 1 ? ({ fc: 3, address: 3109 } as const) : ({ fc: 4, address: 0 } as const));
+  return async (unit: number, timeout_ms = 10_000) =>
+    shown(await bus.read({ ...request(unit, timeout_ms), ...place(unit), count: 2 }));
+};
+
+test("a fault that is posted takes effect, is listed, and ends when it is deleted; both are told", async () => {
+  const { sim, told, time, ask } = await running();
+  const ask1 = read(sim);
+  expect(await ask1(1)).toBe("words");
+  const posted = ask("POST", "/faults", { kind: "silent", on: { line: 0, unit: 1 } });
+  expect(posted).toMatchObject({
+    status: 201,
+    headers: { location: "/faults/f1" },
+    document: { id: "f1", active: true },
+  });
+  expect(await ask1(1, 100)).toBe("timeout");
+  expect(await ask1(2)).toBe("words");
+  expect(ask("GET", "/faults").document).toMatchObject({
+    faults: [{ id: "f1", kind: "silent", on: { line: 0, unit: 1 } }],
+  });
+  await time.pass(5000);
+  expect(ask("DELETE", "/faults/f1")).toMatchObject({ status: 200, document: { active: false } });
+  expect(await ask1(1)).toBe("words");
+  expect(ask("GET", "/faults").document).toEqual({ faults: [] });
+  expect(told.map(({ at, fault }) => [Date.parse(at) - START_ms, fault.state, fault.kind])).toEqual([
+    [0, "begin", "silent"],
+    [5000, "end", "silent"],
+  ]);
+});
+
+test("a schedule is followed: each beginning and end is told with its own instant, also when the clock stands later", async () => {
+  const when = { from: { kind: "after", after_ms: 1000 }, every_ms: 10_000, for_ms: 2000 } as const;
+  const { told, time } = await running([faultOf({ kind: "silent" }, 2, when)]);
+  await time.pass(13_500);
+  expect(told.map(({ at, fault }) => [Date.parse(at) - START_ms, fault.state])).toEqual([
+    [1000, "begin"],
+    [3000, "end"],
+    [11_000, "begin"],
+    [13_000, "end"],
+  ]);
+});
+
+test("a port that is refused is closed, and opens again on the same number", async () => {
+  const when = { from: { kind: "after", after_ms: 1000 }, for_ms: 5000 } as const;
+  const { sim, time } = await running([faultOf({ kind: "refused" }, null, when)]);
+  const ask1 = read(sim);
+  expect(await ask1(1)).toBe("words");
+  await time.pass(2000);
+  expect(await ask1(1)).toBe("unreachable");
+  await time.pass(5000);
+  let reply = "";
+  for (let tries = 0; reply !== "words" && tries < 200; tries++) reply = await ask1(1);
+  expect(reply).toBe("words");
+});
+
+test("a reset is told with what the meter stood at before and after, and the truth file shows both from then on", async () => {
+  const { sim, told, time, ask } = await running();
+  ask("POST", "/faults", { kind: "register-reset", on: { line: 0, unit: 1 } });
+  const { meters } = told[0]!.fault;
+  expect(meters).toHaveLength(1);
+  const truth = sim.meters[0]!.truth(START_ms).active_energy_import_total;
+  expect(meters![0]!.before.active_energy_import_total).toEqual(truth);
+  expect(meters![0]!.after.active_energy_import_total).toEqual({ value: "0", unit: "Wh" });
+  await time.pass(3_600_000);
+  const [first, second] = sim.truthAt(START_ms + 3_600_000);
+  const counted = Number(first!.counters.active_energy_import_total!.value) - Number(truth!.value);
+  expect(Number(first!.shown!.active_energy_import_total!.value)).toBeCloseTo(counted, 4);
+  expect(second).not.toHaveProperty("shown");
+  expect(ask("DELETE", "/faults/f1")).toMatchObject({ status: 409 });
+});
+
+test("meters and kinds are listed", async () => {
+  const { ask } = await running();
+  expect(ask("GET", "/meters").document).toMatchObject({
+    meters: [
+      { line: 0, unit: 1, model: "schneider-pm5000", counters: { active_energy_import_total: { unit: "Wh" } } },
+      { line: 0, unit: 2, model: "eastron-sdm630" },
+    ],
+  });
+  expect(ask("GET", "/kinds").document).toEqual({ kinds: FAULTS });
+});
+
+test.each<[string, string, unknown, number, RegExp]>([
+  ["no JSON", "/faults", "{", 400, /no JSON/],
+  ["an unknown kind", "/faults", { kind: "slw", on: { line: 0 } }, 400, /did you mean slow/],
+  ["an unknown key", "/faults", { kind: "slow", on: { line: 0 }, dely: "1s" }, 400, /did you mean delay/],
+  ["no target", "/faults", { kind: "slow" }, 400, /on: is missing/],
+  ["a line that is not there", "/faults", { kind: "slow", on: { line: 3 } }, 400, /no line 3/],
+  [
+    "what comes again but does not end",
+    "/faults",
+    { kind: "slow", on: { line: 0 }, every: "1s" },
+    400,
+    /for: is missing/,
+  ],
+  ["a clock jump", "/faults", { kind: "clock-jump", on: { line: 0 }, by: "1h" }, 400, /beyond a simulator/],
+  ["another path", "/fault", {}, 404, /nothing at \/fault/],
+])("%s is a problem with a hint", async (_name, path, body, status, detail) => {
+  const { ask, sim } = await running();
+  const answer = ask("POST", path, body);
+  expect(answer).toMatchObject({
+    status,
+    document: { type: "about:blank", status, detail: expect.stringMatching(detail) },
+  });
+  expect((answer.document as { hint: string }).hint).not.toBe("");
+  expect(sim.faults.all()).toEqual([]);
+});
+
+test("other methods are told which there are", async () => {
+  const { ask } = await running();
+  expect(ask("PUT", "/faults")).toMatchObject({ status: 405, headers: { allow: "GET, POST" } });
+  expect(ask("DELETE", "/faults/none")).toMatchObject({ status: 404 });
+});
+
+test("the port answers this machine only: no page of a browser, no foreign name, no network address", async () => {
+  const server = await serveControl({ host: "127.0.0.1", port: 0 }, ({ body }) => ({
+    status: 200,
+    document: { body },
+  }));
+  opened.push(server);
+  const url = `http://127.0.0.1:${server.port}/faults`;
+  const status = async (init: RequestInit) => {
+    const answer = await fetch(url, init);
+    return [answer.status, answer.headers.get("content-type")];
+  };
+  const json = { "content-type": "application/json" };
+  expect(await status({})).toEqual([200, "application/json"]);
+  expect(await status({ headers: { origin: "http://evil.example" } })).toEqual([403, "application/problem+json"]);
+  expect(await status({ method: "POST", body: "{}" })).toEqual([415, "application/problem+json"]);
+  expect(await status({ method: "POST", body: "x".repeat(70_000), headers: json })).toEqual([
+    413,
+    "application/problem+json",
+  ]);
+  await expect(
+    serveControl({ host: "0.0.0.0", port: 0 }, () => ({ status: 200, document: null })),
+  ).rejects.toMatchObject({
+    code: "LISTEN_NOT_LOOPBACK",
+  });
+  const taken = serveControl({ host: "127.0.0.1", port: server.port }, () => ({ status: 200, document: null }));
+  await expect(taken).rejects.toThrow(KhuXanhError);
+  await expect(taken).rejects.toMatchObject({ code: "PORT_TAKEN" });
+});
