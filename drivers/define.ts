@@ -7,7 +7,7 @@ import type {
   DeviceSettings,
   PolledRegister,
 } from "../core/model/deviceDefinition.ts";
-import type { MeterModel, Register } from "../core/model/meterModel.ts";
+import type { IdentifyRead, MeterModel, Register, RegisterType } from "../core/model/meterModel.ts";
 import { QUANTITIES, type QuantityId } from "../core/units/quantities.ts";
 import type { UnitNotation } from "../core/units/units.ts";
 import { rolloverRaw } from "./modbus/encode.ts";
@@ -20,8 +20,13 @@ export interface MeterSetup extends Omit<DeviceSettings, "ncv_MJ_per_Nm3"> {
   readonly carrier: CarrierId;
   readonly role: MeterRole;
   readonly parent: string | null;
-  /** Poll periods, ms: gauges (power, voltage, flow, …) and the carrier's counters. */
-  readonly every: { readonly power_ms: number; readonly energy_ms: number };
+  /** Poll periods, ms: gauges (power, voltage, flow, …), the carrier's counters, and what hardly ever changes. */
+  readonly every: {
+    readonly power_ms: number;
+    readonly energy_ms: number;
+    /** Settings and identity; absent = not polled. */
+    readonly settings_ms?: number;
+  };
   /** Net calorific value of the gas, MJ/Nm3. */
   readonly ncv?: { readonly value: string; readonly source: string };
 }
@@ -40,7 +45,8 @@ const FLOW_MAX_M3_PER_S = 10;
  *
  * One register per quantity: without suffix before alternatives, for counters integers before floats. Gauges are polled at
  * `every.power_ms`, the carrier's counters at `every.energy_ms`, each with the exponent and ratio registers it is scaled with.
- * Demand values (averages and maxima the meter makes itself), settings and identity are not polled.
+ * Settings and identity are polled at `every.settings_ms`, for a change to be noticed. Demand values (averages and maxima the
+ * meter makes itself) are not polled.
  *
  * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
  * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit (without `rollover_raw`) and float registers and those
@@ -59,6 +65,10 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
   const chosen = chooseRegisters(model, meter.carrier);
   assertAccountable(model, meter, chosen.counters);
   for (const register of [...chosen.counters, ...chosen.gauges]) assertScalable(model, meter, register, settings);
+  const values = [
+    ...withScales(model, chosen.gauges, meter.every.power_ms),
+    ...withScales(model, chosen.counters, meter.every.energy_ms),
+  ];
 
   return {
     device: meter.id,
@@ -68,10 +78,7 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
     carrier: meter.carrier,
     role: meter.role,
     parent: meter.parent,
-    registers: [
-      ...withScales(model, chosen.gauges, meter.every.power_ms),
-      ...withScales(model, chosen.counters, meter.every.energy_ms),
-    ],
+    registers: [...values, ...seldomChanged(model, values, meter.every.settings_ms)],
     sentinels: model.sentinels,
     settings,
     counters: chosen.counters.map((register) => defineCounter(register, settings, meter.every.energy_ms)),
@@ -165,6 +172,52 @@ function withScales(model: MeterModel, registers: readonly Register[], every_ms:
   ]);
   return [...new Set([...registers, ...scales])].map((register) => ({ register, every_ms }));
 }
+
+/** Settings and identity; a clock among them is neither. */
+export function isSeldomChanged({ kind, unit }: Register): boolean {
+  return kind === "setting" || (kind === "info" && unit !== "s");
+}
+
+/** Those not polled with the values anyway, and the serial number if the model tells it among its identity reads only. */
+function seldomChanged(
+  model: MeterModel,
+  polled: readonly PolledRegister[],
+  every_ms: number | undefined,
+): PolledRegister[] {
+  if (every_ms === undefined) return [];
+  const listed = model.registers.filter(isSeldomChanged);
+  const serials = listed.some(({ name }) => name === SERIAL_NUMBER) ? [] : serialNumbers(model);
+  const isPolled = (register: Register) => polled.some((one) => one.register === register);
+  return [...listed, ...serials].filter((one) => !isPolled(one)).map((register) => ({ register, every_ms }));
+}
+
+const SERIAL_NUMBER = "serial_number";
+
+function serialNumbers({ identify, discovery }: MeterModel): Register[] {
+  if (discovery !== undefined) return [];
+  return identify
+    .filter(({ meaning }) => meaning === "serial number")
+    .slice(0, 1)
+    .map((read) => ({
+      name: SERIAL_NUMBER,
+      fc: read.fc,
+      address: read.address,
+      words: identityWords(read),
+      type: read.type,
+      word_order: read.word_order ?? "big",
+      scale: 1,
+      unit: "",
+      kind: "info",
+      resettable: false,
+    }));
+}
+
+/** Registers an identity read spans. */
+export function identityWords({ type, length }: Pick<IdentifyRead, "type" | "length">): number {
+  return length ?? IDENTITY_WORDS[type] ?? 2;
+}
+
+const IDENTITY_WORDS: Partial<Record<RegisterType, number>> = { u16: 1, i16: 1, u64: 4, i64: 4, f64: 4 };
 
 function defaultTick(unit: UnitNotation): string {
   return unit === "m3" || unit === "Nm3" || unit === "L" ? "0.001" : "1";

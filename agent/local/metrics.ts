@@ -23,7 +23,7 @@ export function prometheusText(status: GatewayStatus, buses: readonly BusStatus[
     ["khuxanh_readings_total", "counter", "Readings decoded.", counts.readings],
     ["khuxanh_intervals_total", "counter", "Accounting intervals closed.", counts.intervals],
     ["khuxanh_samples_dropped_total", "counter", "Samples that could not be journaled.", counts.droppedSamples],
-    ["khuxanh_bus_overruns_total", "counter", "Ticks at which a bus was still busy.", counts.busOverruns],
+    ["khuxanh_bus_overruns_total", "counter", "Polls left out because the line was busy.", counts.busOverruns],
     ["khuxanh_meters_answering", "gauge", "Meters that answer.", status.meters.filter((m) => m.answering).length],
     ["khuxanh_journal_bytes", "gauge", "Journal on disk.", journal.bytes],
     ["khuxanh_journal_unconfirmed", "gauge", "Batches the collector has not confirmed.", journal.unconfirmed],

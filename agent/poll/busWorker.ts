@@ -34,6 +34,8 @@ export interface BusWorkerOptions {
   readonly onSample: (device: string, sample: Sample) => void;
   /** The plan of a meter changed by what its answers taught: text to keep and to give to {@link Found.learned} next time. */
   readonly onLearned: (device: string, text: string) => void;
+  /** A setting of a meter was seen or is another one: text to keep and to give to {@link Found.settings} next time. */
+  readonly onSettings: (device: string, text: string) => void;
   /** A meter answers for the first time or again, or has fallen silent. */
   readonly onAnswering: (device: string, isAnswering: boolean, why: string | null) => void;
 }
@@ -420,9 +422,22 @@ export class BusWorker {
     }
     const sample = job.sample();
     if (sample === null) return;
-    if (job.hasAnswered && sample.failures.length > 0) meter.retryRare(sample.failures, now_ms);
+    if (sample.failures.length > 0) meter.retryRare(sample.failures, now_ms);
     this.#o.onSample(device, sample);
+    this.#noteSettings(meter, sample);
     this.#noteAnswer(meter, sample);
+  }
+
+  #noteSettings({ of: { device }, settings }: PolledMeter, sample: Sample): void {
+    const news = settings?.take(sample) ?? null;
+    if (settings === null || news === null) return;
+    for (const { name, before, value, unit } of news) {
+      const isSerial = name === "serial_number";
+      if (before !== null) {
+        this.#o.log.warn(isSerial ? "meter.replaced" : "meter.setting-changed", { device, name, before, value, unit });
+      }
+    }
+    this.#o.onSettings(device, settings.save());
   }
 
   #noteAnswer(meter: PolledMeter, sample: Sample): void {
@@ -446,6 +461,7 @@ export class BusWorker {
       job.fail({ kind: "unreachable", detail: "the line" });
       const sample = job.sample();
       if (sample === null) continue;
+      meter.retryRare(sample.failures, now_ms);
       this.#o.onSample(meter.of.device, sample);
       this.#noteAnswer(meter, sample);
     }

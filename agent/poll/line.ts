@@ -1,4 +1,6 @@
 import type { BusConfig } from "../../config/files/agent.ts";
+import type { MeterModel } from "../../core/model/meterModel.ts";
+import { costOn, type ReadCost, SERIAL_COST } from "../../drivers/modbus/planner.ts";
 
 /** The address of a bus as the configuration writes it, defaults filled in; the same text = the same line. */
 export function lineAddress({ url }: Pick<BusConfig, "url">): string {
@@ -17,4 +19,9 @@ export function linesOf(buses: readonly BusConfig[]): ReadonlyMap<string, readon
     else known.push(bus);
   }
   return lines;
+}
+
+/** What reads of a meter cost on its line. Behind a TCP address there is often a serial line of unknown speed: it is taken for an ordinary one. */
+export function readCost(url: BusConfig["url"], { timing }: Pick<MeterModel, "timing">): ReadCost {
+  return url.kind === "rtu" ? costOn({ kind: "serial", baud: url.baud }, timing.min_gap_ms) : SERIAL_COST;
 }

@@ -7,6 +7,7 @@ import { boundaryBefore, holdsCounter, isDue, nextDue_ms } from "./due.ts";
 import { type Plan, restoreLearned, retries, startPlan } from "./learn.ts";
 import { smoothed } from "./load.ts";
 import type { Asked, PollJob } from "./meter.ts";
+import { SettingsWatch } from "./settingsWatch.ts";
 import type { MeterStatus } from "./status.ts";
 
 export interface WorkerMeter extends Asked {
@@ -25,6 +26,8 @@ export interface Found {
   readonly limits: ModelLimits;
   readonly cost: ReadCost;
   readonly learned: string | null;
+  /** What was last told to `onSettings`. */
+  readonly settings: string | null;
 }
 
 /** Whose turn comes first: a counter at the end of its interval · who answers quickly · who is slow or does not answer. */
@@ -78,6 +81,7 @@ export class PolledMeter {
   lastError: MeterStatus["lastError"] = null;
   lastAnswer_ms: EpochMs | null = null;
   lastPollDuration_ms: number | null = null;
+  settings: SettingsWatch | null = null;
   #plan: Plan | null = null;
   /** Of each group of the plan: when it falls due next, and whether it counts. */
   #due_ms: EpochMs[] = [];
@@ -97,8 +101,9 @@ export class PolledMeter {
   }
 
   /** Its registers are known: everything is due at once. */
-  adopt({ definition, limits, cost, learned }: Found): void {
+  adopt({ definition, limits, cost, learned, settings }: Found): void {
     this.definition = definition;
+    this.settings = new SettingsWatch(definition, settings);
     this.replan(restoreLearned(startPlan(definition, limits, cost), definition, learned));
     this.#due_ms = this.#plan!.groups.map(() => Number.NEGATIVE_INFINITY);
   }
@@ -258,7 +263,7 @@ export class PolledMeter {
     this.#orders.clear();
   }
 
-  /** What is rarely read and was not, though the meter answers, is asked for again soon. */
+  /** What is rarely read and was not is asked for again soon. */
   retryRare(failures: Sample["failures"], now_ms: EpochMs): void {
     for (const [i, { every_ms, blocks }] of this.#plan!.groups.entries()) {
       if (every_ms < RARE_MS) continue;

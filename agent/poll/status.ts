@@ -2,6 +2,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import { type Backoff, isHeld } from "./backoff.ts";
 import type { Plan } from "./learn.ts";
 import type { PolledMeter } from "./polledMeter.ts";
+import type { Setting } from "./settingsWatch.ts";
 import { refusalWords } from "./words.ts";
 
 /**
@@ -50,6 +51,8 @@ export interface MeterStatus {
   readonly backoffUntil_ms: EpochMs | null;
   /** Line time of its last poll, all blocks together; null before the first. */
   readonly lastPollDuration_ms: number | null;
+  /** Transformer ratios, modes and identity, as the meter tells them. */
+  readonly settings: readonly Setting[];
   /** Empty until the map of a meter with `discovery` was found. */
   readonly blocks: readonly BlockStatus[];
 }
@@ -92,6 +95,7 @@ export function meterStatus(meter: PolledMeter, held: Backoff | undefined, now_m
     lastAnswer_ms: meter.lastAnswer_ms,
     backoffUntil_ms: isHeld(held, now_ms) ? held.until_ms : null,
     lastPollDuration_ms: meter.lastPollDuration_ms,
+    settings: meter.settings?.settings ?? [],
     blocks: meter.plan === null ? [] : blockStatuses(meter, meter.plan),
   };
 }

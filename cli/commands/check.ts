@@ -1,3 +1,4 @@
+import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
 import { readText } from "../../config/io.ts";
@@ -131,7 +132,7 @@ function planOf(config: AgentConfig): readonly BusPlan[] {
     const planned = meters.map((meter) => {
       const model = resolveModel(meter.model);
       const definition = definitionOf(config, meter);
-      return { meter, model, definition, groups: planFor(definition, model.limits) };
+      return { meter, model, definition, groups: planFor(definition, model.limits, readCost(url, model)) };
     });
     const reads = planned.flatMap(({ model, groups }) => groups.map((group) => plannedReads(url, model, group)));
     const { cycles, load_pct } = busLoad(reads);
@@ -248,8 +249,10 @@ function planText(plan: BusPlan): string {
   return `${table(rows)}${table(cycleRows)}${total}${load_pct > 100 ? overload : ""}`;
 }
 
+const HOUR_MS = 3_600_000;
+
 function every(period_ms: number): string {
-  return `every ${period_ms / 1000} s`;
+  return period_ms % HOUR_MS === 0 ? `every ${period_ms / HOUR_MS} h` : `every ${period_ms / 1000} s`;
 }
 
 function plural(count: number, what: string): string {

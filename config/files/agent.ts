@@ -37,7 +37,7 @@ export interface PollPeriods {
 }
 
 /** Counters carry the energy, so they need no second-by-second reading; settings change when an electrician is there. */
-const EVERY_DEFAULT: PollPeriods = { power_ms: 1000, energy_ms: 10_000, settings_ms: 3_600_000 };
+const EVERY_DEFAULT: PollPeriods = { power_ms: 1000, energy_ms: 10_000, settings_ms: 86_400_000 };
 
 const every = z
   .union([

@@ -5,7 +5,8 @@
  * in the answer), and only where the model file states a text: "starts with SUN2000", "e.g. PM5110" (family PM5),
  * "manufacturer".
  */
-import type { FunctionCode, IdentifyRead, MeterModel, RegisterType } from "../../core/model/meterModel.ts";
+import type { FunctionCode, IdentifyRead, MeterModel } from "../../core/model/meterModel.ts";
+import { identityWords } from "../define.ts";
 import { decodeRegister } from "../modbus/decode.ts";
 
 export interface IdentityRead {
@@ -29,15 +30,15 @@ export type Testimony =
   /** Refused, or nothing in it. */
   | { readonly kind: "none" };
 
-const WORDS: Partial<Record<RegisterType, number>> = { u16: 1, i16: 1, u64: 4, i64: 4, f64: 4 };
-
 /** Every identity read of the models, the one most models ask for first. SunSpec models are asked for at every base. */
 export function identityReads(models: readonly MeterModel[]): readonly IdentityRead[] {
   const reads = new Map<string, { read: Omit<IdentityRead, "claims">; claims: Claim[] }>();
   for (const model of models) {
     for (const identify of testable(model)) {
       const { fc, address } = identify;
-      const count = identify.length ?? WORDS[identify.type] ?? 2;
+      const words = identityWords(identify);
+      // A device that refuses odd counts is asked for one register more: there is no other way to read it.
+      const count = model.limits.count_must_be_even ? words + (words % 2) : words;
       const key = `${fc}/${address}/${count}`;
       const known = reads.get(key) ?? { read: { fc, address, count }, claims: [] };
       known.claims.push({ model, identify });
@@ -69,7 +70,7 @@ export function testable(model: MeterModel): readonly IdentifyRead[] {
 
 export function testimony({ model, identify }: Claim, answer: Answer): Testimony {
   if (answer.kind === "refused") return { kind: "none" };
-  const words = answer.words.length;
+  const words = identityWords(identify);
   const raw = decodeRegister({ type: identify.type, word_order: identify.word_order ?? "big", words }, answer.words, 0);
   const where = `register ${identify.address} (fc ${identify.fc})`;
   if (typeof raw === "string") {
@@ -88,7 +89,8 @@ export function testimony({ model, identify }: Claim, answer: Answer): Testimony
     };
   }
   // 0 and all ones fill registers that a device does not have.
-  const isFiller = answer.words.every((word) => word === 0) || answer.words.every((word) => word === 0xffff);
+  const own = answer.words.subarray(0, words);
+  const isFiller = own.every((word) => word === 0) || own.every((word) => word === 0xffff);
   // A SunSpec marker stands at one of several addresses; that it is not here says nothing.
   if (isFiller || model.discovery !== undefined) return { kind: "none" };
   return { kind: "contradiction", because: `${where} is ${raw}` };

@@ -261,7 +261,11 @@ function identityCell(read: IdentifyRead, model: MeterModel, name: string, seed:
           { type, words, word_order: read.word_order ?? "big" },
           read.equals ?? read.one_of?.[0] ?? 15_000 + (seed % 1000),
         );
-  return { fc, address, words, divisible: type === "str", write: fixed(encoded) };
+  // Behind a single word stands another one where the device refuses to give one alone.
+  const padded = model.limits.count_must_be_even ? words + (words % 2) : words;
+  const told = new Uint16Array(padded);
+  told.set(encoded);
+  return { fc, address, words: padded, divisible: type === "str" || padded > words, write: fixed(told) };
 }
 
 function identityText(read: IdentifyRead, model: MeterModel, name: string): string {

@@ -14,7 +14,7 @@ const WARM_UP_MS = 600;
 const METERS = 50;
 const PACED_REGISTERS = 120;
 const TICKS = 2;
-const PACED_WARM_UP_TICKS = 150;
+const PACED_WARM_UP = { period_ms: 8, ticks: 500 } as const;
 const LOAD = { meters: 100, registers: 120, blocks: 1, period_ms: 59 } as const;
 const LOAD_TICKS = 20;
 
@@ -114,10 +114,8 @@ const PACED = [
 async function pacedTurns(ask: Ask, turns: number) {
   const task = { kind: "paced", meters: METERS, registers: PACED_REGISTERS, blocks: 2, period_ms: 1000 } as const;
   const spent: Record<(typeof PACED)[number][0], Spent[]> = { ours: [], gateway: [], serial: [] };
-  // As after an hour: the compiler has seen all of them.
-  for (const [, way, stack] of PACED) {
-    await ask(way, { ...task, stack, period_ms: 20, ticks: PACED_WARM_UP_TICKS, offset_ms: 0 });
-  }
+  // As after an hour: the compiler has seen all of them, and as often as it saw those that were flat out before.
+  for (const [, way, stack] of PACED) await ask(way, { ...task, stack, ...PACED_WARM_UP, offset_ms: 0 });
   for (let turn = 0; turn < turns; turn++) {
     const offset_ms = (place: number) => ((place + turn) % PACED.length) * (1000 / PACED.length);
     const all = PACED.map(([, way, stack], place) =>

@@ -37,12 +37,12 @@ test("a meter of the configuration is what the drivers define a device from", ()
 
 test("poll periods are one duration for all, or one for each sort of value", () => {
   expect(meters(parse(GOOD)).map((meter) => meter.every)).toEqual([
-    { power_ms: 1000, energy_ms: 1000, settings_ms: 3_600_000 },
+    { power_ms: 1000, energy_ms: 1000, settings_ms: 86_400_000 },
     { power_ms: 1000, energy_ms: 10_000, settings_ms: 3_600_000 },
-    { power_ms: 10_000, energy_ms: 10_000, settings_ms: 3_600_000 },
+    { power_ms: 10_000, energy_ms: 10_000, settings_ms: 86_400_000 },
   ]);
   const slow = parse(changed(GOOD, ["every: {power: 1s, energy: 10s, settings: 1h}", "every: {power: 5s}"]));
-  expect(meters(slow)[1]?.every).toEqual({ power_ms: 5000, energy_ms: 10_000, settings_ms: 3_600_000 });
+  expect(meters(slow)[1]?.every).toEqual({ power_ms: 5000, energy_ms: 10_000, settings_ms: 86_400_000 });
 });
 
 test("solar without a role is generation, with or without a parent", () => {
@@ -74,7 +74,7 @@ test("what may be left out has its written default", () => {
     carrier: "electricity",
     role: "import",
     parent: null,
-    every: { power_ms: 1000, energy_ms: 10_000, settings_ms: 3_600_000 },
+    every: { power_ms: 1000, energy_ms: 10_000, settings_ms: 86_400_000 },
   });
 });
 

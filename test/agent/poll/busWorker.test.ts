@@ -345,3 +345,84 @@ test("a worker that is stopped asks nobody any more and closes its bus", async (
   expect(line.asked).toHaveLength(asked);
   expect(line.isClosed).toBe(true);
 });
+
+describe("settings and identity", () => {
+  const DAY_MS = 86_400_000;
+  const RATIO = register({ name: "ct_ratio", type: "u16", address: 331, kind: "setting" });
+  const SERIAL = register({ name: "serial_number", type: "u32", address: 500, kind: "info" });
+  const registers = [POWER, ENERGY, RATIO, SERIAL];
+  const told =
+    (ratio: number, serial: number): Unit =>
+    ({ address, count }) => {
+      const answer = new Uint16Array(count);
+      if (address === 331) answer[0] = ratio;
+      if (address === 500) answer[1] = serial;
+      return { reply: { kind: "words", words: answer }, took_ms: 5 };
+    };
+  const rare = (line: VirtualLine) => line.asked.filter(({ address }) => address > 300);
+  const changes = (line: VirtualLine) =>
+    line.log.events.filter(({ event }) => event === "meter.setting-changed" || event === "meter.replaced");
+
+  test("are read at the start and once a day, in a sample that is kept", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: told(80, 4711), registers, power_ms: MINUTE_MS }]);
+    await line.run(2 * DAY_MS, MINUTE_MS);
+    expect(rare(line).map(({ address }) => address)).toEqual([331, 500, 331, 500, 331, 500]);
+    expect(line.samples.flatMap(({ blocks }) => blocks).filter(({ address }) => address === 331)).toHaveLength(3);
+    expect(changes(line)).toEqual([]);
+    expect(line.status().meters[0]!.settings).toMatchObject([
+      { name: "ct_ratio", value: "80", before: null },
+      { name: "serial_number", value: "4711", before: null },
+    ]);
+  });
+
+  test("that are others than before a restart are said, shown and kept", async () => {
+    const before = new VirtualLine([{ unit: 1, behaves: told(80, 4711), registers }]);
+    await before.run(5000);
+    const settings = before.settings.get("m1")!;
+    const line = new VirtualLine([{ unit: 1, behaves: told(40, 4712), registers, settings }], T + DAY_MS);
+    await line.run(5000);
+    expect(changes(line)).toMatchObject([
+      {
+        level: "warn",
+        event: "meter.setting-changed",
+        fields: { device: "m1", name: "ct_ratio", before: "80", value: "40" },
+      },
+      { level: "warn", event: "meter.replaced", fields: { device: "m1", before: "4711", value: "4712" } },
+    ]);
+    expect(line.status().meters[0]!.settings[0]).toMatchObject({
+      value: "40",
+      before: "80",
+      since_ms: T + DAY_MS + 1010,
+    });
+    const again = new VirtualLine([
+      { unit: 1, behaves: told(40, 4712), registers, settings: line.settings.get("m1")! },
+    ]);
+    await again.run(5000);
+    expect(changes(again)).toEqual([]);
+  });
+
+  test("are read again when a meter comes back: it may be another one", async () => {
+    const line = new VirtualLine([{ unit: 1, behaves: told(80, 4711), registers }]);
+    await line.run(5000);
+    line.behave(1, silent);
+    await line.run(MINUTE_MS);
+    line.behave(1, told(80, 4712));
+    await line.run(2 * MINUTE_MS);
+    expect(changes(line)).toMatchObject([{ event: "meter.replaced", fields: { before: "4711", value: "4712" } }]);
+  });
+
+  test("that got lost once are asked for again after a minute, not after a day", async () => {
+    let lost = 0;
+    const line = new VirtualLine([
+      {
+        unit: 1,
+        behaves: (request, at_ms) =>
+          request.address === 500 && lost++ === 0 ? garbling(request, at_ms) : told(80, 4711)(request, at_ms),
+        registers,
+      },
+    ]);
+    await line.run(5 * MINUTE_MS);
+    expect(rare(line).map(({ address }) => address)).toEqual([331, 500, 331, 500]);
+    expect(line.status().meters[0]!.settings).toHaveLength(2);
+  });
+});

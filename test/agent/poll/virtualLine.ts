@@ -32,6 +32,7 @@ export interface VirtualMeter {
   readonly timeout_ms?: number;
   readonly registers?: readonly Register[];
   readonly learned?: string;
+  readonly settings?: string;
   readonly min_gap_ms?: number;
   /** Its map must be found by a read that is answered. */
   readonly mustBeFound?: true;
@@ -63,6 +64,7 @@ export class VirtualLine {
   readonly asked: Asked[] = [];
   readonly samples: Sample[] = [];
   readonly learned = new Map<string, string>();
+  readonly settings = new Map<string, string>();
   readonly answering: string[] = [];
   readonly log = recordingLog();
   readonly worker: BusWorker;
@@ -103,6 +105,7 @@ export class VirtualLine {
       meters: meters.map(workerMeter),
       onSample: (_device, sample) => this.samples.push(sample),
       onLearned: (device, text) => this.learned.set(device, text),
+      onSettings: (device, text) => this.settings.set(device, text),
       onAnswering: (device, isAnswering) => this.answering.push(`${device} ${isAnswering ? "answers" : "silent"}`),
     });
   }
@@ -161,17 +164,17 @@ export class VirtualLine {
 }
 
 function workerMeter(meter: VirtualMeter): WorkerMeter {
-  const { unit, power_ms = 1000, energy_ms = 10_000, timeout_ms = 1000, learned = null } = meter;
+  const { unit, power_ms = 1000, energy_ms = 10_000, timeout_ms = 1000, learned = null, settings = null } = meter;
   const device = `m${unit}`;
   const definition: DeviceDefinition = {
     ...define([]),
     device,
     registers: (meter.registers ?? [POWER, ENERGY]).map((one) => ({
       register: one,
-      every_ms: one.kind === "counter" ? energy_ms : power_ms,
+      every_ms: one.kind === "counter" ? energy_ms : one.kind === "gauge" ? power_ms : 86_400_000,
     })),
   };
-  const found: Found = { kind: "found", definition, limits: LIMITS, cost: SERIAL_COST, learned };
+  const found: Found = { kind: "found", definition, limits: LIMITS, cost: SERIAL_COST, learned, settings };
   return {
     device,
     unit,

@@ -183,6 +183,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
       limits,
       cost: SERIAL_COST,
       learned: null,
+      settings: null,
     };
     return new BusWorker({
       id,
@@ -199,6 +200,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
         values += readingsOf(map.definition, sample);
       },
       onLearned() {},
+      onSettings() {},
       onAnswering() {},
     });
   });

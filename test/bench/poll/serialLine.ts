@@ -74,12 +74,14 @@ export async function serialCycle(): Promise<SerialCycle> {
         limits,
         cost: SERIAL_COST,
         learned: null,
+        settings: null,
       },
     })),
     onSample: (_device, sample) => {
       read += sample.failures.length === 0 ? 1 : 0;
     },
     onLearned() {},
+    onSettings() {},
     onAnswering() {},
   });
   await worker.wake();

@@ -6,8 +6,6 @@ import { simulated, specFor } from "./simulated.ts";
 const models = [...MODELS.values()];
 const options = { units: [7], timeout_ms: 100, patience_ms: 100, gap_ms: 0, wait: async () => {} };
 
-/** Models that nothing but the nameplate tells apart from the one read: the same registers, or identity that the meter lacks. */
-const TWINS: Readonly<Record<string, string>> = { "eastron-sdm120": "eastron-sdm230" };
 /** Flow meters without identity: their numbers could be anything's. */
 const NAMELESS = ["onicon-system-10"];
 
@@ -21,7 +19,7 @@ test.each(models.map(({ id }) => id))("%s is known among all models of the libra
   if (NAMELESS.includes(id)) expect(model).toBeNull();
   else {
     expect([model, ...candidates.map((one) => one.model)]).toContain(id);
-    expect(model).toBe(TWINS[id] ?? id);
+    expect(model).toBe(id);
     expect(matched_by.length).toBeGreaterThan(0);
     expect(confidence).toBeGreaterThanOrEqual(0.3);
     expect(confidence).toBeLessThanOrEqual(1);
