@@ -20,8 +20,14 @@ export function local(text: string): number {
   return Date.parse(`${text.length === 10 ? `${text}T00:00` : text}:00+07:00`);
 }
 
-export function simOf(meters: readonly SimMeterSpec[], loads: Readonly<Record<string, LoadSpec>> = {}, seed = 1) {
+export function simOf(
+  meters: readonly SimMeterSpec[],
+  loads: Readonly<Record<string, LoadSpec>> = {},
+  seed = 1,
+  more: Partial<SimConfig> = {},
+) {
   const config: SimConfig = {
+    ...more,
     seed,
     time_zone: "Asia/Ho_Chi_Minh",
     loads,
