@@ -1,20 +1,22 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { codec } from "./codec.ts";
+import { account } from "./account.ts";
 import { type Bench, median } from "./contest.ts";
 import { decode } from "./decode.ts";
 import { journal } from "./journal.ts";
 import { modbus } from "./modbus.ts";
 import { serialCycle } from "./poll/serialLine.ts";
+import { wire } from "./wire.ts";
 
 const run = fileURLToPath(new URL("run.ts", import.meta.url));
 
 test.each<[string, Bench]>([
-  ["codec", codec],
+  ["account", account],
   ["decode", decode],
   ["journal", journal],
   ["modbus", modbus],
+  ["wire", wire],
 ])("%s does the same amount of work on both sides", async (_name, bench) => {
   const { contests, close } = await bench.open();
   try {
@@ -32,7 +34,8 @@ test("an unknown name lists the benchmarks and ends with 2", () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [run, "speed", "--json"], { encoding: "utf8" });
   expect(status).toBe(2);
   expect(stdout).toBe("");
-  for (const name of ["codec", "decode", "journal", "modbus", "poll"]) expect(stderr).toContain(`  ${name} `);
+  for (const name of ["account", "decode", "drain", "journal", "modbus", "poll", "wire"])
+    expect(stderr).toContain(`  ${name} `);
 });
 
 test("a serial cycle takes the time of its bytes, and a fifth of what one exchange per value would take", async () => {

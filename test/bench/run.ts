@@ -1,5 +1,6 @@
 /** `npm run -s bench -- NAME [--json]`: one benchmark; without a name it lists them. Exit code 2 for an unknown name. */
 import { parseArgs } from "node:util";
+import { account, runAccount } from "./account.ts";
 import { type Bench, type BenchResult, runBench } from "./contest.ts";
 import { decode } from "./decode.ts";
 import * as drain from "./drain.ts";
@@ -17,6 +18,7 @@ interface Runnable {
 const inTurn = (name: string, bench: Bench): Runnable => ({ ...bench, run: () => runBench(name, bench) });
 
 const BENCHES: Readonly<Record<string, Runnable>> = {
+  account: { ...account, run: runAccount },
   decode: inTurn("decode", decode),
   journal: { ...journal, run: runJournal },
   modbus: inTurn("modbus", modbus),
