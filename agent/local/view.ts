@@ -15,6 +15,7 @@ import { type Expected, judge, type Level } from "./expected.ts";
 import { both, type Text } from "./text.ts";
 import {
   busWords,
+  changedText,
   errorText,
   journalWords,
   meterWords,
@@ -103,6 +104,17 @@ export interface MeterView {
   readonly values: readonly ValueView[];
   readonly counters: readonly CounterView[];
   readonly setAside: readonly SetAsideView[];
+  readonly settings: readonly SettingView[];
+}
+
+/** What the meter says about its transformers, modes and itself. */
+export interface SettingView {
+  readonly name: string;
+  readonly value: string;
+  readonly unit: string;
+  readonly since_ms: EpochMs;
+  /** That it is another one than before; null = it never changed. */
+  readonly changed: Text | null;
 }
 
 export interface SetAsideView {
@@ -220,6 +232,13 @@ export function meterView(meter: MeterFacts, now: Now): MeterView {
         why: setAsideText({ why, retryAt_ms }, now),
         retryAt_ms,
       })),
+    settings: meter.settings.map((setting) => ({
+      name: setting.name,
+      value: setting.value,
+      unit: setting.unit,
+      since_ms: setting.since_ms,
+      changed: changedText(setting, now),
+    })),
   };
 }
 

@@ -1,6 +1,7 @@
 /** States and failures of a gateway in words a person says, Vietnamese and English. Pure. */
 import type { EpochMs, ExchangeFailure } from "../../core/reading/reading.ts";
 import type { JournalStatus } from "../journal/journal.ts";
+import type { Setting } from "../poll/settingsWatch.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 import type { Level } from "./expected.ts";
 import { both, clockText, durationText, sentences, type Text } from "./text.ts";
@@ -31,6 +32,8 @@ export function meterWords(meter: MeterFacts, now: Now): StateWords {
     };
   }
   if (meter.isAnswering) {
+    const changed = lastChange(meter, now);
+    if (changed !== null) return { level: "watch", text: changed };
     if (!meter.blocks.some(({ state }) => state === "set-aside")) {
       return { level: "ok", text: both("đang trả lời", "answering") };
     }
@@ -47,6 +50,31 @@ export function meterWords(meter: MeterFacts, now: Now): StateWords {
   const since = clockText(lastAnswer_ms, now.now_ms, now.timeZone);
   const said = both(`${what.vi} từ ${since.vi}`, `${what.en} since ${since.en}`);
   return { level: "bad", text: withRetry(said, backoffUntil_ms, now) };
+}
+
+/** A change is on the meter's first line for as long as somebody may come back to look. */
+const CHANGE_SHOWN_MS = 7 * 86_400_000;
+
+function lastChange({ settings }: MeterFacts, now: Now): Text | null {
+  const recent = settings.filter(({ before, since_ms }) => before !== null && now.now_ms - since_ms < CHANGE_SHOWN_MS);
+  const last = recent.sort((a, b) => b.since_ms - a.since_ms)[0];
+  return last === undefined ? null : changedText(last, now);
+}
+
+/** Another serial number is another meter; anything else somebody has set. null = never changed. */
+export function changedText({ name, value, before, since_ms }: Setting, { now_ms, timeZone }: Now): Text | null {
+  if (before === null) return null;
+  const at = clockText(since_ms, now_ms, timeZone);
+  if (name === "serial_number") {
+    return both(
+      `số máy đổi từ ${before} thành ${value} (${at.vi}): đã thay đồng hồ khác?`,
+      `serial number changed from ${before} to ${value} (${at.en}): another meter?`,
+    );
+  }
+  return both(
+    `${name} đổi từ ${before} thành ${value} (${at.vi}): kiểm tra tỷ số CT, VT và cài đặt trên đồng hồ`,
+    `${name} changed from ${before} to ${value} (${at.en}): check CT and VT ratios and settings on the meter`,
+  );
 }
 
 function isNew({ isAnswering, lastPollDuration_ms, lastError }: MeterFacts): boolean {

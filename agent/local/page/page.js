@@ -59,6 +59,7 @@ const WORDS = {
     flags: { M: "đo", C: "tính", S: "chia theo thời gian", E: "ước tính", X: "thiếu" },
     more: (count) => `${count} giá trị khác`,
     setAside: (count) => `${count} khối thanh ghi phải bỏ qua`,
+    settings: (count) => `${count} thông số cài đặt và số máy`,
     registers: (fc, from, to) => `hàm ${fc}, ${from}${to > from ? `–${to}` : ""}`,
     lastPoll: (ms) => `lượt hỏi vừa rồi ${ms} ms`,
     levels: { ok: "bình thường", watch: "cần xem", bad: "có lỗi", idle: "chưa biết" },
@@ -119,6 +120,7 @@ const WORDS = {
     flags: { M: "measured", C: "computed", S: "shared out over time", E: "estimated", X: "missing" },
     more: (count) => `${count} more ${count === 1 ? "value" : "values"}`,
     setAside: (count) => `${count} register ${count === 1 ? "block" : "blocks"} set aside`,
+    settings: (count) => `${count} ${count === 1 ? "setting" : "settings"} and identity`,
     registers: (fc, from, to) => `function ${fc}, ${from}${to > from ? `–${to}` : ""}`,
     lastPoll: (ms) => `last poll ${ms} ms`,
     levels: { ok: "normal", watch: "needs a look", bad: "faulty", idle: "unknown" },
@@ -408,7 +410,9 @@ function meterRow(one) {
     one.values.length === 0 ? null : h("ul.values", {}, main.map(valueCell)),
     complaints.length === 0 ? null : h("ul.complaints", {}, complaintLines(complaints)),
     one.counters.length === 0 ? null : h("ul.counters", { "aria-label": text.counters }, one.counters.map(counterLine)),
-    others.length === 0 && one.setAside.length === 0 ? null : h("div.folds", {}, setAsideFold(one), othersFold(others)),
+    others.length + one.setAside.length + one.settings.length === 0
+      ? null
+      : h("div.folds", {}, setAsideFold(one), othersFold(others), settingsFold(one)),
   );
 }
 
@@ -468,6 +472,29 @@ function othersFold(values) {
     { "data-key": "others" },
     h("summary", {}, words().more(values.length)),
     h("ul.values", {}, values.map(valueCell)),
+  );
+}
+
+function settingsFold({ settings }) {
+  const text = words();
+  if (settings.length === 0) return null;
+  const hasChanged = settings.some(({ changed }) => changed !== null);
+  return h(
+    "details",
+    { "data-key": "settings" },
+    h(`summary${hasChanged ? ".warn-text" : ""}`, {}, text.settings(settings.length)),
+    h(
+      "ul.complaints",
+      {},
+      settings.map(({ name, value, unit, changed }) =>
+        h(
+          "li",
+          {},
+          h("b", {}, `${name}: ${value}${unit === "" ? "" : ` ${unit}`}`),
+          changed === null ? "" : ` ${say(changed)}`,
+        ),
+      ),
+    ),
   );
 }
 

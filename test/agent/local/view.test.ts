@@ -232,3 +232,17 @@ test("times are the zone's, with the day when it is not today, and durations are
     ),
   ).toEqual(["1 s", "32 s", "4 phút", "3 giờ 5 phút", "2 giờ", "2 ngày"]);
 });
+
+test("a setting that is not what it was is on the meter's first line, in words, for a week", () => {
+  const serial = { name: "serial_number", value: "4712", unit: "", since_ms: NOW - 3_600_000, before: "4711" };
+  const ratio = { name: "ct_ratio", value: "80", unit: "", since_ms: NOW - 86_400_000, before: null };
+  const { state, settings } = meterView(meter({ settings: [ratio, serial] }), now);
+  expect(state.level).toBe("watch");
+  expect(state.text.en).toMatch(/^serial number changed from 4711 to 4712 \(.*\): another meter\?$/);
+  expect(state.text.vi).toMatch(/^số máy đổi từ 4711 thành 4712/);
+  expect(settings).toMatchObject([{ name: "ct_ratio", value: "80", changed: null }, { changed: state.text }]);
+  const weekAgo = meterView(meter({ settings: [{ ...serial, since_ms: NOW - 8 * 86_400_000 }] }), now);
+  expect(weekAgo.state.level).toBe("ok");
+  const set = meterView(meter({ settings: [{ ...serial, name: "ct_ratio", value: "40", before: "80" }] }), now);
+  expect(set.state.text.en).toMatch(/^ct_ratio changed from 80 to 40 \(.*\): check CT and VT ratios/);
+});
