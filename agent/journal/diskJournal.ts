@@ -27,7 +27,7 @@ import { Reader } from "./reader.ts";
 import { reduce } from "./reduce.ts";
 import { type Hole, type Salvage, salvage } from "./salvage.ts";
 import { decodeSampleRecord } from "./sample.ts";
-import { FIRST_FORM, readValues, Values } from "./values.ts";
+import { cautious, FIRST_FORM, readValues, type StoredValues, Values } from "./values.ts";
 
 /** Bytes written between two looks at the bounds. */
 const LOOK_BYTES = 1 << 20;
@@ -300,32 +300,52 @@ export class DiskJournal implements Journal {
 
   /** Takes state and numbers from the newest segment, and looks through it: it will be written to. */
   #openNewest(held: Held): void {
-    const certain = this.#readNewest(held);
-    if (certain === null) {
+    const read = this.#readNewest(held);
+    const numbers = read === null ? null : Numbering.from(read.texts);
+    if (read === null || numbers === null || numbers.next < held.first || this.#reachesBeyond(held, numbers.next)) {
       this.#rebuild(held);
       return;
     }
-    this.#values.load(withoutOwn(certain.texts), certain.version);
-    this.#numbers = certain.numbers;
+    this.#numbers = numbers;
     this.#segmentBytes = held.bytes;
-    const { next } = this.#numbers;
-    for (let ordinal = held.first; ordinal < next; ) {
-      const look = this.#reader.from(ordinal, next);
+    if (!read.isSound) {
+      const found = salvage(this.#options.disk, held.name, held.first, numbers.next);
+      this.#values.load(withoutOwn(new Map([...cautious(found.values), ...read.texts])), found.version);
+      this.#mend(held);
+    } else this.#values.load(withoutOwn(read.texts), read.version);
+    for (let ordinal = held.first; ordinal < numbers.next; ) {
+      const look = this.#reader.from(ordinal, numbers.next);
       if (look.kind === "none") break;
       if (look.kind === "damaged") this.#mend(look.held);
       else ordinal = look.records.at(-1)!.ordinal + 1;
     }
-    if (certain.texts.has(FIRST_FORM)) this.#begin();
+    if (read.texts.has(FIRST_FORM)) this.#begin();
   }
 
-  #readNewest(held: Held) {
+  #readNewest(held: Held): StoredValues | null {
     try {
-      const read = readValues(this.#chain.openWriter().values());
-      const numbers = read === null ? null : Numbering.from(read.texts);
-      return read === null || numbers === null || numbers.next < held.first ? null : { ...read, numbers };
+      return readValues(this.#chain.openWriter().values());
     } catch (cause) {
       if (isDamage(cause)) return null;
-      throw cause;
+      if (this.#chain.writer !== null) throw cause;
+      return this.#readOnly(held, cause);
+    }
+  }
+
+  /** A full disk may refuse to open a file for writing and still give it to read. */
+  #readOnly(held: Held, cause: unknown): StoredValues {
+    this.#options.log.error("journal.write-failed", { file: held.name, error: String(cause) });
+    return readValues(this.#chain.open(held).values());
+  }
+
+  /** Rows at or after the next position: the state is older than they are. */
+  #reachesBeyond(held: Held, next: number): boolean {
+    try {
+      const last = this.#chain.open(held).rows(Number.MAX_SAFE_INTEGER, 1)[0];
+      const blob = last === undefined ? null : readBlob(last.blob);
+      return blob !== null && blob.kind !== "damaged" && blob.ordinal === last?.key && blob.ordinal + blob.count > next;
+    } catch {
+      return false;
     }
   }
 
@@ -336,14 +356,14 @@ export class DiskJournal implements Journal {
   #rebuild(held: Held): void {
     const { disk, log, now_ms, random } = this.#options;
     const found = salvage(disk, held.name, held.first, Number.POSITIVE_INFINITY);
-    const texts = new Map([...this.#textsBefore(held), ...found.values]);
+    const texts = cautious(new Map([...this.#textsBefore(held), ...found.values]));
     const said = Number(texts.get("next"));
     const end = Number.isSafeInteger(said) ? Math.max(said, found.end) : found.end;
-    const old = Numbering.from(new Map([...texts, ["next", String(end)]])) ?? Numbering.fresh(random.hex(8), 1);
+    const old = Numbering.from(new Map([...texts, ["next", String(end)]])) ?? Numbering.fresh(NO_EPOCH, 1);
     old.next = end;
     this.#numbers = old.renewed(random.hex(8));
     const boot = Number(texts.get("boot") ?? bootOf(found));
-    const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name) && !name.startsWith("account:"));
+    const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name));
     this.#values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
     const tail = { first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null };
     const aside = this.#setAside(held, "the newest segment does not say what the next number is");

@@ -41,6 +41,8 @@ export function firstFormValues(db: DatabaseSync): DiskValue[] {
   });
   return [
     value(FIRST_FORM, "1"),
+    value("base", "0"),
+    ...(state.some(({ name }) => name === "next") ? [] : [value("next", "1")]),
     ...state.map(({ name, text }) => value(name as string, text as string)),
     ...definitions.map(({ name, text }) => value(`${DEFINITION_PREFIX}${name as string}`, text as string)),
   ];

@@ -30,8 +30,8 @@ export class Numbering {
   /** Null if the state does not say. */
   static from(state: ReadonlyMap<string, string>): Numbering | null {
     const epoch = state.get("epoch");
-    const next = Number(state.get("next") ?? 1);
-    const base = Number(state.get("base") ?? 0);
+    const next = Number(state.get("next"));
+    const base = Number(state.get("base"));
     if (epoch === undefined || !/^[0-9a-f]{16}$/.test(epoch)) return null;
     if (!Number.isSafeInteger(next) || !Number.isSafeInteger(base) || base < 0 || next <= base) return null;
     return new Numbering(epoch, base, next, BatchRanges.of(parseRanges(state.get("confirmed") ?? "")));

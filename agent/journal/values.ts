@@ -6,6 +6,8 @@ import { decodeValue, encodeValue, readBlob } from "./blob.ts";
 
 /** Values of a segment by name: definitions under their hash with this before it, all else is state. */
 export const DEFINITION_PREFIX = "@";
+/** State that names the definition in force of a device. */
+const DEFINITION_OF = "definition:";
 /** Marks a segment of the first form, which is read and never written again. */
 export const FIRST_FORM = "first_form";
 /** Definitions a segment hands on to the next: beyond it those longest known stay behind, with the samples they decode. */
@@ -109,16 +111,42 @@ export class Values {
   }
 }
 
-/** What a segment keeps, or null if any of it is not what was written. The highest version among them comes with it. */
-export function readValues(values: readonly DiskValue[]): { texts: Map<string, string>; version: number } | null {
-  const texts = new Map<string, string>();
-  let version = 0;
-  for (const { name, blob: bytes } of values) {
+export interface StoredValues {
+  readonly texts: ReadonlyMap<string, string>;
+  /** The highest among them. */
+  readonly version: number;
+  /** Every value is what was written, and none that another speaks of is missing. */
+  readonly isSound: boolean;
+}
+
+/** What a segment keeps. A value whose name on disk is damaged is known by the name inside it. */
+export function readValues(values: readonly DiskValue[]): StoredValues {
+  const found = new Map<string, { readonly version: number; readonly text: string }>();
+  let isSound = true;
+  for (const { name: stored, blob: bytes } of values) {
     const blob = readBlob(bytes);
-    const value = blob.kind === "value" ? decodeValue(blob) : null;
-    if (value?.name !== name || blob.kind !== "value") return null;
-    version = Math.max(version, blob.ordinal);
-    texts.set(name, value.text);
+    if (blob.kind !== "value") {
+      isSound = false;
+      continue;
+    }
+    const { name, text } = decodeValue(blob);
+    if (name !== stored) isSound = false;
+    if ((found.get(name)?.version ?? -1) < blob.ordinal) found.set(name, { version: blob.ordinal, text });
   }
-  return { texts, version };
+  const texts = new Map([...found].map(([name, { text }]) => [name, text]));
+  for (const [name, text] of texts) {
+    if (name.startsWith(DEFINITION_OF) && !texts.has(`${DEFINITION_PREFIX}${text}`)) isSound = false;
+  }
+  return { texts, version: Math.max(0, ...[...found.values()].map(({ version }) => version)), isSound };
+}
+
+/**
+ * Values that were carved may be old ones. Accounts of another moment than the samples are worse than none: they are built
+ * again from the samples. A session number must not come twice, so it goes on half its circle further.
+ */
+export function cautious(texts: ReadonlyMap<string, string>): Map<string, string> {
+  const kept = new Map([...texts].filter(([name]) => !name.startsWith("account:")));
+  const bdSeq = kept.get("bdSeq");
+  if (bdSeq !== undefined) kept.set("bdSeq", String((Number(bdSeq) + 128) % 256));
+  return kept;
 }
