@@ -197,6 +197,22 @@ test("a four-quadrant code beyond 2 stays as it is and is implausible", () => {
   });
 });
 
+test.each([
+  [0.9, 0.9, "good", null],
+  [-0.9, -0.9, "good", null],
+  [1.25, 1.25, "uncertain", "implausible"],
+  [-1.25, -1.25, "uncertain", "implausible"],
+])(
+  "a definition from before codings were known reads code %d right, or sets it aside with its reason",
+  (raw, value, quality, why) => {
+    const plain = gauge("power_factor_total", { type: "f64" });
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, raw);
+    const words = [0, 2, 4, 6].map((at) => view.getUint16(at));
+    expect(decodeWords(define([plain]), { 0: words }).get("power_factor_total")).toMatchObject({ value, quality, why });
+  },
+);
+
 test("a float's minus zero is zero", () => {
   const definition = define([gauge("active_power_total", { type: "f32", unit: "W" })]);
   expect(Object.is(decodeWords(definition, { 0: [0x8000, 0] }).get("active_power_total")!.value, 0)).toBe(true);
