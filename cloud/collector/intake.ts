@@ -20,7 +20,13 @@ import { bornOf, type DeviceSession, type NodeSession, sentMetric } from "./sess
 export type Intake =
   /** Some metric has no birth that we know: nothing can be made of it. `number` is its batch, if that could be read. */
   | { readonly kind: "unknown-metric"; readonly number: number | null }
-  | { readonly kind: "malformed"; readonly why: string; readonly number: number | null }
+  | {
+      readonly kind: "malformed";
+      readonly why: string;
+      readonly number: number | null;
+      /** Of its newest content; null: it has none. */
+      readonly at_ms: EpochMs | null;
+    }
   /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
   | { readonly kind: "plain"; readonly readings: readonly SentReading[] }
   | { readonly kind: "batch"; readonly batch: BatchContent; readonly readings: readonly SentReading[] };
@@ -86,7 +92,7 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   }
   if (isUnknown) return { kind: "unknown-metric", number };
   if (number !== null && number > BATCH_NUMBER_MAX) why = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
-  if (why !== null) return { kind: "malformed", why, number };
+  if (why !== null) return { kind: "malformed", why, number, at_ms: stored.length === 0 ? null : to_ms };
   if (number === null) return { kind: "plain", readings };
   if (stored.length === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
@@ -115,9 +121,10 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
   }
   if (report === null && number === null) return null;
   const record = parseNodeRecord(report?.text ?? "");
-  if (record.kind === "malformed") return { kind: "malformed", why: record.why, number };
+  if (record.kind === "malformed") return { kind: "malformed", why: record.why, number, at_ms: null };
   if (number === null || number > BATCH_NUMBER_MAX) {
-    return { kind: "malformed", why: "a report of the gateway without a batch number that can be held", number };
+    const why = "a report of the gateway without a batch number that can be held";
+    return { kind: "malformed", why, number, at_ms: null };
   }
   const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
   return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric), readings: [] };

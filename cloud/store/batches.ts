@@ -5,14 +5,15 @@ import type { Alarms } from "./alarms.ts";
 import type { Books } from "./books.ts";
 import type { Database, Row } from "./database.ts";
 import { batchKey, type Keys } from "./keys.ts";
-import type {
-  BatchOutcome,
-  DeadLetter,
-  GatewayKey,
-  NewBatch,
-  RecordOfKind,
-  StoredBatch,
-  StoredNodeRecord,
+import {
+  BATCH_NUMBER_MAX,
+  type BatchOutcome,
+  type DeadLetter,
+  type GatewayKey,
+  type NewBatch,
+  type RecordOfKind,
+  type StoredBatch,
+  type StoredNodeRecord,
 } from "./store.ts";
 
 /** Newest dead letters kept per gateway; older ones go: a gateway that sends nothing else must not fill the disk. */
@@ -129,17 +130,59 @@ export class Batches {
       });
   }
 
-  deadLetter({ gateway, topic, at_ms, code, why, payload }: DeadLetter): void {
+  counts(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    slot_ms: number,
+  ): ReadonlyMap<EpochMs, { readonly stored: number; readonly setAside: number }> {
+    const counts = new Map<EpochMs, { stored: number; setAside: number }>();
+    const deviceId = this.#keys.findDevice(gateway, device);
+    if (deviceId === null) return counts;
+    const add = (what: "stored" | "setAside", rows: readonly Row[]): void => {
+      for (const row of rows) {
+        const start_ms = from_ms + Number(row.slot) * slot_ms;
+        const count = counts.get(start_ms) ?? { stored: 0, setAside: 0 };
+        counts.set(start_ms, { ...count, [what]: Number(row.n) });
+      }
+    };
+    const stored = this.#db.all(
+      `SELECT (to_ms - ?1) / ?2 AS slot, count(*) AS n FROM batch
+       WHERE device_id = ?3 AND to_ms >= ?1 AND to_ms < ?4 GROUP BY slot`,
+      from_ms,
+      slot_ms,
+      deviceId,
+      to_ms,
+    );
+    const setAside = this.#db.all(
+      `SELECT (content_ms - ?1) / ?2 AS slot, count(*) AS n FROM dead_letter
+       WHERE gateway_id = ?3 AND device = ?4 AND content_ms >= ?1 AND content_ms < ?5 GROUP BY slot`,
+      from_ms,
+      slot_ms,
+      this.#keys.names.gateways.intern(gateway),
+      device,
+      to_ms,
+    );
+    add("stored", stored);
+    add("setAside", setAside);
+    return counts;
+  }
+
+  deadLetter({ gateway, topic, at_ms, code, why, payload, content, batch }: DeadLetter): void {
     this.#db.transaction(() => {
       const gatewayId = this.#keys.names.gateways.intern(gateway);
       this.#db.run(
-        "INSERT INTO dead_letter (gateway_id, topic, at_ms, code, why, payload) VALUES (?, ?, ?, ?, ?, ?)",
+        `INSERT INTO dead_letter (gateway_id, topic, at_ms, code, why, payload, device, content_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         gatewayId,
         topic,
         at_ms,
         code,
         why,
         payload,
+        content?.device ?? null,
+        content?.at_ms ?? null,
       );
       this.#db.run(
         `DELETE FROM dead_letter WHERE gateway_id = ?1 AND id <=
@@ -147,6 +190,8 @@ export class Batches {
         gatewayId,
         DEAD_LETTERS_MAX,
       );
+      if (batch === null || batch.number > BATCH_NUMBER_MAX) return;
+      this.#addToRanges("lost_range", this.#keys.epochId(gateway, batch.epoch), [[batch.number, batch.number]]);
     });
   }
 

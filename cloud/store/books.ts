@@ -6,7 +6,7 @@ import type { Alarms } from "./alarms.ts";
 import { boundariesText, parseBoundaries } from "./boundaries.ts";
 import type { Database, Row } from "./database.ts";
 import type { Keys } from "./keys.ts";
-import { precedence } from "./precedence.ts";
+import { type Precedence, precedence } from "./precedence.ts";
 import type { Restatements } from "./restatements.ts";
 import type {
   Alarm,
@@ -15,11 +15,14 @@ import type {
   GatewayKey,
   NewBatch,
   NewRestatement,
+  NewSubstitution,
   Order,
   StoredEmission,
   StoredInterval,
+  StoredSubstitution,
   Verification,
 } from "./store.ts";
+import { SUBSTITUTED_EPOCH, type Substitutions } from "./substitutions.ts";
 
 const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable"];
 const INTERVAL_COLUMNS = `series_id, from_ms, length_ms, tick_id, ticks, flag, coverage, polls_expected, polls_answered,
@@ -202,7 +205,7 @@ export class Books {
       interval.from_ms,
     );
     const held = this.#storedInterval(row!);
-    const verdict = precedence(held, interval);
+    const verdict = held.epoch === SUBSTITUTED_EPOCH ? overFill(interval) : precedence(held, interval);
     if (verdict === "redefined") {
       this.#alarms.insert({
         ...whereOf(batch),
@@ -212,21 +215,59 @@ export class Books {
       });
     }
     if (verdict !== "supersedes") return false;
+    this.#archiveInterval(seriesId, interval.from_ms, known_ms);
+    this.#insertInterval(interval, seriesId, batch, epochId);
+    return true;
+  }
+
+  #archiveInterval(seriesId: number, from_ms: EpochMs, known_ms: EpochMs): void {
     this.#db.run(
       `INSERT INTO interval_superseded (${INTERVAL_COLUMNS}, boundaries, superseded_ms)
        SELECT ${INTERVAL_COLUMNS}, boundaries, ? FROM book_interval JOIN interval_evidence USING (series_id, from_ms)
        WHERE series_id = ? AND from_ms = ?`,
       known_ms,
       seriesId,
-      interval.from_ms,
+      from_ms,
     );
-    this.#db.run("DELETE FROM book_interval WHERE series_id = ? AND from_ms = ?", seriesId, interval.from_ms);
-    this.#db.run("DELETE FROM interval_evidence WHERE series_id = ? AND from_ms = ?", seriesId, interval.from_ms);
-    this.#insertInterval(interval, seriesId, batch, epochId);
-    return true;
+    this.#db.run("DELETE FROM book_interval WHERE series_id = ? AND from_ms = ?", seriesId, from_ms);
+    this.#db.run("DELETE FROM interval_evidence WHERE series_id = ? AND from_ms = ?", seriesId, from_ms);
   }
 
-  #insertInterval(interval: Interval, seriesId: number, batch: NewBatch, epochId: number): boolean {
+  /** What stands in for missing intervals; see the port. */
+  substitute(fill: NewSubstitution, log: Substitutions, known_ms: EpochMs): StoredSubstitution | null {
+    if (log.find(fill.name) !== null) return null;
+    return this.#db.transaction(() => {
+      const deviceId = this.#keys.deviceId(fill.gateway, fill.device);
+      const seriesId = this.#keys.names.series.intern({ deviceId, quantity: fill.quantity });
+      const gaps = fill.intervals.flatMap((interval) => {
+        const [row] = this.#db.allBig(
+          `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
+           WHERE i.series_id = ? AND i.from_ms = ?`,
+          seriesId,
+          interval.from_ms,
+        );
+        const held = row === undefined ? null : this.#storedInterval(row);
+        const isOpen = held === null || held.flag === "X" || held.epoch === SUBSTITUTED_EPOCH;
+        return isOpen ? [{ interval, held }] : [];
+      });
+      const id = log.note(fill, seriesId, gaps.length, known_ms);
+      const epochId = this.#keys.epochId(fill.gateway, SUBSTITUTED_EPOCH);
+      for (const { interval, held } of gaps) {
+        if (held !== null) this.#archiveInterval(seriesId, interval.from_ms, known_ms);
+        this.#insertInterval(standIn(fill, interval, held), seriesId, { number: id }, epochId);
+        // There are no readings to recompute it from.
+        this.#db.run(
+          "UPDATE book_interval SET verification = ? WHERE series_id = ? AND from_ms = ?",
+          VERIFICATIONS.indexOf("unverifiable"),
+          seriesId,
+          interval.from_ms,
+        );
+      }
+      return log.get(id);
+    });
+  }
+
+  #insertInterval(interval: Interval, seriesId: number, batch: Pick<NewBatch, "number">, epochId: number): boolean {
     const isNew = this.#db.run(
       `INSERT INTO book_interval (${INTERVAL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
        ON CONFLICT (series_id, from_ms) DO NOTHING`,
@@ -419,6 +460,36 @@ export class Books {
   #load(): void {
     this.#nextEmissionId = Number(this.#db.get("SELECT coalesce(max(id), 0) + 1 AS id FROM book_emission")?.id);
   }
+}
+
+/** What a gateway knows of the time goes before any fill; that it knows nothing does not. */
+function overFill({ flag }: Interval): Precedence {
+  return flag === "X" ? "same" : "supersedes";
+}
+
+/** The fill of one interval: never less than what is known to have been counted; polls and cause stay those of the gap. */
+function standIn(
+  { device, quantity, tick, flag }: NewSubstitution,
+  { from_ms, to_ms, ticks }: NewSubstitution["intervals"][number],
+  held: StoredInterval | null,
+): Interval {
+  const isComparable = held?.tick.amount === tick.amount && held.tick.unit === tick.unit;
+  const least = isComparable && held.flag === "X" ? (held.ticks ?? 0n) : 0n;
+  return {
+    device,
+    quantity,
+    from_ms,
+    to_ms,
+    tick,
+    ticks: ticks > least ? ticks : least,
+    flag,
+    coverage: held?.coverage ?? 0,
+    pollsExpected: held?.pollsExpected ?? 0,
+    pollsAnswered: held?.pollsAnswered ?? 0,
+    cause: held?.cause ?? null,
+    opening: null,
+    closing: null,
+  };
 }
 
 function whereOf(batch: NewBatch): Pick<Alarm, "gateway" | "device"> {

@@ -240,7 +240,7 @@ CREATE TABLE node_record (
 ) STRICT;
 CREATE INDEX node_record_by_time ON node_record (gateway_id, kind, to_ms);
 
--- Batch numbers a gateway reported lost, as disjoint ranges that do not touch.
+-- Batch numbers a gateway reported lost, or that were set aside here, as disjoint ranges that do not touch.
 CREATE TABLE lost_range (
   epoch_id INTEGER NOT NULL REFERENCES epoch (id),
   first INTEGER NOT NULL,
@@ -280,5 +280,27 @@ CREATE TABLE restated_entry (
   entry_id INTEGER PRIMARY KEY,
   restatement_id INTEGER NOT NULL REFERENCES restatement (id)
 ) STRICT;
+`,
+  `
+-- Whose and of when the newest content of a dead letter is, where that could be read.
+ALTER TABLE dead_letter ADD COLUMN device TEXT;
+ALTER TABLE dead_letter ADD COLUMN content_ms INTEGER;
+`,
+  `
+-- Gaps that were filled by a rule: never changed, a better fill is another row.
+CREATE TABLE substitution (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  series_id INTEGER NOT NULL REFERENCES series (id),
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  flag TEXT NOT NULL,
+  inputs TEXT NOT NULL,
+  author TEXT NOT NULL,
+  intervals INTEGER NOT NULL,
+  known_from_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX substitution_by_series ON substitution (series_id, from_ms);
 `,
 ];

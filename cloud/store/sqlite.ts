@@ -8,6 +8,7 @@ import { openNames, reloadNames } from "./names.ts";
 import { Places } from "./places.ts";
 import { Restatements } from "./restatements.ts";
 import type { ZoneStore } from "./store.ts";
+import { Substitutions } from "./substitutions.ts";
 import { openSums } from "./sums.ts";
 
 export interface SqliteStoreOptions {
@@ -34,6 +35,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const alarms = new Alarms(db, keys);
   const books = new Books(db, keys, alarms);
   const restatements = new Restatements(db, keys, (id) => books.emission(id));
+  const substitutions = new Substitutions(db, keys);
   const batches = new Batches(db, keys, alarms, books);
   const places = new Places(db, keys);
   const sums = openSums(db.raw, names);
@@ -50,6 +52,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     batchRanges: (gateway, epoch) => batches.heldRanges(gateway, epoch),
     lostRanges: (gateway, epoch) => batches.lostRanges(gateway, epoch),
     batches: (...query) => batches.within(...query),
+    countBatches: (...query) => batches.counts(...query),
     batchAtOrBefore: (...query) => batches.atOrBefore(...query),
     batchAtOrAfter: (...query) => batches.atOrAfter(...query),
     nodeRecords: (...query) => batches.nodeRecords(...query),
@@ -70,6 +73,10 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     restate: (restatement) => books.restate(restatement, restatements, now_ms()),
     restatements: (...query) => restatements.within(...query),
     emissionVersions: (id) => restatements.versions(id),
+    substitute: (fill) => books.substitute(fill, substitutions, now_ms()),
+    substitution: (id) => substitutions.get(id),
+    findSubstitution: (name) => substitutions.find(name),
+    substitutions: (...query) => substitutions.within(...query),
 
     sumEnergy: (...query) => sums.energy(...query),
     countCauses: (...query) => sums.causes(...query),

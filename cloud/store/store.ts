@@ -1,5 +1,6 @@
 import type { CarrierId, MeterRole } from "../../core/emission/carriers.ts";
 import type { Emission } from "../../core/emission/emission.ts";
+import type { GapRule } from "../../core/gap/gapRules.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
@@ -133,6 +134,10 @@ export interface DeadLetter {
   readonly code: string;
   readonly why: string;
   readonly payload: Uint8Array;
+  /** Whose and of when its newest content is, if that could be read. */
+  readonly content: { readonly device: string; readonly at_ms: EpochMs } | null;
+  /** Its number, for which nobody need wait any more; null if it had none that could be read. */
+  readonly batch: { readonly epoch: string; readonly number: number } | null;
 }
 
 export interface Alarm {
@@ -171,6 +176,32 @@ export interface Restatement {
   readonly entries: number;
   readonly before_mg: bigint;
   readonly after_mg: bigint;
+}
+
+/** A gap filled by a rule of methods §9: what stands in, who said so, from what. */
+export interface NewSubstitution {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+  /** Given by its author; names it for good. */
+  readonly name: string;
+  readonly rule: GapRule;
+  readonly flag: "S" | "E";
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly author: string;
+  readonly tick: Interval["tick"];
+  /** In order, at least one. */
+  readonly intervals: readonly { readonly from_ms: EpochMs; readonly to_ms: EpochMs; readonly ticks: bigint }[];
+}
+
+export interface StoredSubstitution
+  extends Pick<NewSubstitution, "gateway" | "device" | "quantity" | "name" | "rule" | "flag" | "inputs" | "author"> {
+  readonly id: number;
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  /** How many intervals it stands in for; measured ones it left alone. */
+  readonly intervals: number;
+  readonly knownFrom_ms: EpochMs;
 }
 
 /** One version of an entry. */
@@ -269,7 +300,7 @@ export interface ZoneStore {
   meters(): readonly MeterRow[];
   /** Batch numbers held of this epoch, as ascending disjoint ranges [a, b]. */
   batchRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
-  /** Batch numbers of this epoch that the gateway reported lost: nobody need wait for them. */
+  /** Batch numbers of this epoch that the gateway reported lost or we set aside: nobody need wait for them. */
   lostRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
   /** Records of one kind that speak of time in [from, to), oldest first, at most `limit`. */
   nodeRecords<K extends NodeRecordKind>(
@@ -288,6 +319,17 @@ export interface ZoneStore {
 
   /** Batches of one device that hold content in [from, to], oldest first, at most `limit`. */
   batches(gateway: GatewayKey, device: string, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[];
+  /**
+   * How many batches of the device hold their newest content in each slot of [from, to): by the start of the slot, slots
+   * without any left out. Set aside: those that could not be used, as far as it could be read whose and when.
+   */
+  countBatches(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    slot_ms: number,
+  ): ReadonlyMap<EpochMs, { readonly stored: number; readonly setAside: number }>;
   /** The newest batch of the device with content at or before `at_ms`; null if none. And the oldest at or after. */
   batchAtOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
   batchAtOrAfter(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null;
@@ -333,6 +375,23 @@ export interface ZoneStore {
   ): readonly Restatement[];
   /** Every version of the entry's gas and interval, oldest first; empty for an id that is none. */
   emissionVersions(id: number): readonly EmissionVersion[];
+
+  /**
+   * Books what stands in for missing intervals, in one transaction. Measured intervals stay; what was missing (X), absent or
+   * filled before gives way and stays readable. What the gateway sends later of the same time takes the fill's place.
+   * @returns null when a substitution of this name is there already: it is never changed
+   */
+  substitute(fill: NewSubstitution): StoredSubstitution | null;
+  substitution(id: number): StoredSubstitution | null;
+  findSubstitution(name: string): StoredSubstitution | null;
+  /** Fills of one meter that touch time in [from, to), newest first, at most `limit`. */
+  substitutions(
+    gateway: GatewayKey,
+    device: string,
+    from_ms: EpochMs,
+    to_ms: EpochMs,
+    limit: number,
+  ): readonly StoredSubstitution[];
 
   /**
    * Sums per meter, quantity and bucket; a bucket without rows gives none, a bucket whose rows differ in tick gives one

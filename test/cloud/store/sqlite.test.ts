@@ -10,9 +10,11 @@ import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
 import { restatementContract } from "../../contract/restatement.ts";
 import { GATEWAY, interval, START_MS, type StoreUnderTest, storeContract } from "../../contract/store.ts";
+import { substitutionContract } from "../../contract/substitution.ts";
 
 storeContract("sqlite", sqliteUnderTest);
 restatementContract("sqlite", sqliteUnderTest);
+substitutionContract("sqlite", sqliteUnderTest);
 
 function sqliteUnderTest(now: { readonly ms: number }): StoreUnderTest {
   const folder = mkdtempSync(join(tmpdir(), "khuxanh-store-"));
