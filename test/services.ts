@@ -13,6 +13,9 @@ interface Need {
 export const SERVICES = {
   chromium: { programs: ["chromium", "chromium-browser", "google-chrome"] },
   socat: { programs: ["socat"] },
+  mbpoll: { programs: ["mbpoll"] },
+  tshark: { programs: ["tshark"] },
+  text2pcap: { programs: ["text2pcap"] },
   // Debian puts it where an ordinary user's PATH does not look.
   mosquitto: { programs: ["mosquitto", "/usr/sbin/mosquitto"] },
   openssl: { programs: ["openssl"] },
