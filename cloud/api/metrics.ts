@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
+import { missingBatches } from "../ledger/missing.ts";
 import type { ApiDeps } from "./deps.ts";
 import type { LiveHub } from "./live.ts";
-import { missingBatches } from "./places.ts";
 import { type Situation, situationOf } from "./situation.ts";
 import type { Spacings } from "./state.ts";
 
@@ -87,8 +87,7 @@ export function families(
       "khuxanh_batches_missing",
       "gauge",
       "Batch numbers below the highest held that are not held.",
-      ({ id, row }) =>
-        row === null || row.epoch === null ? null : missingBatches(deps.store.batchRanges(key(id), row.epoch)),
+      ({ id, row }) => (row === null || row.epoch === null ? null : missingBatches(deps.store, key(id), row.epoch)),
     ),
     perGateway(
       "khuxanh_batches_pending",

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { QUANTITIES } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
-import type { ZoneStore } from "../store/store.ts";
+import { missingBatches } from "../ledger/missing.ts";
 import { catalogue } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { withoutNoise } from "./live.ts";
@@ -177,19 +177,13 @@ function gatewayAnswer(
     clock_offset_ms: row?.clockOffset_ms ?? null,
     received_batches: row?.received ?? 0,
     duplicate_batches: row?.duplicates ?? 0,
-    missing_batches: row === null || row.epoch === null ? 0 : missingBatches(deps.store.batchRanges(key, row.epoch)),
+    missing_batches: row === null || row.epoch === null ? 0 : missingBatches(deps.store, key, row.epoch),
+    lost_batches: row === null || row.epoch === null ? 0 : sizeOf(deps.store.lostRanges(key, row.epoch)),
     dead_letters: deps.store.deadLetterCount(key),
     software: row?.software ?? null,
   };
 }
 
-/** Numbers below the highest held that are not held; batches count from 1. */
-export function missingBatches(ranges: ReturnType<ZoneStore["batchRanges"]>): number {
-  let next = 1;
-  let missing = 0;
-  for (const [first, last] of ranges) {
-    missing += first - next;
-    next = last + 1;
-  }
-  return missing;
+function sizeOf(ranges: readonly (readonly [number, number])[]): number {
+  return ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 }

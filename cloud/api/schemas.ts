@@ -106,6 +106,7 @@ export const Gateway = z.object({
   received_batches: z.number().int(),
   duplicate_batches: z.number().int(),
   missing_batches: z.number().int().describe("numbers below the highest seen that have not arrived"),
+  lost_batches: z.number().int().describe("numbers that the gateway gave up and said so, or that were set aside here"),
   dead_letters: z.number().int(),
   software: z.string().nullable(),
 });

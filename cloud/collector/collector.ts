@@ -13,7 +13,14 @@ import {
   type Payload,
 } from "../../core/wire/payload.ts";
 import type { DeviceTopic, NodeTopic, Topic } from "../../core/wire/topics.ts";
-import { type BatchOutcome, type GatewayKey, type NewBatch, NODE_DEVICE, type ZoneStore } from "../store/store.ts";
+import {
+  type BatchOutcome,
+  type DeadLetter,
+  type GatewayKey,
+  type NewBatch,
+  NODE_DEVICE,
+  type ZoneStore,
+} from "../store/store.ts";
 import { COMMIT_MS, Commits } from "./commits.ts";
 import { ACK_MS, Confirmations, HELLO_MS } from "./confirmations.ts";
 import { HostSession } from "./hostSession.ts";
@@ -66,6 +73,8 @@ const REORDER_CHECK_MS = 250;
 /** Batches of one gateway remembered as unexplained by any birth; beyond it the oldest are forgotten, and asked about again. */
 const UNEXPLAINED_MAX = 1_000;
 
+type Unusable = Omit<DeadLetter, "at_ms" | "code" | "batch">;
+
 export class Collector implements LiveView {
   readonly #o: CollectorOptions;
   readonly #nodes: Nodes;
@@ -102,8 +111,8 @@ export class Collector implements LiveView {
       store,
       log,
       onCommitted: (batches, outcomes) => this.#onCommitted(batches, outcomes),
-      onRefused: (batch, why) =>
-        this.#giveUp(batch.gateway, batch.epoch, batch.number, batch.device, why, batch.payload),
+      onRefused: ({ gateway, epoch, number, device, to_ms, payload }, why) =>
+        this.#giveUp({ gateway, topic: device, why, payload, content: { device, at_ms: to_ms } }, epoch, number),
     });
   }
 
@@ -193,7 +202,8 @@ export class Collector implements LiveView {
     } catch (error) {
       const why = error instanceof KhuXanhError ? error.message : String(error);
       this.#o.log.warn("collector.undecodable", { topic: topicText, why });
-      this.#setAside(node.gateway, topicText, why, bytes.subarray(0, DEAD_LETTER_BYTES_MAX));
+      const payload = bytes.subarray(0, DEAD_LETTER_BYTES_MAX);
+      this.#setAside({ gateway: node.gateway, topic: topicText, why, payload, content: null }, null);
       this.#confirmations.askRebirth(node.gateway);
       return;
     }
@@ -223,7 +233,8 @@ export class Collector implements LiveView {
     const { gateway, row } = node;
     const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64);
     if (bdSeq === null) {
-      this.#setAside(gateway, "NBIRTH", "a node birth without bdSeq", encodePayload({ metrics }));
+      const why = "a node birth without bdSeq";
+      this.#setAside({ gateway, topic: "NBIRTH", why, payload: encodePayload({ metrics }), content: null }, null);
       return;
     }
     const epochText = textOf(metrics, MetricName.deliveryEpoch);
@@ -350,10 +361,11 @@ export class Collector implements LiveView {
     const { gateway, epoch } = session;
     if (intake.kind === "unknown-metric") return this.#onUnexplained(node, epoch, intake.number, bytes, topic);
     if (intake.kind === "malformed") {
-      if (epoch !== null && intake.number !== null) {
-        return this.#giveUp(gateway, epoch, intake.number, topic, intake.why, bytes);
-      }
-      return this.#setAside(gateway, topic, intake.why, bytes);
+      const { why, number, at_ms } = intake;
+      const content = at_ms === null ? null : { device, at_ms };
+      const letter = { gateway, topic, why, payload: bytes, content };
+      if (epoch !== null && number !== null) return this.#giveUp(letter, epoch, number);
+      return this.#setAside(letter, null);
     }
     if (intake.kind === "plain" || epoch === null) {
       this.#counts.foreign += 1;
@@ -372,7 +384,8 @@ export class Collector implements LiveView {
     const before = number === null ? undefined : unexplained.get(number);
     if (epoch !== null && number !== null && before !== undefined && before < births) {
       unexplained.delete(number);
-      return this.#giveUp(gateway, epoch, number, topic, "a metric that no birth announces", bytes);
+      const why = "a metric that no birth announces";
+      return this.#giveUp({ gateway, topic, why, payload: bytes, content: null }, epoch, number);
     }
     if (number !== null && before === undefined) {
       const oldest = unexplained.keys().next();
@@ -418,17 +431,16 @@ export class Collector implements LiveView {
   }
 
   /** Set aside for good, and confirmed: it would come for ever. */
-  #giveUp(gateway: GatewayKey, epoch: string, number: number, topic: string, why: string, bytes: Uint8Array): void {
-    this.#setAside(gateway, topic, why, bytes);
-    this.#confirmations.ack(gateway, epoch, number);
-    this.#verifier.accounted(gateway, epoch, number, number);
+  #giveUp(letter: Unusable, epoch: string, number: number): void {
+    this.#setAside(letter, { epoch, number });
+    this.#confirmations.ack(letter.gateway, epoch, number);
+    this.#verifier.accounted(letter.gateway, epoch, number, number);
   }
 
   /** Kept whole with the reason, so that it can be looked at. */
-  #setAside(gateway: GatewayKey, topic: string, why: string, payload: Uint8Array): void {
+  #setAside(letter: Unusable, batch: DeadLetter["batch"]): void {
     this.#counts.malformed += 1;
-    const at_ms = this.#o.clock.now_ms();
-    this.#o.store.deadLetter({ gateway, topic, at_ms, code: "WIRE_MALFORMED", why, payload });
+    this.#o.store.deadLetter({ ...letter, batch, at_ms: this.#o.clock.now_ms(), code: "WIRE_MALFORMED" });
   }
 
   // Beside it

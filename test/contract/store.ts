@@ -509,10 +509,13 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
         code: "WIRE_MALFORMED",
         why: "short",
         payload: new Uint8Array(3),
+        content: null,
+        batch: { epoch: "e9", number: 4 },
       };
       store.deadLetter(letter);
       expect(store.deadLetterCount(GATEWAY)).toBe(1);
       expect(store.deadLetterCount({ group: "kcn", edge: "other" })).toBe(0);
+      expect(store.lostRanges(GATEWAY, "e9")).toEqual([[4, 4]]);
 
       store.putAlarm({ code: "A", gateway: null, device: null, at_ms: 1, detail: {} });
       store.putAlarm({ code: "B", gateway: GATEWAY, device: "gas", at_ms: 2, detail: { n: 1, why: "x" } });

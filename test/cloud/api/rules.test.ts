@@ -14,7 +14,6 @@ import {
   withoutNoise,
 } from "../../../cloud/api/live.ts";
 import { metricsText } from "../../../cloud/api/metrics.ts";
-import { missingBatches } from "../../../cloud/api/places.ts";
 import type { MeterSituation } from "../../../cloud/api/situation.ts";
 import {
   BACKLOG_MS,
@@ -29,6 +28,7 @@ import { elapsed_ms, expectation, measureOf, NOTHING, sumTallies, type Tally } f
 import { isoIn, parseInstant } from "../../../cloud/api/time.ts";
 import { splitAtFactors } from "../../../cloud/api/trace.ts";
 import type { LiveMeter, LiveValue } from "../../../cloud/collector/live.ts";
+import { missingIn } from "../../../cloud/ledger/missing.ts";
 import type { GatewayRow, MeterRow } from "../../../cloud/store/store.ts";
 import { HandTimers, QUARTER_MS, START_MS } from "./zone.ts";
 
@@ -414,10 +414,10 @@ describe("the live hub", () => {
 });
 
 test("missing batches are the numbers below the highest that are not held", () => {
-  expect(missingBatches([])).toBe(0);
-  expect(missingBatches([[1, 10]])).toBe(0);
+  expect(missingIn([])).toBe(0);
+  expect(missingIn([[1, 10]])).toBe(0);
   expect(
-    missingBatches([
+    missingIn([
       [3, 4],
       [8, 8],
     ]),

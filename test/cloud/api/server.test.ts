@@ -139,6 +139,7 @@ test("zone, sites, meters and gateways are told with their state", async () => {
         received_batches: 7,
         duplicate_batches: 2,
         missing_batches: 0,
+        lost_batches: 0,
       },
       { id: "gw-02", state: "unknown", online: false, last_seen_at: null, received_batches: 0 },
       { id: "gw-99", site: null, state: "ok" },
@@ -183,6 +184,8 @@ test("what needs attention comes worst first, each thing once", async () => {
     code: "WIRE_MALFORMED",
     why: "short",
     payload: new Uint8Array(1),
+    content: null,
+    batch: null,
   });
   zone.commit("incomer", { number: 1, crc32c: 77 });
   const [first] = zone.store.intervalsToVerify({ group: "kcn", edge: "gw-01" }, "e1", 1, 1);

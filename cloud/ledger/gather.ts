@@ -1,0 +1,81 @@
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+import type { GatewayKey, StoredInterval, ZoneStore } from "../store/store.ts";
+import { type BatchCount, type LedgerLine, ledgerLines } from "./ledger.ts";
+import { missingBatches } from "./missing.ts";
+
+/** One meter whose ledger is wanted. */
+export interface LedgerMeter {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+  readonly interval_ms: number;
+  readonly time_zone: string;
+}
+
+/** Intervals of one meter in one ledger: a year of quarters of an hour. More is asked for in parts. */
+export const LINES_MAX = 36_000;
+const RECORDS_MAX = 100_000;
+const EMISSIONS_PER_INTERVAL_MAX = 8;
+
+type Store = Pick<
+  ZoneStore,
+  "intervals" | "emissions" | "countBatches" | "nodeRecords" | "presence" | "gateways" | "batchRanges" | "lostRanges"
+>;
+
+/** The facts of the store for [from, to), judged. `to_ms`: the newest interval end that should be here by now, at most. */
+export function meterLedger(
+  store: Store,
+  { gateway, device, quantity, interval_ms, time_zone }: LedgerMeter,
+  from_ms: EpochMs,
+  to_ms: EpochMs,
+  isOnline: boolean,
+): LedgerLine[] {
+  const intervals = store.intervals(gateway, device, quantity, from_ms, to_ms, LINES_MAX);
+  const records = <K extends "loss" | "clock" | "polls">(kind: K, since_ms: EpochMs) =>
+    store.nodeRecords(gateway, kind, since_ms, Number.MAX_SAFE_INTEGER, RECORDS_MAX);
+  return ledgerLines({
+    device,
+    from_ms,
+    to_ms,
+    interval_ms,
+    time_zone,
+    intervals,
+    emissions: store.emissions(gateway, device, from_ms, to_ms, LINES_MAX * EMISSIONS_PER_INTERVAL_MAX),
+    batches: sampleBatches(store.countBatches(gateway, device, from_ms, to_ms, interval_ms), intervals, interval_ms),
+    losses: records("loss", from_ms).map(({ record }) => record),
+    // A correction names batches, whenever it was made.
+    clocks: records("clock", 0).map(({ record }) => record),
+    polls: records("polls", from_ms)
+      .map(({ record }) => record)
+      .filter((record) => record.from_ms < to_ms),
+    presence: store.presence(gateway, from_ms, to_ms),
+    isUnderWay: isUnderWay(store, gateway, isOnline),
+  });
+}
+
+/** Batches of readings: those that hold the counter's intervals are no polls. */
+function sampleBatches(
+  counts: ReadonlyMap<EpochMs, BatchCount>,
+  intervals: readonly StoredInterval[],
+  interval_ms: number,
+): Map<EpochMs, BatchCount> {
+  const newest = new Map<string, StoredInterval>();
+  for (const interval of intervals) newest.set(`${interval.epoch} ${interval.batch}`, interval);
+  const samples = new Map(counts);
+  for (const { to_ms, from_ms } of newest.values()) {
+    // A batch counts where its newest content lies, which for an interval is the start of the next one.
+    const at_ms = from_ms + interval_ms === to_ms ? to_ms : from_ms;
+    const count = samples.get(at_ms);
+    if (count !== undefined) samples.set(at_ms, { ...count, stored: Math.max(0, count.stored - 1) });
+  }
+  return samples;
+}
+
+/** The gateway is away, says that it has more, or numbers are missing that it never gave up. */
+function isUnderWay(store: Store, gateway: GatewayKey, isOnline: boolean): boolean {
+  const row = store.gateways().find((one) => one.gateway.edge === gateway.edge && one.gateway.group === gateway.group);
+  if (row === undefined || row.epoch === null) return false;
+  if (!isOnline || (row.pending ?? 0) > 0) return true;
+  return missingBatches(store, gateway, row.epoch) > 0;
+}

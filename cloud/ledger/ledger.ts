@@ -1,0 +1,226 @@
+import { intervalStart } from "../../core/interval/calendar.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { ClockRecord, LossRecord, MeterPolls, PollsRecord } from "../../core/wire/nodeRecord.ts";
+import type { Presence, StoredEmission, StoredInterval } from "../store/store.ts";
+import {
+  type Cause,
+  type Circumstance,
+  causeOfAbsence,
+  causeOfInterval,
+  causeOfMissingReadings,
+  type EnergyAcross,
+} from "./cause.ts";
+
+/**
+ * The delivery ledger of one counter: for every interval what was to be read, what was read, what the gateway recorded, what
+ * arrived and what is stored; why the rest is not here, and whether its energy is known all the same. Pure.
+ *
+ * Polls are counted where there is an account of them: the gateway's own (`PollsRecord`) if it gave one, else the counter's
+ * polls as its interval says. A batch of readings is one poll.
+ */
+export interface LedgerFacts {
+  readonly device: string;
+  readonly from_ms: EpochMs;
+  /** Intervals that end later are not over, or may still be on their way in the ordinary course of things. */
+  readonly to_ms: EpochMs;
+  readonly interval_ms: number;
+  readonly time_zone: string;
+  /** Of the counter, oldest first. */
+  readonly intervals: readonly StoredInterval[];
+  readonly emissions: readonly StoredEmission[];
+  /** Batches of readings per interval start. */
+  readonly batches: ReadonlyMap<EpochMs, BatchCount>;
+  readonly losses: readonly LossRecord[];
+  readonly clocks: readonly ClockRecord[];
+  readonly polls: readonly PollsRecord[];
+  readonly presence: readonly Presence[];
+  readonly isUnderWay: boolean;
+}
+
+export interface BatchCount {
+  readonly stored: number;
+  /** Arrived and could not be used: quarantine, dead letters. */
+  readonly setAside: number;
+}
+
+export interface LedgerLine {
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  readonly polls: {
+    readonly expected: number | null;
+    readonly read: number | null;
+    /** Null: the gateway gave no account of it. */
+    readonly journaled: number | null;
+    readonly received: number;
+    readonly stored: number;
+    /** Given up by the gateway, as it said. */
+    readonly lost: number;
+  };
+  /** Null: no record of this interval. */
+  readonly figure: StoredInterval | null;
+  readonly emissions: readonly StoredEmission[];
+  /** The gateway's clock was off by so much when this was taken: true time = booked time + this. Null: it was not. */
+  readonly redated_ms: number | null;
+  /** Null: everything is here. */
+  readonly hole: (Cause & { readonly energy: EnergyAcross }) | null;
+}
+
+/** One line an interval from `from_ms` (its interval's start) to `to_ms`. */
+export function ledgerLines(facts: LedgerFacts): LedgerLine[] {
+  const held = new Map(facts.intervals.map((interval) => [interval.from_ms, interval]));
+  const emissions = Map.groupBy(facts.emissions, ({ from_ms }) => from_ms);
+  const lines: LedgerLine[] = [];
+  let from_ms = intervalStart(facts.from_ms, facts.interval_ms, facts.time_zone);
+  for (; from_ms + facts.interval_ms <= facts.to_ms; from_ms += facts.interval_ms) {
+    lines.push(lineOf(facts, from_ms, held.get(from_ms) ?? null, emissions.get(from_ms) ?? []));
+  }
+  return withCountsAcross(lines);
+}
+
+function lineOf(
+  facts: LedgerFacts,
+  from_ms: EpochMs,
+  figure: StoredInterval | null,
+  emissions: readonly StoredEmission[],
+): LedgerLine {
+  const to_ms = from_ms + facts.interval_ms;
+  const around: Circumstance = {
+    from_ms,
+    to_ms,
+    polls: pollsOf(facts, from_ms, to_ms),
+    losses: lossesOf(facts, from_ms, to_ms),
+    presence: facts.presence,
+    isUnderWay: facts.isUnderWay,
+  };
+  const polls = countsOf(facts, around, figure);
+  const hole = figure === null ? absence(around) : holeIn(figure, polls, around);
+  return { from_ms, to_ms, polls, figure, emissions, redated_ms: redating(facts.clocks, figure), hole };
+}
+
+function countsOf(facts: LedgerFacts, { polls, losses, from_ms }: Circumstance, figure: StoredInterval | null) {
+  const { stored, setAside } = facts.batches.get(from_ms) ?? { stored: 0, setAside: 0 };
+  return {
+    expected: polls?.expected ?? figure?.pollsExpected ?? null,
+    read: polls?.answered ?? figure?.pollsAnswered ?? null,
+    journaled: polls?.journaled ?? null,
+    received: stored + setAside,
+    stored,
+    lost: losses.reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
+function absence(around: Circumstance): LedgerLine["hole"] {
+  const cause = causeOfAbsence(around);
+  return { ...cause, energy: cause.cause === "uplink" ? "open" : "unknown" };
+}
+
+function holeIn(figure: StoredInterval, polls: LedgerLine["polls"], around: Circumstance): LedgerLine["hole"] {
+  const energy = energyOf(figure);
+  const isUnread = (polls.read ?? 0) < (polls.expected ?? 0);
+  if (energy !== "known" || isUnread) return { ...causeOfInterval(figure.cause, around), energy };
+  const isUndelivered = polls.stored < (polls.journaled ?? 0);
+  return isUndelivered ? { ...causeOfMissingReadings(around), energy } : null;
+}
+
+function energyOf({ ticks, flag, coverage }: StoredInterval): EnergyAcross {
+  if (ticks === null) return "unknown";
+  if (flag === "X") return "lower-bound";
+  return flag === "S" || coverage < 1 ? "shared" : "known";
+}
+
+/** Sums of the accounts that begin in it; the gateway makes one an interval. */
+function pollsOf({ device, polls }: LedgerFacts, from_ms: EpochMs, to_ms: EpochMs): MeterPolls | null {
+  const own = polls
+    .filter((record) => record.from_ms >= from_ms && record.from_ms < to_ms)
+    .flatMap(({ meters }) => meters.filter((meter) => meter.device === device));
+  return own.length === 0 ? null : own.reduce(sumOf);
+}
+
+function sumOf(a: MeterPolls, b: MeterPolls): MeterPolls {
+  return {
+    device: a.device,
+    expected: a.expected + b.expected,
+    answered: a.answered + b.answered,
+    timeouts: a.timeouts + b.timeouts,
+    exceptions: a.exceptions + b.exceptions,
+    garbled: a.garbled + b.garbled,
+    unreachable: a.unreachable + b.unreachable,
+    overruns: a.overruns + b.overruns,
+    journaled: a.journaled + b.journaled,
+  };
+}
+
+function lossesOf({ device, losses }: LedgerFacts, from_ms: EpochMs, to_ms: EpochMs): LossRecord[] {
+  return losses.filter(
+    (loss) =>
+      (loss.device === null || loss.device === device) &&
+      loss.what !== "node-records" &&
+      loss.from_ms < to_ms &&
+      loss.to_ms >= from_ms,
+  );
+}
+
+function redating(clocks: readonly ClockRecord[], figure: StoredInterval | null): number | null {
+  if (figure === null) return null;
+  const { epoch, batch } = figure;
+  const found = clocks.find(
+    (record) => record.epoch === epoch && record.batches.some(({ first, last }) => first <= batch && batch <= last),
+  );
+  return found?.offset_ms ?? null;
+}
+
+/** Where the counts before and after a gap are both known, its energy is, whatever happened in it. */
+function withCountsAcross(lines: LedgerLine[]): LedgerLine[] {
+  let before: StoredInterval | null = null;
+  let gap: number[] = [];
+  for (const [at, { figure }] of lines.entries()) {
+    if (figure === null) {
+      gap.push(at);
+      continue;
+    }
+    if (before?.closing != null && figure.opening !== null && figure.opening.count >= before.closing.count) {
+      for (const missing of gap) {
+        const line = lines[missing]!;
+        if (line.hole?.energy === "unknown") lines[missing] = { ...line, hole: { ...line.hole, energy: "across" } };
+      }
+    }
+    before = figure;
+    gap = [];
+  }
+  return lines;
+}
+
+/** What a run of lines adds up to. */
+export interface LedgerTotals {
+  readonly intervals: number;
+  /** Lines with a record. */
+  readonly held: number;
+  readonly polls: Readonly<Record<keyof LedgerLine["polls"], number>>;
+  /** Lines with a hole, by cause and by what is known of their energy. */
+  readonly holes: readonly {
+    readonly cause: Cause["cause"];
+    readonly energy: EnergyAcross;
+    readonly intervals: number;
+  }[];
+  readonly redated: number;
+}
+
+export function ledgerTotals(lines: readonly LedgerLine[]): LedgerTotals {
+  const holes = new Map<string, { cause: Cause["cause"]; energy: EnergyAcross; intervals: number }>();
+  const sum = { expected: 0, read: 0, journaled: 0, received: 0, stored: 0, lost: 0 };
+  for (const { polls, hole } of lines) {
+    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += polls[key] ?? 0;
+    if (hole === null) continue;
+    const key = `${hole.cause} ${hole.energy}`;
+    const known = holes.get(key);
+    if (known === undefined) holes.set(key, { cause: hole.cause, energy: hole.energy, intervals: 1 });
+    else known.intervals += 1;
+  }
+  return {
+    intervals: lines.length,
+    held: lines.filter(({ figure }) => figure !== null).length,
+    polls: sum,
+    holes: [...holes.values()].sort((a, b) => b.intervals - a.intervals),
+    redated: lines.filter(({ redated_ms }) => redated_ms !== null).length,
+  };
+}
