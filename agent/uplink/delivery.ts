@@ -88,6 +88,11 @@ export class Delivery {
     while (this.#live.length > LIVE_QUEUE_MAX) this.#live.shift();
   }
 
+  /** The next number the journal will assign; what lies below it and was not appended is backlog. */
+  reach(end: number): void {
+    this.#end = Math.max(this.#end, end);
+  }
+
   /** A session ended, or one begins: whatever was under way is stored again, and nothing is live any more. */
   sessionEnded(): void {
     this.#inFlight.clear();

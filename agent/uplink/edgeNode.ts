@@ -384,10 +384,17 @@ export class EdgeNode {
 
   /**
    * The host holds batches this journal never numbered: a restored image or a cloned card. Under this epoch the numbers are
-   * taken; what is unconfirmed goes on under a new one.
+   * taken; what is unconfirmed goes on under a new one, which new births announce.
    */
   #onUnknownBatches(highest: number): void {
-    this.#o.log.error("uplink.journal-went-back", { highest, next: this.#o.journal.nextNumber() });
+    const { journal, log } = this.#o;
+    log.error("uplink.journal-went-back", { highest, next: journal.nextNumber(), epoch: journal.epoch });
+    this.#inSession(() => {
+      journal.renew(`the host holds batch ${highest}`);
+      this.#source.forget();
+      this.#delivery = this.#newDelivery();
+      this.#bear();
+    });
   }
 
   // Batches out
@@ -400,6 +407,8 @@ export class EdgeNode {
   #tick(): void {
     if (this.#born === null) return;
     const now_ms = this.#o.mono_ms();
+    // The journal numbers losses it noticed by itself: nobody is told of them, so they are looked for.
+    this.#delivery.reach(this.#o.journal.nextNumber());
     if (this.#waitsForAcks()) this.#delivery.expire(now_ms);
     else {
       const done = this.#delivery.olderThan(DONE_WITHOUT_ACK_MS, now_ms);
@@ -435,7 +444,7 @@ export class EdgeNode {
   #send(pick: Pick, born: BornSession): void {
     const batch = this.#source.batch(pick.number, pick.isLive, (device) => born.hashOf(device));
     if (batch.kind === "unsendable") {
-      this.#o.log.error("uplink.batch-unsendable", { number: pick.number, why: batch.why });
+      this.#giveUp(pick.number, batch);
       this.#delivery.skip(pick);
       return;
     }
@@ -445,6 +454,20 @@ export class EdgeNode {
     const naming: Naming = { isHistorical: !isLive, aliasOf: (name) => this.#aliases.of(device ?? "", name) };
     const bytes = born.publishData(device, batch.metrics(naming, this.#o.clock.now_ms()));
     this.#delivery.sent(pick, bytes, this.#o.mono_ms());
+  }
+
+  /** What can never be sent is a loss, which the host is told. What damage took, the journal has reported itself. */
+  #giveUp(number: number, { why, lost }: Extract<SourcedBatch, { readonly kind: "unsendable" }>): void {
+    const { journal, log } = this.#o;
+    log.error("uplink.batch-unsendable", { number, why });
+    if (lost === null || journal.isConfirmed(number)) return;
+    journal.noteLoss({
+      ...lost,
+      count: 1,
+      what: "unknown",
+      why: "unsendable",
+      batches: [{ first: number, last: number }],
+    });
   }
 
   /**
