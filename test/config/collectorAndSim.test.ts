@@ -158,7 +158,7 @@ test.each<[string, readonly [string, string], readonly string[]]>([
   [
     "an unknown reference",
     ["load: {ref: plant}", "load: {ref: plnat}"],
-    ['lines[0].meters[0].load.ref: no load "plnat" in loads (allowed: plant; did you mean plant?)'],
+    ['lines[0].meters[0].load.ref: no load "plnat" in loads (allowed: plant, press; did you mean plant?)'],
   ],
   [
     "a unit twice on a line",
@@ -181,6 +181,43 @@ test.each<[string, readonly [string, string], readonly string[]]>([
     "a share above the whole",
     ["percent: 60", "percent: 160"],
     ["lines[0].meters[1].load.percent: 160 is too big (allowed: at most 100)"],
+  ],
+  [
+    "a parent with a slip",
+    ["parent: incomer, model: eastron", "parent: incommer, model: eastron"],
+    [
+      'lines[1].meters[1].parent: no meter named "incommer" (allowed: incomer, press, furnace, air, roof; did you mean incomer?)',
+    ],
+  ],
+  [
+    "a meter with nothing to measure",
+    ["model: schneider-pm5000, load: {ref: plant}", "model: schneider-pm5000"],
+    ["lines[0].meters[0].load: is missing, and no meter names this one as its parent"],
+  ],
+  [
+    "an hour without its zero",
+    ['"06:00-14:00"', '"6:00-14:00"'],
+    ['loads.press.shifts[0]: "6:00-14:00" is no span of time (allowed: like 06:00-14:00)'],
+  ],
+  [
+    "a key of a day type with a slip",
+    ["clouds_percent", "cloud_percent"],
+    [
+      "lines[1].meters[4].load.cloud_percent: unknown key (allowed: shape, peak_W, power_factor, seed, clouds_percent; did you mean clouds_percent?)",
+    ],
+  ],
+  [
+    "a power factor above 1",
+    ["power_factor: 0.82", "power_factor: 82"],
+    ["loads.press.power_factor: 82 is too big (allowed: at most 1)"],
+  ],
+  [
+    "a file in an unknown unit",
+    [
+      "{csv: steel, column: energy_kwh, repeat: weekly}",
+      "{csv: a.csv, column: P, unit: kWatt, time: t, label: end, repeat: none}",
+    ],
+    ['loads.plant.unit: "kWatt" is not known (allowed: W, kW, MW, Wh, kWh, MWh, L/h, m3/h, L, m3)'],
   ],
 ])("sim: %s", (_name, edit, expected) => {
   expect(problemsOf(() => sim(changed(SIM, edit)))).toEqual(expected);
