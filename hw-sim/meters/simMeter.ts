@@ -233,6 +233,7 @@ function constantsOf(
     bus_address: spec.unit,
     energy_unit_prefix: 0,
     register_order: 2141,
+    measurement_mode: 2,
     ct_ratio: spec.ct_ratio ?? 1,
     vt_ratio: 1,
     ct_primary: Math.min(30_000, Math.ceil(ratedPower_W(spec) / (3 * (spec.nominal_V ?? 230)) / 100) * 100),
