@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { basisPerUnit, propertiesOf } from "../../core/emission/basis.ts";
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import {
   add,
@@ -13,6 +14,7 @@ import {
   toNumber,
 } from "../../core/emission/decimal.ts";
 import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
+import { fractionText } from "../../core/emission/fraction.ts";
 import { type Bucket, buckets } from "../../core/interval/calendar.ts";
 import type { Boundary, CounterWords } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
@@ -262,7 +264,13 @@ export function formulaText(term: Omit<Term, "scope">, gwp: GwpSet): string {
   // mg/MJ = kg/TJ.
   const sum = weights.map(({ mg, gwp: potential }) => (potential === "1" ? mg : `${mg} × ${potential}`)).join(" + ");
   const unit = UNITS[QUANTITIES[term.quantity].unit].notation;
-  return `${formatDecimal(activity)} ${unit} × ${term.ncv} MJ/${unit} ÷ 1000000 × (${sum}) kg CO2e/TJ ÷ 1000 = ${result}`;
+  return `${formatDecimal(activity)} ${unit} × ${term.ncv ?? energyText(factor, term.quantity)} MJ/${unit} ÷ 1000000 × (${sum}) kg CO2e/TJ ÷ 1000 = ${result}`;
+}
+
+/** MJ of one unit by the calorific value and density that the factor itself brings. */
+function energyText(factor: EmissionFactor, quantity: QuantityId): string {
+  const perUnit = basisPerUnit(factor.basis, QUANTITIES[quantity].unit, factor.carrier, propertiesOf(factor));
+  return perUnit.kind === "amount" ? fractionText(perUnit.perUnit) : "?";
 }
 
 function tonnes(kg: Decimal): string {

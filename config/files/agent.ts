@@ -202,6 +202,7 @@ export function agentSpec(models: ModelLookup): FileSpec<AgentConfig> {
       parentsExist,
       (document) => modelsAreKnown(document, models),
       (document) => countersAreKnown(document, models),
+      ncvBelongsToGas,
       energyWithinInterval,
     ],
   };
@@ -321,6 +322,18 @@ function countersAreKnown(document: unknown, models: ModelLookup): readonly Find
         code: "COUNTER_RESOLUTION_UNKNOWN",
       },
     ];
+  });
+}
+
+/** Liquids are booked by the density and calorific value of their factor; only gas has a certificate per normal m³. */
+function ncvBelongsToGas(document: unknown): readonly Finding[] {
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const carrier = CARRIER_IDS.find((id) => id === field(meter, "carrier"));
+    if (carrier === undefined || field(meter, "ncv") === undefined) return [];
+    const isGas = CARRIERS[carrier].counters[0] === "volume_base_total";
+    return isGas
+      ? []
+      : [{ path: pathText([...path, "ncv"]), message: `belongs to gas metered in Nm3, not to ${carrier}` }];
   });
 }
 

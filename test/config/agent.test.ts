@@ -220,6 +220,11 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
     ['buses[0].meters[2].ncv.value: "37,68" is not a decimal number (allowed: e.g. 37.68)'],
   ],
   [
+    "a calorific value at a meter that counts no gas is refused",
+    [["carrier: natural_gas", "carrier: water"]],
+    ["buses[0].meters[2].ncv: belongs to gas metered in Nm3, not to water"],
+  ],
+  [
     "a calorific value in another unit is refused",
     [["unit: MJ/Nm3", "unit: kWh/Nm3"]],
     ['buses[0].meters[2].ncv.unit: "kWh/Nm3" is not known (allowed: MJ/Nm3)'],
