@@ -39,17 +39,20 @@ export function verifyInterval(
   const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
   const within = store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX).filter(isBefore);
   const readings = within.flatMap((batch) => births.counterReadings(batch, quantity));
+  const used = [...within];
   const first = readings[0];
   const last = readings.at(-1);
   if (first === undefined || first.at_ms > from_ms) {
     const before = neighbour({ stored, store, births, isBefore }, from_ms, -1);
     if (before === "too-far") return TOO_FAR;
-    if (before !== null) readings.unshift(before);
+    if (before !== null) readings.unshift(before.reading);
+    if (before !== null) used.push(before.batch);
   }
   if (last === undefined || last.at_ms < to_ms) {
     const after = neighbour({ stored, store, births, isBefore }, to_ms, 1);
     if (after === "too-far") return TOO_FAR;
-    if (after !== null) readings.push(after);
+    if (after !== null) readings.push(after.reading);
+    if (after !== null) used.push(after.batch);
   }
   const profile = births.profileAt(within[0] ?? store.batchAtOrBefore(gateway, device, to_ms));
   const counter = profile?.counters.find((candidate) => candidate.quantity === quantity);
@@ -69,7 +72,19 @@ export function verifyInterval(
   const booked = inForce.flatMap((entry) => fromGateway(entry, store));
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
-  return edge === cloud ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
+  if (edge === cloud) return { kind: "agreed" };
+  // It counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal that may have lost some.
+  if (used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store)) {
+    return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
+  }
+  return { kind: "disagreed", edge, cloud };
+}
+
+function isAnyLost(batches: readonly StoredBatch[], store: ZoneStore): boolean {
+  const [first] = batches;
+  if (first === undefined) return false;
+  const lost = store.lostRanges(first.gateway, first.epoch);
+  return batches.some(({ number }) => lost.some((range) => range[0] <= number && number <= range[1]));
 }
 
 /** What the gateway booked: an entry may have been restated since, or made here where nothing was booked. */
@@ -115,7 +130,7 @@ function neighbour(
   },
   start_ms: EpochMs,
   direction: 1 | -1,
-): Reading | null | "too-far" {
+): { readonly reading: Reading; readonly batch: StoredBatch } | null | "too-far" {
   const { stored, store, births, isBefore } = of;
   const { gateway, device, quantity } = stored;
   let at_ms = start_ms;
@@ -126,9 +141,13 @@ function neighbour(
     const batches = isBefore(nearest)
       ? [nearest]
       : store.batches(gateway, device, nearest.from_ms, nearest.to_ms, SAME_TIME_MAX).filter(isBefore);
-    const readings = batches.flatMap((batch) => births.counterReadings(batch, quantity));
+    const readings = batches.flatMap((batch) =>
+      births.counterReadings(batch, quantity).map((reading) => ({ reading, batch })),
+    );
     const found =
-      direction === 1 ? readings.find((r) => r.at_ms >= start_ms) : readings.findLast((r) => r.at_ms <= start_ms);
+      direction === 1
+        ? readings.find(({ reading }) => reading.at_ms >= start_ms)
+        : readings.findLast(({ reading }) => reading.at_ms <= start_ms);
     if (found !== undefined) return found;
     at_ms = direction === 1 ? Math.max(nearest.to_ms, at_ms) + 1 : Math.min(nearest.from_ms, at_ms) - 1;
   }

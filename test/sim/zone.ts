@@ -185,7 +185,7 @@ export class SimAgent {
       clock: life.clock,
       timers: life.timers,
       random: life.random,
-      connector: watchedAgentLink(this.#world.network.connectorOf(life), name, this.#checkers),
+      connector: watchedAgentLink(this, life, this.#world.network.connectorOf(life), this.#checkers),
       openBus: (bus) => this.lines[Number(bus.id.slice(1))]!.busOf(life),
       log,
       version: "sim",
@@ -370,11 +370,18 @@ function watchedStore(store: ZoneStore, { trace }: World): ZoneStore {
   });
 }
 
-function watchedAgentLink(connector: MqttConnector, who: string, checkers: Checkers | null): MqttConnector {
+function watchedAgentLink(
+  { machine, disk }: SimAgent,
+  life: Life,
+  connector: MqttConnector,
+  checkers: Checkers | null,
+): MqttConnector {
   if (checkers === null) return connector;
   return {
     async connect(options) {
-      const see = checkers.wire.connection(who, options);
+      // What a process does after its end in the same event reaches nobody.
+      if (!life.isAlive) return connector.connect(options);
+      const see = checkers.wire.connection(machine.name, options, disk.counts.refused);
       const link = await connector.connect(options);
       return {
         ...link,

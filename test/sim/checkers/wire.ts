@@ -13,18 +13,24 @@ export class WireChecker {
   readonly #findings: Findings;
   /** Content of each batch that was ever sent: gateway, epoch and number to checksum. */
   readonly #contents = new Map<string, number>();
-  readonly #bdSeqs = new Map<string, number>();
+  readonly #connections = new Map<string, { readonly bdSeq: number; readonly refusals: number }>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
   }
 
-  /** A connection is asked for; gives what sees everything that is published on it. */
-  connection(who: string, options: MqttConnect): (topic: string, payload: Uint8Array) => void {
+  /**
+   * A connection is asked for; gives what sees everything that is published on it.
+   * @param refusals how often its disk refused a write so far: a count that cannot be kept may come again after a crash
+   */
+  connection(who: string, options: MqttConnect, refusals: number): (topic: string, payload: Uint8Array) => void {
     const bdSeq = numberOf(decodePayload(options.will.payload).metrics, MetricName.bdSeq);
+    const before = this.#connections.get(who);
     if (bdSeq === null) this.#wrong(who, "a will without bdSeq");
-    if (bdSeq !== null && this.#bdSeqs.get(who) === bdSeq) this.#wrong(who, `bdSeq ${bdSeq} a second time in a row`);
-    if (bdSeq !== null) this.#bdSeqs.set(who, bdSeq);
+    if (bdSeq !== null && before?.bdSeq === bdSeq && before.refusals === refusals) {
+      this.#wrong(who, `bdSeq ${bdSeq} a second time in a row`);
+    }
+    if (bdSeq !== null) this.#connections.set(who, { bdSeq, refusals });
     const session: Session = { bdSeq, seq: null, epoch: null, names: new Map(), births: new Map() };
     return (topic, payload) => this.#published(who, session, topic, payload);
   }
