@@ -1,8 +1,9 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadFactors } from "../../../config/factors.ts";
-import type { EmissionFactor } from "../../../core/emission/factor.ts";
-import { lookupFactor } from "../../../core/emission/lookup.ts";
+import type { Constant, EmissionFactor } from "../../../core/emission/factor.ts";
+import { lookupConstant, lookupFactor, lookupForUse } from "../../../core/emission/lookup.ts";
+import type { UseId } from "../../../core/emission/uses.ts";
 import { factor, ms } from "./fixture.ts";
 
 const NOW = ms("2026-11-22T00:00:00+07:00");
@@ -131,4 +132,76 @@ test("what is published: 2018 is 0.9130, 2023 is 0.6592, and 2024 is not publish
   expect(stated("2023-07-01T00:00:00+07:00")).toBe("exact 0.6592");
   expect(stated("2024-07-01T00:00:00+07:00")).toBe("provisional 0.6592");
   expect(stated("2013-07-01T00:00:00+07:00")).toBe("none");
+});
+
+describe("a factor for a use", () => {
+  const { factors } = loadFactors();
+  const at = ms("2023-06-01T00:00:00+07:00");
+  const of = (carrier: "diesel" | "anthracite" | "gasoline", use: UseId) =>
+    lookupForUse(factors, carrier, use, at, NOW);
+
+  test("a lorry takes the factor of the road, a boiler that of the works, both of the national list", () => {
+    expect(of("diesel", "mobile")).toMatchObject({
+      kind: "exact",
+      factor: { id: "qd2626-diesel-mobile", mg_per_basis: { ch4: "3.9", n2o: "3.9" } },
+    });
+    expect(of("diesel", "stationary")).toMatchObject({
+      kind: "exact",
+      factor: { level: "ministry", mg_per_basis: { ch4: "3" } },
+    });
+  });
+
+  test("a genset burns like a boiler", () => {
+    expect(of("diesel", "genset")).toEqual(of("diesel", "stationary"));
+  });
+
+  test("a use the lists do not know falls back to the usual one, and says which", () => {
+    expect(of("gasoline", "mobile_water")).toMatchObject({
+      kind: "fallback",
+      factor: { id: "gasoline-stationary-manufacturing" },
+      why: "no gasoline factor for mobile_water; gasoline-stationary-manufacturing IPCC2006 (stationary) stands in",
+    });
+  });
+
+  test("before the national list the IPCC's own table applies", () => {
+    expect(lookupForUse(factors, "diesel", "stationary", ms("2021-06-01T00:00:00+07:00"), NOW)).toMatchObject({
+      kind: "exact",
+      factor: { level: "ipcc" },
+    });
+    expect(lookupForUse(factors, "diesel", "stationary", at, ms("2022-10-09T23:00:00+07:00"))).toMatchObject({
+      factor: { level: "ipcc" },
+    });
+    expect(lookupForUse(factors, "diesel", "stationary", ms("2005-06-01T00:00:00+07:00"), NOW).kind).toBe("none");
+  });
+});
+
+describe("a constant", () => {
+  const constant = (value: string, from: string, to: string | null, known: string | null): Constant => ({
+    id: "limit",
+    value,
+    range: null,
+    unit: "1",
+    valid_from_ms: ms(`${from}T00:00:00+07:00`),
+    valid_to_ms: to === null ? null : ms(`${to}T00:00:00+07:00`),
+    known_from_ms: known === null ? null : ms(`${known}T00:00:00+07:00`),
+    document: "this test",
+    sources: [],
+    confidence: "official",
+    note: null,
+  });
+  const list = [
+    constant("1", "2020-01-01", "2022-01-01", null),
+    constant("2", "2022-01-01", null, null),
+    constant("3", "2022-01-01", null, "2025-01-01"),
+  ];
+  const at = (day: string, known: string) =>
+    lookupConstant(list, "limit", ms(`${day}T00:00:00+07:00`), ms(`${known}T00:00:00+07:00`))?.value;
+
+  test("is the one that covers the day, as it was known then", () => {
+    expect(at("2021-12-31", "2026-01-01")).toBe("1");
+    expect(at("2022-01-01", "2024-12-31")).toBe("2");
+    expect(at("2022-01-01", "2025-01-01")).toBe("3");
+    expect(at("2019-12-31", "2026-01-01")).toBeUndefined();
+    expect(lookupConstant(list, "other", 0, NOW)).toBeNull();
+  });
 });
