@@ -6,17 +6,18 @@
  * dist/web        the page
  * dist/look       tokens, fonts and icon of that page, for the gateway's own
  *
- * `tsx build.ts web` builds only the page.
+ * `tsx build.ts web` builds only the page; `tsx build.ts code DIR` builds only the code, into another folder.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { extname, join } from "node:path";
+import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lookFiles, readLook } from "./cli/look.ts";
 import { buildWeb } from "./cli/webBuild.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const dist = join(root, "dist");
+const [what, folder] = process.argv.slice(2);
+const dist = what === "code" && folder !== undefined ? resolve(folder) : join(root, "dist");
 
 /** Data read at run time: every file of these kinds in these folders travels with the code. */
 const DATA = [
@@ -30,16 +31,18 @@ const DATA = [
   { folder: "hw-sim/profiles", kinds: [".csv", ".md"] },
 ];
 
-if (process.argv[2] !== "web") {
+if (what !== "web") {
   rmSync(dist, { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", dist], {
+    stdio: "inherit",
+  });
   if (status !== 0) process.exit(1);
   for (const { folder, kinds } of DATA) copyData(folder, kinds);
   copyLook();
   chmodSync(join(dist, "cli/bin.js"), 0o755);
 }
-await buildWeb();
+if (what !== "code") await buildWeb();
 
 function copyData(folder: string, kinds: readonly string[]): void {
   const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });

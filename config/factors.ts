@@ -2,7 +2,7 @@ import type { Constant, EmissionFactor, FullGwpSet, Refrigerant, RefusedValue } 
 import { configProblems, type Finding, pathText } from "./explain.ts";
 import { type FactorFile, factorsSpec } from "./files/factors.ts";
 import { listYaml, ownFolder, readText } from "./io.ts";
-import { parseConfig } from "./parse.ts";
+import { checkDocument, parseConfig, prepare } from "./parse.ts";
 
 /** Everything the factor folder holds. */
 export interface Factors {
@@ -22,9 +22,10 @@ export interface Factors {
  */
 export function loadFactors(own?: string, builtIn: string = ownFolder("./factors/")): Factors {
   const listed = [...listYaml(builtIn), ...(own === undefined ? [] : listYaml(own))];
-  const texts = listed.map((file) => ({ file, text: readText(file) }));
-  const refused = texts.flatMap(({ file, text }) => parseFactors(text, file).refused);
-  const files = texts.map(({ file, text }) => ({ file, content: parseFactors(text, file, refused) }));
+  // YAML is the costly half of reading them; what they refuse must be known before any of them is judged.
+  const prepared = listed.map((file) => ({ file, text: prepare(readText(file), file) }));
+  const refused = prepared.flatMap(({ file, text }) => checkDocument(text, factorsSpec(), file).refused);
+  const files = prepared.map(({ file, text }) => ({ file, content: checkDocument(text, factorsSpec(refused), file) }));
   const first = new Map<string, string>();
   for (const { file, content } of files) {
     const found = [

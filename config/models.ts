@@ -12,28 +12,81 @@ const cache = new Map<string, ModelLibrary>();
 
 /**
  * The device library: every model file under `folder`, by id. Found by listing, so a forgotten registration cannot
- * happen. Read once per process.
- * @throws {ConfigProblems} MODEL_INVALID for a file that does not hold, or an id in two files.
+ * happen. Ids are read at once, a model when it is asked for, each once per process: a gateway uses a few of them, and all
+ * together are half of what a start costs.
+ * @throws {ConfigProblems} MODEL_INVALID for an id in two files; later, for a file that does not hold.
  */
 export function loadModelLibrary(folder: string = ownFolder("../drivers/models/")): ModelLibrary {
   const known = cache.get(folder);
   if (known !== undefined) return known;
-  const library = new Map<string, MeterModel>();
   const files = new Map<string, string>();
   for (const file of listYaml(folder)) {
-    const model = loadModelFile(file);
-    const before = files.get(model.id);
+    const id = idOf(file);
+    const before = files.get(id);
     if (before !== undefined)
-      throw configProblems(
-        file,
-        [{ path: "id", message: `"${model.id}" is already used by ${before}` }],
-        "MODEL_INVALID",
-      );
-    files.set(model.id, file);
-    library.set(model.id, model);
+      throw configProblems(file, [{ path: "id", message: `"${id}" is already used by ${before}` }], "MODEL_INVALID");
+    files.set(id, file);
   }
+  const library = new Library(files);
   cache.set(folder, library);
   return library;
+}
+
+/** The id as it is usually written, at the beginning of a line; otherwise the whole file is read. */
+function idOf(file: string): string {
+  return /^id: ([\w.-]+)\s*$/m.exec(readText(file))?.[1] ?? loadModelFile(file).id;
+}
+
+class Library implements ModelLibrary {
+  readonly #files: ReadonlyMap<string, string>;
+  readonly #models = new Map<string, MeterModel>();
+
+  constructor(files: ReadonlyMap<string, string>) {
+    this.#files = files;
+  }
+
+  get size(): number {
+    return this.#files.size;
+  }
+
+  has(id: string): boolean {
+    return this.#files.has(id);
+  }
+
+  get(id: string): MeterModel | undefined {
+    const file = this.#files.get(id);
+    if (file === undefined) return undefined;
+    let model = this.#models.get(id);
+    if (model === undefined) {
+      model = loadModelFile(file);
+      this.#models.set(id, model);
+    }
+    return model;
+  }
+
+  keys(): MapIterator<string> {
+    return this.#files.keys();
+  }
+
+  values(): MapIterator<MeterModel> {
+    return this.#all().values();
+  }
+
+  entries(): MapIterator<[string, MeterModel]> {
+    return this.#all().entries();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, MeterModel]> {
+    return this.entries();
+  }
+
+  forEach(run: (model: MeterModel, id: string, library: ModelLibrary) => void): void {
+    for (const [id, model] of this.#all()) run(model, id, this);
+  }
+
+  #all(): ReadonlyMap<string, MeterModel> {
+    return new Map([...this.#files.keys()].map((id) => [id, this.get(id)!]));
+  }
 }
 
 /** @throws {ConfigProblems} MODEL_INVALID; {KhuXanhError} CONFIG_UNREADABLE. */

@@ -1,4 +1,4 @@
-import { connectAsync, type MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { MqttConnect, MqttConnector, MqttLink } from "../../core/ports.ts";
 import type { Identity, IdentitySource } from "./identity.ts";
@@ -17,6 +17,8 @@ export function mqttConnector(identity: IdentitySource | null = null): MqttConne
 async function connect(options: MqttConnect, source: IdentitySource | null): Promise<MqttLink> {
   const identity: Identity = source?.read() ?? {};
   const { password = options.password, ...tls } = identity;
+  // Loaded while the first meters are being asked: what an agent must do first is read.
+  const { connectAsync } = await import("mqtt");
   let client: MqttClient;
   try {
     client = await connectAsync(

@@ -1,12 +1,22 @@
 import { BirthReader } from "../../../cloud/collector/verify.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import type { GatewayKey, StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
+import { loadModelLibrary } from "../../../config/models.ts";
 import type { SimMeter } from "../../../hw-sim/meters/simMeter.ts";
+import type { BuiltLine } from "../../../hw-sim/sim.ts";
+import { truthLines } from "../../../hw-sim/truthFile.ts";
+import { type BookInterval, bookOf } from "../../truth/books.ts";
+import { compareBooks } from "../../truth/compareBooks.ts";
+import { outage } from "../../truth/excuses.ts";
 
 /** What the books hold in the end, beside what the meters truly counted. `wrong` lists everything that must not be. */
 export interface BooksReport {
   readonly batches: number;
-  readonly readings: number;
+  /** Polls that a meter answered, as seen on the wire, and how many of them the collector holds. */
+  readonly answered: number;
+  readonly stored: number;
+  /** Answered, and the agent died before its commit. */
+  readonly lost: number;
   readonly intervals: number;
   readonly interpolated: number;
   readonly energy_Wh: number;
@@ -19,7 +29,11 @@ export interface BooksQuestion {
   /** As the agent says of its journal in the end; batches from 1 below `nextNumber` must be in the store. */
   readonly journal: { readonly epoch: string; readonly nextNumber: number };
   /** The same meters, computed again: counters are a function of seed and time. */
-  readonly meters: readonly SimMeter[];
+  readonly lines: readonly BuiltLine[];
+  /** How often a meter was seen to answer a poll. */
+  readonly answered: (unit: number) => number;
+  /** Polls that may be lost of each meter: those of one tick at each death of the agent. */
+  readonly lostMax: number;
   readonly interval_ms: number;
 }
 
@@ -27,6 +41,8 @@ const QUANTITY = "active_energy_import_total";
 /** When a word was read is known to some tens of milliseconds, on a machine with more to do than cores to some hundreds. */
 const TIME_TOLERANCE_MS = 500;
 const WRONG_MAX = 30;
+/** How far apart readings around a boundary may lie where nothing else is known: the period, and a machine that is late. */
+const POLL_MS = 1500;
 
 export function checkBooks(question: BooksQuestion): BooksReport {
   const store = openSqliteStore({ path: question.storeFile });
@@ -37,7 +53,10 @@ export function checkBooks(question: BooksQuestion): BooksReport {
   }
 }
 
-function check(store: ZoneStore, { gateway, journal, meters, interval_ms }: BooksQuestion): BooksReport {
+function check(
+  store: ZoneStore,
+  { gateway, journal, lines, answered, lostMax, interval_ms }: BooksQuestion,
+): BooksReport {
   const wrong: string[] = [];
   const say = (what: string) => wrong.length < WRONG_MAX && wrong.push(what);
   const last = journal.nextNumber - 1;
@@ -54,18 +73,60 @@ function check(store: ZoneStore, { gateway, journal, meters, interval_ms }: Book
   for (const alarm of store.alarms(10)) say(`alarm ${JSON.stringify(alarm)}`);
 
   const births = new BirthReader(store);
-  let readings = 0;
+  let stored = 0;
+  let polled = 0;
   let intervals = 0;
   let interpolated = 0;
   let energy_Wh = 0;
-  for (const meter of meters) {
-    readings += checkReadings(store, births, gateway, meter, say);
+  const books: BookInterval[] = [];
+  for (const meter of lines.flatMap(({ meters }) => meters)) {
+    const held = checkReadings(store, births, gateway, meter, say);
+    const seen = answered(meter.unit);
+    if (held > seen) say(`${meter.name}: ${seen} polls were answered, ${held} are stored`);
+    if (seen - held > lostMax) say(`${meter.name}: ${seen} polls were answered, only ${held} are stored`);
+    stored += held;
+    polled += seen;
     const rows = store.intervals(gateway, meter.name, QUANTITY, 0, Number.MAX_SAFE_INTEGER, 100_000);
     intervals += rows.length;
     interpolated += rows.filter(({ flag }) => flag !== "M").length;
     energy_Wh += checkIntervals(rows, meter, interval_ms, say);
+    books.push(...rows.map((row) => bookOf(meter.name, row)));
   }
-  return { batches: first?.[1] ?? 0, readings, intervals, interpolated, energy_Wh, wrong };
+  checkTruth(lines, books, interval_ms, say);
+  return {
+    batches: first?.[1] ?? 0,
+    answered: polled,
+    stored,
+    lost: polled - stored,
+    intervals,
+    interpolated,
+    energy_Wh,
+    wrong,
+  };
+}
+
+/** The zone's own checker, on the same books. */
+function checkTruth(
+  lines: readonly BuiltLine[],
+  books: readonly BookInterval[],
+  interval_ms: number,
+  say: (what: string) => void,
+): void {
+  // The first interval of a meter, in which it was first read, is not whole, nor is what came after the last reading.
+  const from_ms = Math.min(...books.map((row) => row.from_ms)) + interval_ms;
+  const to_ms = Math.max(...books.map((row) => row.from_ms)) - interval_ms;
+  const truth = [];
+  for (let at_ms = from_ms - interval_ms; at_ms <= to_ms + 2 * interval_ms; at_ms += interval_ms)
+    truth.push(...truthLines(lines, at_ms));
+  const findings = compareBooks(truth, books, {
+    from_ms,
+    to_ms,
+    interval_ms,
+    poll_ms: POLL_MS,
+    models: loadModelLibrary(),
+    happenings: [outage(from_ms - interval_ms, to_ms + 2 * interval_ms)],
+  });
+  for (const { text } of findings) say(`truth: ${text}`);
 }
 
 /** No instant twice, and every count is what the meter showed then. */

@@ -7,6 +7,7 @@ import { buildSim } from "../../../hw-sim/sim.ts";
 import { type Mosquitto, startMosquitto } from "../mosquitto.ts";
 import { freePort } from "../processes.ts";
 import { type BooksReport, checkBooks } from "./books.ts";
+import { ModbusTap } from "./modbusTap.ts";
 import { LinkProxy } from "./proxy.ts";
 import { type SmallDisk, smallDisk } from "./smallDisk.ts";
 import { Supervised } from "./supervised.ts";
@@ -21,6 +22,8 @@ export interface KillOptions {
   readonly kills: number;
   /** What happens when follows from it; the moments themselves are real time. */
   readonly seed: number;
+  /** Longest time between two events; default 2.5 s. */
+  readonly calm_ms?: number;
   readonly say: (line: string) => void;
 }
 
@@ -30,7 +33,6 @@ export interface KillReport extends BooksReport {
   readonly events: Readonly<Record<string, number>>;
   /** Ends that nobody asked for, by process; each was started again half a second later. */
   readonly unaskedEnds: Readonly<Record<string, readonly string[]>>;
-  readonly resent: number;
 }
 
 const INTERVAL_S = 3;
@@ -38,6 +40,10 @@ const METERS = 12;
 const ZONE = "kcn-test";
 const HOST = "zone-collector";
 const DISK_MiB = 48;
+/** Counters are polled every half second; what one tick brought and the next had under way may die with the agent. */
+const TICK_POLLS = 3;
+/** While the disk is full samples wait in memory, and one who is killed then loses them; a disk is full for some seconds. */
+const FULL_DISK_TICKS = 10;
 /** Everything must have arrived by then. */
 const SETTLE_MS = 120_000;
 
@@ -71,6 +77,7 @@ interface Stage {
   readonly mosquitto: Mosquitto;
   readonly links: readonly LinkProxy[];
   readonly disk: SmallDisk | null;
+  readonly tap: ModbusTap;
   readonly sim: Supervised;
   readonly agent: Supervised;
   readonly collector: Supervised;
@@ -80,12 +87,12 @@ interface Stage {
 
 interface Health {
   readonly journal: { readonly epoch: string; readonly nextNumber: number; readonly unconfirmed: number };
-  readonly uplink: { readonly state: string; readonly resent: number };
+  readonly uplink: { readonly state: string };
   readonly meters: readonly { readonly answering: boolean }[];
 }
 
 /** @throws {Error} if it cannot even start, or if what was journaled has not arrived long after the faults ended. */
-export async function runKills({ kills, seed, say }: KillOptions): Promise<KillReport> {
+export async function runKills({ kills, seed, say, calm_ms = 2500 }: KillOptions): Promise<KillReport> {
   const start_ms = performance.now();
   const stage = await openStage(say);
   const events: Record<string, number> = {};
@@ -97,28 +104,29 @@ export async function runKills({ kills, seed, say }: KillOptions): Promise<KillR
       const fate = fateOf(random(), stage.disk !== null);
       events[fate] = (events[fate] ?? 0) + 1;
       done += await befall(stage, fate, random);
-      await wait(100 + random() ** 2 * 2500);
+      await wait(100 + random() ** 2 * calm_ms);
       if (done % 50 === 0 && fate.startsWith("kill a")) say(`${done} kills, ${seconds(start_ms)} s`);
     }
     const journal = await settle(stage, start_ms);
     await stage.sim.kill();
     await stage.agent.stop();
     await stage.collector.stop();
+    const { agent, collector, sim } = stage;
     const config = loadSimConfig(join(stage.dir, "sim.yaml"));
     const books = checkBooks({
       storeFile: join(stage.dir, "zone", "zone.sqlite"),
       gateway: { group: ZONE, edge: "gw-01" },
       journal: journal.journal,
-      meters: buildSim(config, loadModelLibrary(), new Map()).flatMap(({ meters }) => meters),
+      lines: buildSim(config, loadModelLibrary(), new Map()),
+      answered: (unit) => stage.tap.polls(unit),
+      lostMax: TICK_POLLS * (agent.deaths + FULL_DISK_TICKS * (events["fill disk"] ?? 0)),
       interval_ms: INTERVAL_S * 1000,
     });
-    const { agent, collector, sim } = stage;
     return {
       seed,
       seconds: seconds(start_ms),
       events,
       unaskedEnds: { agent: agent.unasked, collector: collector.unasked, sim: sim.unasked },
-      resent: journal.uplink.resent,
       ...books,
     };
   } catch (error) {
@@ -239,7 +247,9 @@ async function openStage(say: (line: string) => void): Promise<Stage> {
       return join(dir, name);
     };
     const simFile = write("sim.yaml", simYaml(modbus));
-    const agentFile = write("agent.yaml", agentYaml({ modbus, broker: links[0]!.port, local, journalDir }));
+    const tap = await ModbusTap.open(modbus);
+    undo.push(() => tap.close());
+    const agentFile = write("agent.yaml", agentYaml({ modbus: tap.port, broker: links[0]!.port, local, journalDir }));
     const collectorFile = write("collector.yaml", collectorYaml(links[1]!.port, page));
     const sim = new Supervised("sim", ["sim", "--config", simFile]);
     const agent = new Supervised("agent", ["agent", "--config", agentFile]);
@@ -256,7 +266,7 @@ async function openStage(say: (line: string) => void): Promise<Stage> {
         return null;
       }
     };
-    return { dir, mosquitto, links, disk, sim, agent, collector, health, close };
+    return { dir, mosquitto, links, disk, tap, sim, agent, collector, health, close };
   } catch (error) {
     await close();
     throw error;

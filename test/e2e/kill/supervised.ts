@@ -20,7 +20,8 @@ export class Supervised {
   #said = "";
   /** Ends that nobody asked for: exit code or signal. */
   readonly unasked: string[] = [];
-  starts = 0;
+  /** Ends of any kind but a clean one. */
+  deaths = 0;
 
   constructor(name: string, args: readonly string[]) {
     this.name = name;
@@ -38,7 +39,6 @@ export class Supervised {
   start(): void {
     this.#isWanted = true;
     if (this.#child !== null) return;
-    this.starts += 1;
     const child = spawn(process.execPath, ["cli/bin.ts", ...this.#args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
@@ -51,6 +51,7 @@ export class Supervised {
     child.once("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = null;
+      if (code !== 0) this.deaths += 1;
       if (!this.#isWanted) return;
       this.unasked.push(`${code ?? signal}`);
       setTimeout(() => {
