@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openDataDir } from "../config/dataDir.ts";
 import type { CollectorConfig } from "../config/files/collector.ts";
+import { loadFills } from "../config/load.ts";
 import type { EmissionFactor, GwpSet } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
@@ -8,6 +9,8 @@ import { buildApi } from "./api/api.ts";
 import type { Health } from "./api/schemas.ts";
 import { startBroker } from "./broker/embedded.ts";
 import { Collector } from "./collector/collector.ts";
+import { applyFills } from "./collector/filler.ts";
+import { BirthReader } from "./collector/verify.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { ZoneStore } from "./store/store.ts";
 
@@ -45,6 +48,7 @@ export async function startCollector(
     });
   }
   const { clock, timers, random, log, connector } = around;
+  const fills = config.fills_file === undefined ? [] : loadFills(config.fills_file).fills;
   const dataDir = openDataDir(config.data_dir);
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
@@ -53,6 +57,8 @@ export async function startCollector(
   try {
     const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms });
     undo.push(() => store.close());
+    const { factors } = around;
+    applyFills(fills, { store, factors, clock, log, births: new BirthReader(store) });
     const connect = await brokerOf(config, around, (close) => undo.push(close));
     const collector = new Collector({
       hostId: config.host_id,

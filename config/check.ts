@@ -5,10 +5,18 @@ import type { AgentConfig } from "./files/agent.ts";
 import type { CalcConfig } from "./files/calc.ts";
 import type { CollectorConfig } from "./files/collector.ts";
 import type { FactorFile } from "./files/factors.ts";
+import type { FillsFile } from "./files/fills.ts";
 import type { SimConfig } from "./files/sim.ts";
 import type { TariffFile } from "./files/tariff.ts";
 import { readText } from "./io.ts";
-import { type LoadOptions, loadAgentConfig, loadCalcConfig, loadCollectorConfig, loadSimConfig } from "./load.ts";
+import {
+  type LoadOptions,
+  loadAgentConfig,
+  loadCalcConfig,
+  loadCollectorConfig,
+  loadFills,
+  loadSimConfig,
+} from "./load.ts";
 import { loadModelFile } from "./models.ts";
 import { parseYaml } from "./parse.ts";
 import { FILE_KINDS, type FileKind, topKeys } from "./schemas.ts";
@@ -20,6 +28,7 @@ export type CheckedFile =
   | { readonly kind: "sim"; readonly value: SimConfig }
   | { readonly kind: "model"; readonly value: MeterModel }
   | { readonly kind: "factors"; readonly value: FactorFile }
+  | { readonly kind: "fills"; readonly value: FillsFile }
   | { readonly kind: "tariff"; readonly value: TariffFile }
   | { readonly kind: "calc"; readonly value: CalcConfig };
 
@@ -42,6 +51,8 @@ export function checkFile(file: string, options: LoadOptions = {}): CheckedFile 
       return { kind, value: loadFactorFile(file) };
     case "calc":
       return { kind, value: loadCalcConfig(file, options) };
+    case "fills":
+      return { kind, value: loadFills(file) };
     case "tariff":
       return { kind, value: parseTariffs(readText(file), file) };
     case null:

@@ -4,6 +4,7 @@ import { type Finding, pathText } from "./explain.ts";
 import { type AgentConfig, agentSpec, type ModelLookup } from "./files/agent.ts";
 import { type CalcConfig, calcSpec } from "./files/calc.ts";
 import { type CollectorConfig, collectorSpec } from "./files/collector.ts";
+import { type FillsFile, fillsSpec } from "./files/fills.ts";
 import { type SimConfig, simSpec } from "./files/sim.ts";
 import { type BrokerUsers, usersSpec } from "./files/users.ts";
 import { besideFile, environment, readSecretFile, readText } from "./io.ts";
@@ -35,6 +36,11 @@ export function loadCollectorConfig(file: string, options: LoadOptions = {}): Co
 /** @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE. */
 export function loadSimConfig(file: string, options: LoadOptions = {}): SimConfig {
   return loadWithModels(file, simSpec, options);
+}
+
+/** Gaps that people fill. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE. */
+export function loadFills(file: string): FillsFile {
+  return parseConfig(readText(file), fillsSpec, file);
 }
 
 /** Accounts of the embedded broker. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE, SECRET_EXPOSED. */

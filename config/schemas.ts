@@ -3,6 +3,7 @@ import { agentSchema } from "./files/agent.ts";
 import { calcSchema } from "./files/calc.ts";
 import { collectorSchema } from "./files/collector.ts";
 import { factorsSchema } from "./files/factors.ts";
+import { fillsSchema } from "./files/fills.ts";
 import { modelSchema } from "./files/model.ts";
 import { simSchema } from "./files/sim.ts";
 import { tariffSchema } from "./files/tariff.ts";
@@ -17,6 +18,7 @@ export const FILE_SCHEMAS = {
   factors: factorsSchema,
   calc: calcSchema,
   tariff: tariffSchema,
+  fills: fillsSchema,
 } as const satisfies Record<string, z.ZodType>;
 
 export type FileKind = keyof typeof FILE_SCHEMAS;

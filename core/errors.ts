@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   MODEL_UNKNOWN: "ConfigError",
   MODEL_INVALID: "ConfigError",
   FACTOR_MISSING: "Refused",
+  GAP_NOT_FILLED: "Refused",
   COUNTER_RESOLUTION_UNKNOWN: "ConfigError",
   LISTEN_NOT_LOOPBACK: "ConfigError",
   PORT_TAKEN: "Refused",

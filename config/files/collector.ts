@@ -86,6 +86,7 @@ export const collectorSchema = section({
     .describe("Factories of the zone"),
   broker: broker.prefault({ embedded: "127.0.0.1:1883" }).describe("The broker: embedded, or the address of one"),
   ...factorsDir,
+  fills_file: text("Gaps that people fill, and how: see config/examples/fills.yaml").exactOptional(),
   store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
   listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
 }).readonly();
