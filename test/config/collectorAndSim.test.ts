@@ -142,6 +142,20 @@ test("loads nest: sums less solar, shares of references", () => {
   });
 });
 
+test.each<[string, string, string]>([
+  ["a line that is not there", "{line: 7}", "faults[0].on.line: there is no line 7 (allowed: 0 to 1)"],
+  ["a unit that is not there", "{line: 0, unit: 3}", "faults[0].on.unit: line 0 has no unit 3 (allowed: 1, 2, 9)"],
+  ["no line at all", "{unit: 3}", "faults[0].on.line: is missing"],
+])("a fault on %s is refused with its place", (_name, on, expected) => {
+  const edit = ["on: {line: 0, unit: 9}, requests", `on: ${on}, requests`] as const;
+  expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain(expected);
+});
+
+test("the control port listens on this machine only", () => {
+  const edit = ["# control: 127.0.0.1:5080", "control: 0.0.0.0:5080"] as const;
+  expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain("control: 0.0.0.0 is open to the network");
+});
+
 test.each<[string, readonly [string, string], readonly string[]]>([
   [
     "an unknown shape lists all of them",
