@@ -32,9 +32,9 @@ export function loadModelLibrary(folder: string = ownFolder("../drivers/models/"
   return library;
 }
 
-/** The id as it is usually written, at the beginning of a line; otherwise the whole file is read. */
+/** The id as it is usually written, at the beginning of a line or of a build's JSON; otherwise the whole file is read. */
 function idOf(file: string): string {
-  return /^id: ([\w.-]+)\s*$/m.exec(readText(file))?.[1] ?? loadModelFile(file).id;
+  return /^(?:id: |\{"id":")([\w.-]+)(?:\s*$|",)/m.exec(readText(file))?.[1] ?? loadModelFile(file).id;
 }
 
 class Library implements ModelLibrary {

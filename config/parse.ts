@@ -85,6 +85,8 @@ export function checkDocument<T>(prepared: Prepared, spec: FileSpec<T>, file: st
 export function parseYaml(text: string, file: string): unknown {
   if (text.length > TEXT_MAX)
     throw configProblems(file, [{ path: "(file)", message: `is larger than ${TEXT_MAX / 2 ** 20} MiB` }]);
+  const json = text.startsWith("{") ? jsonOf(text) : undefined;
+  if (json !== undefined) return json;
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, version: "1.2" });
   const found = [...document.errors, ...document.warnings].map((error): Finding => {
@@ -96,6 +98,15 @@ export function parseYaml(text: string, file: string): unknown {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
     throw configProblems(file, [{ path: "(file)", message: `cannot be read as YAML: ${(cause as Error).message}` }]);
+  }
+}
+
+/** JSON is YAML, and read fifty times faster; the build keeps its data files so. undefined = it is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
