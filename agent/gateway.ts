@@ -400,7 +400,7 @@ export class Gateway {
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
       const accountant = accountantOf(device);
-      const accounted = accountant?.take(sample, readings, clock.now_ms());
+      const accounted = accountant?.take(sample, readings, clock.now_ms(), isLive ? boot : null);
       if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
       this.counts.intervals += accounted.intervals.length;
       this.#noteWithoutFactor(accounted.withoutFactor);
@@ -485,7 +485,7 @@ export class Gateway {
         const recorded = decodeSampleRecord(record);
         const then = recorded.definition === hash ? definition : journal.definition(recorded.definition);
         if (recorded.boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) continue;
-        accountant.take(recorded.sample, decodeSample(then, recorded.sample), recorded.sample.at_ms);
+        accountant.take(recorded.sample, decodeSample(then, recorded.sample), recorded.sample.at_ms, recorded.boot);
       }
       from = chunk.at(-1)!.position + 1;
     }

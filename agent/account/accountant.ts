@@ -4,6 +4,7 @@ import {
   type CounterAccount,
   noteFailure,
   openAccount,
+  setClock,
   snapshot,
   takeReading,
 } from "../../core/interval/counterAccount.ts";
@@ -11,18 +12,28 @@ import type { Boundary, CounterWords, Interval, IntervalCause } from "../../core
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { EpochMs, ExchangeFailure, Reading, Sample } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import { clockStep_ms, type Moment, momentOf } from "./clockStep.ts";
 
 /**
  * Accounting of one meter at the edge: samples in, closed intervals and their emissions out. Pure but for the accounts it
  * owns; the same sample stream gives the same figures, so after a restart the journal's samples rebuild it.
  */
 export interface Accountant {
-  /** Takes one poll, decoded; returns what it closes. */
-  take(sample: Sample, readings: readonly Reading[], knownAt_ms: EpochMs): Accounted;
+  /**
+   * Takes one poll, decoded; returns what it closes. `boot` is the one it was taken in: within one boot a clock that was set
+   * shows; null where samples come in no real time (history), and no clock is set.
+   */
+  take(sample: Sample, readings: readonly Reading[], knownAt_ms: EpochMs, boot: number | null): Accounted;
   /** The accounts as text, to be kept with the batch that was derived from them. */
   save(): string;
   /** Goes on from saved text; accounts of counters that are counted differently now start afresh. */
   restore(text: string): void;
+}
+
+/** Accounts as text. Older text is the list of accounts alone. */
+interface Saved {
+  readonly seen: Moment | null;
+  readonly accounts: readonly CounterAccount[];
 }
 
 export interface Accounted {
@@ -72,6 +83,17 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
     };
   };
 
+  /** When the last sample was taken; null before the first. */
+  let seen: Moment | null = null;
+
+  const followClock = (now: Moment): Interval[] | null => {
+    const step_ms = clockStep_ms(seen, now, definition.interval_ms);
+    seen = now;
+    if (step_ms === 0) return null;
+    const closed = [...accounts.values()].flatMap((account) => setClock(account, step_ms));
+    return closed.length === 0 ? null : closed;
+  };
+
   const noteFailures = (sample: Sample): void => {
     for (const { fc, address, count, why } of sample.failures) {
       for (const [quantity, account] of accounts) {
@@ -84,9 +106,9 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
   };
 
   return {
-    take(sample, readings, knownAt_ms) {
+    take(sample, readings, knownAt_ms, boot) {
+      let intervals: Interval[] | null = boot === null ? null : followClock(momentOf(sample, boot));
       if (sample.failures.length > 0) noteFailures(sample);
-      let intervals: Interval[] | null = null;
       for (const { quantity, at_ms, value, quality } of readings) {
         const account = accounts.get(quantity);
         if (account === undefined) continue;
@@ -100,16 +122,20 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
       return intervals === null ? NOTHING : accountFor(intervals, emitter, factors, knownAt_ms);
     },
 
-    save: () => JSON.stringify([...accounts.values()].map(snapshot), bigintsAsText),
+    save: () => JSON.stringify({ seen, accounts: [...accounts.values()].map(snapshot) } satisfies Saved, bigintsAsText),
 
     restore(text) {
-      for (const saved of JSON.parse(text, textsAsBigint) as CounterAccount[]) {
+      const read = JSON.parse(text, textsAsBigint) as Saved | readonly CounterAccount[];
+      const { seen: seenThen, accounts: savedAccounts } = "accounts" in read ? read : { seen: null, accounts: read };
+      seen = seenThen;
+      for (const saved of savedAccounts) {
         const account = accounts.get(saved.definition.quantity);
         if (account === undefined || !countsTheSame(saved, account)) continue;
         accounts.set(account.definition.quantity, {
           ...saved,
           definition: account.definition,
           opening: withAcross(saved.opening),
+          closed: saved.closed ?? [],
         });
       }
     },

@@ -37,7 +37,17 @@ export interface CounterAccount {
   /** Why polls failed since the last reading: the cause of a gap, whichever intervals it turns out to span. */
   sinceLastWhy: IntervalCause | null;
   opening: Boundary | null;
+  /** Stretches that were closed, oldest first and apart; more than one after the clock was set. None is closed twice. */
+  closed: readonly Stretch[];
 }
+
+export interface Stretch {
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+}
+
+/** Stretches remembered; beyond it the oldest are forgotten. Every step of the clock makes at most one. */
+const CLOSED_MAX = 64;
 
 /**
  * A stretch without readings this many poll periods long (two missed polls), or longer than an interval, that spans a
@@ -77,6 +87,7 @@ export function openAccount(
     failureWhy: null,
     sinceLastWhy: null,
     opening: null,
+    closed: [],
   };
 }
 
@@ -123,7 +134,7 @@ export function takeReading(
   while (account.to_ms <= reading.at_ms) {
     const boundary_ms = account.to_ms;
     const ticks = ticksUntil(boundary_ms);
-    allot(account, boundary_ms - at_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
+    allot(account, at_ms, boundary_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
     const count = delta.kind === "delta" ? wrap(last.count + ticks, account.definition.modulus) : null;
     const isOnReading = boundary_ms === reading.at_ms;
     const closing = count === null ? null : { count, words, across: isOnReading ? null : account.lastWords };
@@ -135,13 +146,14 @@ export function takeReading(
         ? null
         : { count, words: account.lastWords, across: words };
     openNext(account, opening);
-    if (!isOnReading) account.failureWhy = account.sinceLastWhy;
+    if (!isOnReading) account.failureWhy ??= account.sinceLastWhy;
     at_ms = boundary_ms;
     ticksDone = ticks;
   }
   allot(
     account,
-    reading.at_ms - at_ms,
+    at_ms,
+    reading.at_ms,
     ticksUntil(reading.at_ms) - ticksDone,
     delta.kind === "gap" ? delta.why : null,
     isGapInShape,
@@ -161,15 +173,76 @@ export function noteFailure(account: CounterAccount, why: IntervalCause): void {
   if (account.sinceLastWhy !== "clock") account.sinceLastWhy = why;
 }
 
+/**
+ * The clock was set by `offset_ms`: what it called `last.at_ms` it now calls that much more. Nothing is taken for a stretch
+ * without readings that was none. The open interval ends here with what it counted, its rest missing; the next begins where
+ * the clock stands now, with the same count, so no tick is lost. Where the clock stands in a time that was closed already,
+ * the open interval stays open, takes what is counted, and is the first after that time: no interval comes twice.
+ * @returns the interval that ends by this; none if it stays open.
+ */
+export function setClock(account: CounterAccount, offset_ms: number): readonly Interval[] {
+  const { last } = account;
+  if (last === null) return NONE;
+  const before_ms = last.at_ms;
+  const at_ms = before_ms + offset_ms;
+  noteFailure(account, "clock");
+  account.last = { ...last, at_ms };
+  // Of another time than the boundaries to come: evidence for none of them.
+  account.lastWords = null;
+  if (account.from_ms <= at_ms && at_ms < account.to_ms) return NONE;
+  const from_ms = firstOpen(account, intervalStart(at_ms, account.interval_ms, account.timeZone));
+  if (from_ms === account.from_ms) return NONE;
+  const isUntouched = account.ticks === 0n && account.answered === 0;
+  const closed = isUntouched ? null : closeEarly(account, before_ms, last.count);
+  account.from_ms = from_ms;
+  account.to_ms = from_ms + account.interval_ms;
+  account.missing_ms = Math.max(0, at_ms - from_ms);
+  account.missingWhy = account.missing_ms > 0 ? "clock" : null;
+  noteFailure(account, "clock");
+  return closed === null ? NONE : [closed];
+}
+
+/** Ends the open interval at its last reading, the rest of it missing. */
+function closeEarly(account: CounterAccount, last_ms: EpochMs, count: bigint): Interval {
+  allot(account, last_ms, account.to_ms, 0n, "time-not-later", false);
+  const boundary: Boundary = { count, words: null, across: null };
+  const closed = closeInterval(account, boundary);
+  openNext(account, boundary);
+  return closed;
+}
+
+/** The first interval from `from_ms` on that was not closed yet. */
+function firstOpen({ closed, interval_ms }: CounterAccount, from_ms: EpochMs): EpochMs {
+  let first_ms = from_ms;
+  for (const stretch of closed) {
+    if (stretch.from_ms < first_ms + interval_ms && first_ms < stretch.to_ms) first_ms = stretch.to_ms;
+  }
+  return first_ms;
+}
+
+/** With one stretch more, in order of time; those that touch are one. */
+function withStretch(closed: readonly Stretch[], from_ms: EpochMs, to_ms: EpochMs): readonly Stretch[] {
+  const last = closed.at(-1);
+  if (last === undefined) return [{ from_ms, to_ms }];
+  if (last.to_ms === from_ms) return [...closed.slice(0, -1), { from_ms: last.from_ms, to_ms }];
+  const merged: Stretch[] = [];
+  for (const stretch of [...closed, { from_ms, to_ms }].sort((a, b) => a.from_ms - b.from_ms)) {
+    const before = merged.at(-1);
+    if (before === undefined || before.to_ms < stretch.from_ms) merged.push(stretch);
+    else merged[merged.length - 1] = { from_ms: before.from_ms, to_ms: Math.max(before.to_ms, stretch.to_ms) };
+  }
+  return merged.slice(-CLOSED_MAX);
+}
+
 /** A copy that later changes to the account do not touch. */
 export function snapshot(account: CounterAccount): CounterAccount {
   return { ...account };
 }
 
 function startAt(account: CounterAccount, reading: CounterReading, words: CounterWords | null): void {
-  account.from_ms = intervalStart(reading.at_ms, account.interval_ms, account.timeZone);
+  account.from_ms = firstOpen(account, intervalStart(reading.at_ms, account.interval_ms, account.timeZone));
   account.to_ms = account.from_ms + account.interval_ms;
-  account.missing_ms = reading.at_ms - account.from_ms;
+  account.missing_ms = Math.max(0, reading.at_ms - account.from_ms);
   account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
   account.opening = account.missing_ms > 0 ? null : { count: reading.count, words, across: null };
   account.answered = 1;
@@ -181,7 +254,7 @@ function startAt(account: CounterAccount, reading: CounterReading, words: Counte
 /** Closes the open interval with its rest missing and starts at this reading as if it were the first. */
 function startAgain(account: CounterAccount, reading: CounterReading, words: CounterWords | null): readonly Interval[] {
   const last_ms = account.last?.at_ms ?? account.from_ms;
-  allot(account, account.to_ms - last_ms, 0n, "interval-too-long", false);
+  allot(account, last_ms, account.to_ms, 0n, "interval-too-long", false);
   const closed = closeInterval(account, null);
   openNext(account, null);
   startAt(account, reading, words);
@@ -197,12 +270,15 @@ function keep(account: CounterAccount, reading: CounterReading, words: CounterWo
 
 function allot(
   account: CounterAccount,
-  slice_ms: number,
+  start_ms: EpochMs,
+  end_ms: EpochMs,
   ticks: bigint,
   gap: GapReason | null,
   isGapInShape: boolean,
 ): void {
-  if (slice_ms === 0) return;
+  if (end_ms === start_ms) return;
+  // After the clock was set back, time that was closed before counts for nothing here; what is counted in it does.
+  const slice_ms = Math.max(0, Math.min(end_ms, account.to_ms) - Math.max(start_ms, account.from_ms));
   if (gap !== null) {
     account.missing_ms += slice_ms;
     account.missingWhy = gap === "time-not-later" ? "clock" : gap;
@@ -222,9 +298,10 @@ function closeInterval(account: CounterAccount, closing: Boundary | null): Inter
     from_ms: account.from_ms,
     to_ms: account.to_ms,
     tick: account.definition.tick,
-    ticks: missing_ms >= interval_ms ? null : account.ticks,
+    ticks: missing_ms >= interval_ms && account.ticks === 0n ? null : account.ticks,
     flag: missing_ms > 0 ? "X" : shared_ms > 0 ? "S" : "M",
-    coverage: (interval_ms - missing_ms - shared_ms) / interval_ms,
+    // A clock that was set to and fro may have passed through the same minutes twice.
+    coverage: Math.max(0, interval_ms - missing_ms - shared_ms) / interval_ms,
     pollsExpected,
     pollsAnswered: account.answered,
     cause:
@@ -239,7 +316,9 @@ function closeInterval(account: CounterAccount, closing: Boundary | null): Inter
 }
 
 function openNext(account: CounterAccount, opening: Boundary | null): void {
-  account.from_ms = account.to_ms;
+  const closed_ms = account.to_ms;
+  account.closed = withStretch(account.closed, account.from_ms, closed_ms);
+  account.from_ms = firstOpen(account, closed_ms);
   account.to_ms = account.from_ms + account.interval_ms;
   account.ticks = 0n;
   account.missing_ms = 0;
@@ -247,7 +326,8 @@ function openNext(account: CounterAccount, opening: Boundary | null): void {
   account.shared_ms = 0;
   account.answered = 0;
   account.failures = 0;
-  account.failureWhy = null;
+  // Time between was closed already, by a clock that was ahead: what is counted in it comes here.
+  account.failureWhy = account.from_ms === closed_ms ? null : "clock";
   account.opening = opening;
 }
 
