@@ -97,8 +97,7 @@ export async function startSim(config: SimConfig, dependencies: SimDependencies)
   const profiles = new Map<string, string>();
   for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
   const built = buildSim(config, models, profiles);
-  // Counters are sums since the meter was put in: the first look takes them long (a second in the worst case), and a reply may not.
-  for (const { meters } of built) for (const meter of meters) meter.truth(clock.now_ms());
+  for (const { meters } of built) for (const meter of meters) lookOnce(meter, clock.now_ms());
   const { book, meters } = withFaults(config, built, clock.now_ms());
   if (timers === null && book.all().length > 0) throw new RangeError("faults need timers");
 
@@ -172,6 +171,12 @@ export function withFaults(
 function commanded(runner: FaultRunner | null): FaultRunner {
   if (runner === null) throw new RangeError("faults need timers");
   return runner;
+}
+
+/** Counters are sums since the meter was put in: the first look at one takes long (a second in the worst case), and a reply may not. */
+function lookOnce(meter: SimMeter, at_ms: number): void {
+  const counter = meter.model.registers.find(({ kind }) => kind === "counter");
+  if (counter !== undefined) meter.read(counter.fc, meter.base + counter.address, counter.words, at_ms);
 }
 
 function assertUnit(spec: SimMeterSpec, units: Set<number>, place: string): void {
