@@ -65,6 +65,7 @@ async function simulate(args: Arguments): Promise<number> {
   const every = parseDuration(optional(args, "truth-every") ?? "15min");
   if (!every.ok) throw usage(`--truth-every: ${every.problem}`);
   const truth = optional(args, "truth");
+  if (truth !== undefined) append(truth, []);
   const stopped = untilStopped();
   const log = createLog("info");
   const models = new Map(loadModelLibrary());
@@ -149,8 +150,17 @@ function listenOf(written: string): SimListen {
   return url.value;
 }
 
+/** @throws {KhuXanhError} DISK_UNUSABLE. */
 function append(file: string, lines: readonly unknown[]): void {
-  appendFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""), { mode: 0o600 });
+  try {
+    appendFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""), { mode: 0o600 });
+  } catch (cause) {
+    throw new KhuXanhError("DISK_UNUSABLE", `cannot write the truth file ${file}`, {
+      hint: "Choose a folder you may write to, with room on its disk.",
+      context: { file },
+      cause,
+    });
+  }
 }
 
 /** Appends the truth at every boundary; a late timer changes nothing, because the truth is asked for the boundary itself. */
