@@ -1,6 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Bucket } from "../../core/interval/calendar.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import { meterLedger } from "../ledger/gather.ts";
+import { type LedgerLine, ledgerTotals } from "../ledger/ledger.ts";
 import type { CauseCount } from "../store/store.ts";
 import { type CatalogMeter, mainQuantity } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
@@ -11,6 +14,9 @@ import { type Expectation, measureOf, sumTallies } from "./tally.ts";
 
 type MeterCompleteness = Completeness["meters"][number];
 
+/** Intervals of all meters that an answer looks at one by one; of more it says only what the sums say. */
+const LEDGER_LINES_MAX = 60_000;
+
 /** One meter: what of its main counter should be here, what is, and why not the rest. */
 export function meterCompleteness(
   meter: CatalogMeter,
@@ -19,6 +25,7 @@ export function meterCompleteness(
   expected: Expectation,
   buckets: readonly Bucket[],
   times: readonly { readonly from: string; readonly to: string }[],
+  lines: readonly LedgerLine[] | null,
 ): MeterCompleteness {
   const quantity = mainQuantity(meter);
   const own = causes.filter((one) => one.gateway.edge === meter.key.edge && one.device === meter.key.device);
@@ -49,9 +56,36 @@ export function meterCompleteness(
         unknown: total((row) => row.unknown),
         disagreed: total((row) => row.disagreed),
         causes: Object.fromEntries(absent === 0 ? counts : [...counts, ["not-received", absent]]),
+        delivery: lines === null ? null : deliveryOf(lines, buckets[at]!),
       };
     }),
   };
+}
+
+/** What the ledger says of the intervals that begin in the bucket. */
+function deliveryOf(
+  lines: readonly LedgerLine[],
+  { from_ms, to_ms }: Bucket,
+): MeterCompleteness["points"][number]["delivery"] {
+  const { polls, holes, redated } = ledgerTotals(
+    lines.filter((line) => line.from_ms >= from_ms && line.from_ms < to_ms),
+  );
+  return { ...polls, redated, holes: holes.map((hole) => ({ ...hole })) };
+}
+
+/** Null for meters that would take the answer beyond {@link LEDGER_LINES_MAX}. */
+function ledgerOf(
+  deps: ApiDeps,
+  meter: CatalogMeter,
+  { from_ms, to_ms }: { readonly from_ms: EpochMs; readonly to_ms: EpochMs },
+  { until_ms, interval_ms }: Expectation,
+  meters: number,
+): readonly LedgerLine[] | null {
+  if (((to_ms - from_ms) / interval_ms) * meters > LEDGER_LINES_MAX) return null;
+  const { key, row } = meter;
+  const { time_zone } = row;
+  const asked = { gateway: key, device: key.device, quantity: mainQuantity(meter), interval_ms, time_zone };
+  return meterLedger(deps.store, asked, from_ms, Math.min(to_ms, until_ms), deps.live.isOnline(key));
 }
 
 export function completenessRoutes(app: FastifyInstance, deps: ApiDeps): void {
@@ -81,7 +115,9 @@ export function completenessRoutes(app: FastifyInstance, deps: ApiDeps): void {
         meters: meters.map((meter) => {
           const quantity = mainQuantity(meter);
           const own = causes.filter((one) => one.quantity === quantity);
-          return meterCompleteness(meter, index, own, expected.get(meter.id)!, period.buckets, times);
+          const expectation = expected.get(meter.id)!;
+          const lines = ledgerOf(deps, meter, period, expectation, meters.length);
+          return meterCompleteness(meter, index, own, expectation, period.buckets, times, lines);
         }),
       };
     },

@@ -5,6 +5,7 @@ import { CARRIERS, type CarrierId } from "../../core/emission/carriers.ts";
 import { type Decimal, toNumber } from "../../core/emission/decimal.ts";
 import { co2e_mg } from "../../core/emission/emission.ts";
 import { GASES, type GasId, type GwpSet } from "../../core/emission/factor.ts";
+import { REVIEW_LIMITS, reviewPeriod } from "../../core/gap/review.ts";
 import type { Bucket } from "../../core/interval/calendar.ts";
 import { intervalStart } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
@@ -236,17 +237,34 @@ export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emi
       points: tallies.map((tally, at) => ({ ...measureOf(tally, CO2E_UNIT), ...times[at]! })),
     };
   });
+  const total = measureOf(sumTallies(totals), CO2E_UNIT);
   return {
     ...periodHead(deps, place, period),
     by,
     basis: question.basis,
     gwp: gwp.id,
-    total: { ...measureOf(sumTallies(totals), CO2E_UNIT), id: idOf(null) },
+    total: { ...total, id: idOf(null) },
+    review: reviewOf(total, period),
     previous: previousOf(deps, meters, period, gwp, knownAt_ms),
     groups,
     gases_kg: gases_kg(gasMasses(books.sums)),
     factors: [...factorsUsed(books.sums, deps.factors, deps.zone.time_zone)],
   };
+}
+
+const YEAR_MS = 300 * 86_400_000;
+
+/** A period up to ten months is judged as a month, a longer one as a year. */
+function reviewOf(total: Measure, { from_ms, to_ms }: Bucket): Emissions["review"] {
+  const length = to_ms - from_ms >= YEAR_MS ? "year" : "month";
+  const quality = {
+    total: 100,
+    substituted: total.estimated_pct ?? 0,
+    coverage: total.lower_bound || total.value === null ? 0 : 1,
+  };
+  const review = reviewPeriod(quality, length);
+  const limit = length === "year" ? REVIEW_LIMITS.yearShareMax : REVIEW_LIMITS.monthShareMax;
+  return { status: review.kind, limit_pct: limit * 100, needs_approval: review.needsApproval };
 }
 
 function gases_kg(masses: GasMasses): Record<string, number> {

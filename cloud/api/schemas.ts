@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { CARRIER_IDS, METER_ROLES } from "../../core/emission/carriers.ts";
+import { GAP_RULES } from "../../core/gap/gapRules.ts";
 import { STEPS } from "../../core/interval/calendar.ts";
+import { ENERGIES_ACROSS, HOLE_CAUSES } from "../ledger/cause.ts";
 
 /**
  * The shapes of the HTTP API: OpenAPI is made from them, the page's client takes its types from them.
@@ -164,6 +166,13 @@ export const Emissions = Period.extend({
   basis: z.enum(["location", "market"]),
   gwp: z.enum(["AR4", "AR5", "AR6"]),
   total: Measure.extend({ id: z.string() }),
+  review: z
+    .object({
+      status: z.enum(["sound", "needs-review", "lower-bound"]),
+      limit_pct: z.number().describe("share of estimates beyond which a period of this length needs a person's review"),
+      needs_approval: z.boolean().describe("beyond materiality (5 %): not to be frozen without approval"),
+    })
+    .describe("methods §9: 10 % of a month or 5 % of a year estimated is too much to stand without a look"),
   previous: Measure.nullable().describe("the period of the same length before, compared up to the same elapsed time"),
   groups: z.array(TracedGroup),
   gases_kg: z.record(z.string(), z.number()),
@@ -197,6 +206,16 @@ export const TraceInterval = z.object({
   opening: TraceBoundary.nullable(),
   closing: TraceBoundary.nullable(),
   batch: z.object({ gateway: z.string(), epoch: z.string(), number: z.number() }),
+  substitution: z
+    .object({
+      name: z.string(),
+      rule: z.enum(GAP_RULES),
+      author: z.string(),
+      inputs: z.record(z.string(), z.string()),
+      known_from: Time,
+    })
+    .nullable()
+    .describe("what stands in for a missing measurement, by which rule, and who said so"),
   entries: z.array(
     z.object({
       id: z.string(),
@@ -349,6 +368,29 @@ export const Completeness = Period.extend({
           unknown: z.number().int().describe("held, and nothing is known of their energy"),
           disagreed: z.number().int().describe("the recomputation from the readings gives another figure"),
           causes: z.record(z.string(), z.number()).describe("why: cause → intervals; not-received = no record yet"),
+          delivery: z
+            .object({
+              expected: z.number().int().describe("polls that were due"),
+              read: z.number().int().describe("polls that were answered"),
+              journaled: z
+                .number()
+                .int()
+                .nullable()
+                .describe("samples the gateway recorded; null = it gave no account"),
+              received: z.number().int().describe("batches of readings that arrived"),
+              stored: z.number().int(),
+              lost: z.number().int().describe("given up by the gateway, as it said"),
+              redated: z.number().int().describe("intervals booked by a clock that was wrong"),
+              holes: z.array(
+                z.object({
+                  cause: z.enum(HOLE_CAUSES),
+                  energy: z.enum(ENERGIES_ACROSS).describe("whether the energy across it is known all the same"),
+                  intervals: z.number().int(),
+                }),
+              ),
+            })
+            .nullable()
+            .describe("from the ledger; null when the period holds too many intervals: ask for a shorter one"),
         }),
       ),
     }),

@@ -20,7 +20,14 @@ import type { Boundary, CounterWords } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
-import type { EmissionSum, EmissionVersion, StoredEmission, StoredInterval } from "../store/store.ts";
+import type {
+  EmissionSum,
+  EmissionVersion,
+  StoredEmission,
+  StoredInterval,
+  StoredSubstitution,
+} from "../store/store.ts";
+import { SUBSTITUTED_EPOCH } from "../store/substitutions.ts";
 import { type CatalogMeter, emitting } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import {
@@ -356,6 +363,7 @@ function traceIntervals(
     traceInterval(
       interval,
       (entries.get(interval.from_ms) ?? []).map((entry) => ({ entry, earlier: earlierOf(deps, entry) })),
+      interval.epoch === SUBSTITUTED_EPOCH ? deps.store.substitution(interval.batch) : null,
       deps.zone.time_zone,
     ),
   );
@@ -377,6 +385,7 @@ function earlierOf(deps: ApiDeps, entry: StoredEmission): readonly EmissionVersi
 export function traceInterval(
   interval: StoredInterval,
   entries: readonly TracedEntry[],
+  fill: StoredSubstitution | null,
   timeZone: string,
 ): TraceInterval {
   const { unit } = QUANTITIES[interval.quantity];
@@ -397,6 +406,16 @@ export function traceInterval(
     opening: boundary(interval.opening, timeZone),
     closing: boundary(interval.closing, timeZone),
     batch: { gateway: interval.gateway.edge, epoch: interval.epoch, number: interval.batch },
+    substitution:
+      fill === null
+        ? null
+        : {
+            name: fill.name,
+            rule: fill.rule,
+            author: fill.author,
+            inputs: fill.inputs,
+            known_from: isoIn(timeZone, fill.knownFrom_ms),
+          },
     entries: entries.map(({ entry, earlier }) => ({
       id: `e${entry.id}`,
       gas: entry.gas,

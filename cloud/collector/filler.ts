@@ -92,7 +92,7 @@ function apply(request: FillRequest, filler: Filler): void {
     intervals,
   };
   const stored = store.substitute(fill);
-  bookEmissions(fill, filler);
+  bookEmissions(fill, meter, filler);
   log.info("books.gap-filled", { fill: request.name, meter: request.meter, rule, intervals: stored?.intervals });
 }
 
@@ -270,17 +270,18 @@ function ticksOf(
 }
 
 /** What stands in emits like what was measured, with the factor of its time. */
-function bookEmissions({ gateway, device, quantity }: NewSubstitution, filler: Filler): void {
+function bookEmissions({ gateway, device, quantity }: NewSubstitution, meter: MeterRow, filler: Filler): void {
   const { store, factors, births, clock } = filler;
   const profile = births.profileAt(store.batchAtOrBefore(gateway, device, clock.now_ms()));
-  if (profile === null || emittingQuantity(profile) !== quantity) return;
+  const emitter = profile ?? { ...meter, ncv_MJ_per_Nm3: null };
+  if (emittingQuantity(emitter) !== quantity) return;
   const filled = store.substitutions(gateway, device, 0, Number.MAX_SAFE_INTEGER, 1)[0];
   if (filled === undefined) return;
   const intervals = store
     .intervals(gateway, device, quantity, filled.from_ms, filled.to_ms, Number.MAX_SAFE_INTEGER)
     .filter(({ epoch, batch }) => epoch === SUBSTITUTED_EPOCH && batch === filled.id);
   const entries = intervals.flatMap((interval) => {
-    const result = emissionsOf(interval, profile, factors, clock.now_ms());
+    const result = emissionsOf(interval, emitter, factors, clock.now_ms());
     return result.kind === "emissions" ? result.entries : [];
   });
   if (entries.length === 0) return;

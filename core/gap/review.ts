@@ -21,7 +21,7 @@ export interface ReviewLimits {
 export const REVIEW_LIMITS: ReviewLimits = { monthShareMax: 0.1, yearShareMax: 0.05, materiality: 0.05 };
 
 export type Review =
-  | { readonly kind: "sound" }
+  | { readonly kind: "sound"; readonly needsApproval: boolean }
   | {
       readonly kind: "needs-review";
       readonly share: number;
@@ -42,7 +42,7 @@ export function reviewPeriod(
   const needsApproval = share > limits.materiality;
   if (quality.coverage < 1) return { kind: "lower-bound", coverage: quality.coverage, needsApproval };
   const limit = length === "month" ? limits.monthShareMax : limits.yearShareMax;
-  return share > limit ? { kind: "needs-review", share, limit, needsApproval } : { kind: "sound" };
+  return share > limit ? { kind: "needs-review", share, limit, needsApproval } : { kind: "sound", needsApproval };
 }
 
 export interface Sampled {

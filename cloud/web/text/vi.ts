@@ -259,11 +259,22 @@ export const vi = {
     batch: (gateway: string, epoch: string, number: string) => `gói ${number} của ${gateway}, đời ${epoch}`,
     entries: "Bút toán",
     factors: "Hệ số phát thải",
+    substituted: (rule: string, author: string, known: string) =>
+      `Không có số đo: ${rule}. ${author} xác nhận ngày ${known}.`,
+    rules: {
+      register: "công tơ giữ đúng tổng, chỉ ước tính cách phân bố",
+      "redundant-meter": "lấy từ công tơ khác cùng đo một đối tượng",
+      interpolation: "nội suy giữa công suất đo được ở hai đầu",
+      "comparable-weeks": "trung bình bốn tuần tương đương gần nhất",
+      invoice: "theo hoá đơn của nhà cung cấp, phân bố theo biểu đồ",
+      conservative: "ước tính thiên về phía cao",
+    } as Readonly<Record<string, string>>,
     earlier: (mg: string, factor: string, known: string) =>
       `đã tính lại: trước đó ${mg} mg theo ${factor}, biết từ ${known}`,
     because: {
       "factors-changed": "vì nay đã có hệ số khác",
       "interval-corrected": "vì khoảng đo đã được hiệu chỉnh",
+      "gap-filled": "vì khoảng trống đã được bù",
     } as Readonly<Record<string, string>>,
     match: { exact: "đúng năm", provisional: "tạm dùng của năm khác" },
     document: "Văn bản",

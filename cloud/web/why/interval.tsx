@@ -143,6 +143,21 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
           {t.why.verification[interval.verification]}
         </span>
       </p>
+      {interval.substitution !== null && (
+        <p className="substituted">
+          {t.why.substituted(
+            t.why.rules[interval.substitution.rule] ?? interval.substitution.rule,
+            interval.substitution.author,
+            dayTimeText(Date.parse(interval.substitution.known_from), timeZone, lang),
+          )}
+          {Object.entries(interval.substitution.inputs).map(([key, value]) => (
+            <span key={key} className="quiet small">
+              {" "}
+              {key}: {value}
+            </span>
+          ))}
+        </p>
+      )}
       <dl className="boundaries">
         {([interval.closing, interval.opening] as const).map((boundary, index) => (
           <BoundaryItem

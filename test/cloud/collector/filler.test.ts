@@ -95,7 +95,7 @@ const request = (first: number, count: number, change: Partial<FillRequest> = {}
 function apply(...requests: readonly FillRequest[]) {
   const log = recordingLog();
   applyFills(requests, { store, factors: [GRID_2023], births: new BirthReader(store), clock, log });
-  return log.events.map(({ event, fields }) => ({ event, ...(fields as Record<string, unknown>) }));
+  return log.events.map(({ event, fields }): Record<string, unknown> => ({ event, ...(fields as object) }));
 }
 const at = (first: number, count: number) =>
   store

@@ -87,13 +87,19 @@ test("evidence of another length than the gap is a mistake", () => {
 });
 
 test("too much substituted needs review, too much for a period to be frozen needs approval", () => {
-  expect(reviewPeriod({ total: 100, substituted: 4, coverage: 1 }, "month")).toEqual({ kind: "sound" });
+  expect(reviewPeriod({ total: 100, substituted: 4, coverage: 1 }, "month")).toEqual({
+    kind: "sound",
+    needsApproval: false,
+  });
   expect(reviewPeriod({ total: 100, substituted: 11, coverage: 1 }, "month")).toMatchObject({
     kind: "needs-review",
     limit: 0.1,
     needsApproval: true,
   });
-  expect(reviewPeriod({ total: 100, substituted: 6, coverage: 1 }, "month")).toEqual({ kind: "sound" });
+  expect(reviewPeriod({ total: 100, substituted: 6, coverage: 1 }, "month")).toEqual({
+    kind: "sound",
+    needsApproval: true,
+  });
   expect(reviewPeriod({ total: 100, substituted: 6, coverage: 1 }, "year").kind).toBe("needs-review");
 });
 
@@ -103,7 +109,10 @@ test("with something missing a total is a lower bound, and an empty period is no
     kind: "lower-bound",
     coverage: 0,
   });
-  expect(reviewPeriod({ total: 0, substituted: 0, coverage: 1 }, "year")).toEqual({ kind: "sound" });
+  expect(reviewPeriod({ total: 0, substituted: 0, coverage: 1 }, "year")).toEqual({
+    kind: "sound",
+    needsApproval: false,
+  });
 });
 
 test("a counter that stands still while the power changes is frozen; one at rest is not", () => {

@@ -218,6 +218,7 @@ export function emissions(asked: PeriodAsked, by: "scope" | "carrier" | "site", 
     basis: "location",
     gwp: "AR5",
     total: { ...measure(sumOf(all, asked, now_ms), "kg", true), id: idOf(asked, "total") },
+    review: { status: "lower-bound", limit_pct: 10, needs_approval: false },
     previous: elapsed_ms > 0 ? measure(sumOf(all, before, now_ms), "kg", true) : null,
     groups: keys.map((key) => {
       const own = all.filter((stream) => keyOf(stream) === key);
@@ -397,6 +398,7 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
     opening: known ? boundary(closing - ticks, from_ms, -1) : null,
     closing: known ? boundary(closing, from_ms + QUARTER_MS, 1) : null,
     batch: { gateway: meter.gateway, epoch: "7f3a", number: Math.round((from_ms - START_MS) / QUARTER_MS) },
+    substitution: null,
     entries: known
       ? [
           {
