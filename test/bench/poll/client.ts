@@ -168,13 +168,14 @@ function driversPaced(meters: number, registers: number, limits: ModelLimits): P
   };
 }
 
+/** As in a gateway, all lines share one clock. Each tick is a second of domain time, whatever time it takes here. */
+const ticks = { now_ms: () => tick_ms, mono_ms: () => tick_ms };
+let tick_ms = Date.UTC(2026, 0, 1);
+
 /** The gateway's own way: a worker for each line, woken by the tick, and the samples decoded. */
 function gatewayPaced(meters: number, registers: number, limits: ModelLimits): Poll {
   const definition = floatMeter(registers / 2, limits);
   let values = 0;
-  // Each tick is a second of domain time, whatever time it takes here.
-  let now_ms = Date.UTC(2026, 0, 1);
-  const clock = { now_ms: () => now_ms, mono_ms: () => now_ms };
   const workers = Array.from({ length: meters }, (_, i) => {
     const id = `m${i}`;
     const map = {
@@ -190,7 +191,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
       sharedWith: [],
       url: `tcp://${at.host}:${port}`,
       bus: openBus({ kind: "tcp", ...at }),
-      clock,
+      clock: ticks,
       log: SILENT,
       pause: async () => {},
       meters: [
@@ -205,7 +206,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
     });
   });
   return async () => {
-    now_ms += 1000;
+    tick_ms += 1000;
     const before = values;
     await Promise.all(workers.map((worker) => worker.wake()));
     return values - before;
@@ -215,7 +216,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
 const polls = new Map<string, Poll>();
 
 async function pollOf(task: Task): Promise<Poll> {
-  const key = task.kind === "paced" ? JSON.stringify({ ...task, offset_ms: 0, ticks: 0 }) : task.kind;
+  const key = task.kind === "paced" ? JSON.stringify({ ...task, period_ms: 0, offset_ms: 0, ticks: 0 }) : task.kind;
   let poll = polls.get(key);
   if (poll === undefined) {
     const make = { flat: flatPoll, "flat-client": clientPoll, "flat-decode": decodePoll } as const;
