@@ -77,7 +77,7 @@ test("a device name that two gateways have names no meter", async () => {
   expect((await booksOfApi(get, ["incomer"], period))[0]?.meter).toBe("gw-01/incomer");
 });
 
-test("books from the store: every quantity asked for of every meter that has a name", () => {
+test("books from the store: every counter of the carrier, of every meter that has a name", () => {
   const gateway = { group: "zone", edge: "gw-01" };
   const interval = {
     device: "incomer",
@@ -99,12 +99,10 @@ test("books from the store: every quantity asked for of every meter that has a n
     intervals: (_gateway: unknown, _device: string, quantity: string) =>
       quantity === interval.quantity ? [interval] : [],
   } as unknown as ZoneStore;
-  const books = booksOfStore(
-    store,
-    () => ["active_energy_import_total", "active_energy_export_total"],
-    (_gateway, device) => (device === "incomer" ? "steel/incomer" : null),
-    [FROM, FROM + 900_000],
-  );
+  const books = booksOfStore(store, (_gateway, device) => (device === "incomer" ? "steel/incomer" : null), {
+    from_ms: FROM,
+    to_ms: FROM + 900_000,
+  });
   expect(books).toHaveLength(1);
   expect(books[0]).toMatchObject({ meter: "steel/incomer", ticks: 7n });
 });

@@ -1,4 +1,5 @@
 import type { GatewayKey, ZoneStore } from "../../cloud/store/store.ts";
+import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { CounterWords, Interval, IntervalFlag } from "../../core/interval/interval.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
@@ -31,26 +32,20 @@ export interface BookBoundary {
 const ROWS_MAX = 1_000_000;
 
 /**
- * The books of a zone's store.
+ * The books of a zone's store: the counters that each meter's carrier accounts.
  * @param nameOf the truth's name of a meter; null = not judged.
  */
 export function booksOfStore(
   store: Pick<ZoneStore, "meters" | "intervals">,
-  quantitiesOf: (meter: {
-    readonly gateway: GatewayKey;
-    readonly device: string;
-    readonly carrier: string;
-  }) => readonly QuantityId[],
   nameOf: (gateway: GatewayKey, device: string) => string | null,
-  [from_ms, to_ms]: readonly [number, number],
+  { from_ms, to_ms }: { readonly from_ms: number; readonly to_ms: number },
 ): readonly BookInterval[] {
-  return store.meters().flatMap((meter) => {
-    const name = nameOf(meter.gateway, meter.device);
+  return store.meters().flatMap(({ gateway, device, carrier }) => {
+    const name = nameOf(gateway, device);
     if (name === null) return [];
-    return quantitiesOf(meter).flatMap((quantity) =>
-      store
-        .intervals(meter.gateway, meter.device, quantity, from_ms, to_ms, ROWS_MAX)
-        .map((interval) => bookOf(name, interval)),
+    const { counters } = CARRIERS[carrier];
+    return counters.flatMap((quantity) =>
+      store.intervals(gateway, device, quantity, from_ms, to_ms, ROWS_MAX).map((interval) => bookOf(name, interval)),
     );
   });
 }
