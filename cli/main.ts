@@ -14,6 +14,7 @@ const COMMANDS = {
   passwd: () => import("./commands/passwd.ts"),
   calc: () => import("./commands/calc.ts"),
   scan: () => import("./commands/scan.ts"),
+  ledger: () => import("./commands/ledger.ts"),
 } as const satisfies Record<string, () => Promise<{ default: Command }>>;
 
 /** Runs `khuxanh ARGS`; returns the exit code: 0 done, 1 failed or refused by the machine, 2 wrong usage or configuration. */

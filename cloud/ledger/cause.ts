@@ -28,7 +28,8 @@ export type HoleCause = (typeof HOLE_CAUSES)[number];
  * lower-bound   part of it is missing · across   no figure of its own, but the counts at both ends of the gap are known
  * open          still under way · unknown   nobody will ever know
  */
-export type EnergyAcross = "known" | "shared" | "lower-bound" | "across" | "open" | "unknown";
+export const ENERGIES_ACROSS = ["known", "shared", "lower-bound", "across", "open", "unknown"] as const;
+export type EnergyAcross = (typeof ENERGIES_ACROSS)[number];
 
 export interface Cause {
   readonly cause: HoleCause;

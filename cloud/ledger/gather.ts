@@ -32,6 +32,8 @@ export function meterLedger(
   isOnline: boolean,
 ): LedgerLine[] {
   const intervals = store.intervals(gateway, device, quantity, from_ms, to_ms, LINES_MAX);
+  // The batch that holds it lies, by its time, in the first interval asked for.
+  const before = store.intervals(gateway, device, quantity, from_ms - interval_ms, from_ms, 1);
   const records = <K extends "loss" | "clock" | "polls">(kind: K, since_ms: EpochMs) =>
     store.nodeRecords(gateway, kind, since_ms, Number.MAX_SAFE_INTEGER, RECORDS_MAX);
   return ledgerLines({
@@ -42,7 +44,7 @@ export function meterLedger(
     time_zone,
     intervals,
     emissions: store.emissions(gateway, device, from_ms, to_ms, LINES_MAX * EMISSIONS_PER_INTERVAL_MAX),
-    batches: sampleBatches(store.countBatches(gateway, device, from_ms, to_ms, interval_ms), intervals, interval_ms),
+    batches: sampleBatches(store.countBatches(gateway, device, from_ms, to_ms, interval_ms), [...before, ...intervals]),
     losses: records("loss", from_ms).map(({ record }) => record),
     // A correction names batches, whenever it was made.
     clocks: records("clock", 0).map(({ record }) => record),
@@ -54,20 +56,17 @@ export function meterLedger(
   });
 }
 
-/** Batches of readings: those that hold the counter's intervals are no polls. */
+/** Batches of readings: those that hold the counter's intervals are no polls. They count where their newest interval ends. */
 function sampleBatches(
   counts: ReadonlyMap<EpochMs, BatchCount>,
   intervals: readonly StoredInterval[],
-  interval_ms: number,
 ): Map<EpochMs, BatchCount> {
   const newest = new Map<string, StoredInterval>();
   for (const interval of intervals) newest.set(`${interval.epoch} ${interval.batch}`, interval);
   const samples = new Map(counts);
-  for (const { to_ms, from_ms } of newest.values()) {
-    // A batch counts where its newest content lies, which for an interval is the start of the next one.
-    const at_ms = from_ms + interval_ms === to_ms ? to_ms : from_ms;
-    const count = samples.get(at_ms);
-    if (count !== undefined) samples.set(at_ms, { ...count, stored: Math.max(0, count.stored - 1) });
+  for (const { to_ms } of newest.values()) {
+    const count = samples.get(to_ms);
+    if (count !== undefined) samples.set(to_ms, { ...count, stored: Math.max(0, count.stored - 1) });
   }
   return samples;
 }

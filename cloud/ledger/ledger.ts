@@ -195,7 +195,10 @@ export interface LedgerTotals {
   readonly intervals: number;
   /** Lines with a record. */
   readonly held: number;
-  readonly polls: Readonly<Record<keyof LedgerLine["polls"], number>>;
+  readonly polls: Readonly<Record<Exclude<keyof LedgerLine["polls"], "journaled">, number>> & {
+    /** Of the lines for which the gateway gave an account; null: of none. */
+    readonly journaled: number | null;
+  };
   /** Lines with a hole, by cause and by what is known of their energy. */
   readonly holes: readonly {
     readonly cause: Cause["cause"];
@@ -207,9 +210,11 @@ export interface LedgerTotals {
 
 export function ledgerTotals(lines: readonly LedgerLine[]): LedgerTotals {
   const holes = new Map<string, { cause: Cause["cause"]; energy: EnergyAcross; intervals: number }>();
-  const sum = { expected: 0, read: 0, journaled: 0, received: 0, stored: 0, lost: 0 };
+  const sum = { expected: 0, read: 0, received: 0, stored: 0, lost: 0 };
+  let journaled: number | null = null;
   for (const { polls, hole } of lines) {
     for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += polls[key] ?? 0;
+    if (polls.journaled !== null) journaled = (journaled ?? 0) + polls.journaled;
     if (hole === null) continue;
     const key = `${hole.cause} ${hole.energy}`;
     const known = holes.get(key);
@@ -219,7 +224,7 @@ export function ledgerTotals(lines: readonly LedgerLine[]): LedgerTotals {
   return {
     intervals: lines.length,
     held: lines.filter(({ figure }) => figure !== null).length,
-    polls: sum,
+    polls: { ...sum, journaled },
     holes: [...holes.values()].sort((a, b) => b.intervals - a.intervals),
     redated: lines.filter(({ redated_ms }) => redated_ms !== null).length,
   };

@@ -148,7 +148,7 @@ export class Batches {
       }
     };
     const stored = this.#db.all(
-      `SELECT (to_ms - ?1) / ?2 AS slot, count(*) AS n FROM batch
+      `SELECT CAST((to_ms - ?1) / ?2 AS INTEGER) AS slot, count(*) AS n FROM batch
        WHERE device_id = ?3 AND to_ms >= ?1 AND to_ms < ?4 GROUP BY slot`,
       from_ms,
       slot_ms,
@@ -156,7 +156,7 @@ export class Batches {
       to_ms,
     );
     const setAside = this.#db.all(
-      `SELECT (content_ms - ?1) / ?2 AS slot, count(*) AS n FROM dead_letter
+      `SELECT CAST((content_ms - ?1) / ?2 AS INTEGER) AS slot, count(*) AS n FROM dead_letter
        WHERE gateway_id = ?3 AND device = ?4 AND content_ms >= ?1 AND content_ms < ?5 GROUP BY slot`,
       from_ms,
       slot_ms,

@@ -1,0 +1,241 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { HOLE_CAUSES } from "../../../cloud/ledger/cause.ts";
+import { type LedgerFacts, ledgerLines, ledgerTotals } from "../../../cloud/ledger/ledger.ts";
+import type { StoredInterval } from "../../../cloud/store/store.ts";
+import type { Interval } from "../../../core/interval/interval.ts";
+import { INTERVAL_CAUSES } from "../../../core/interval/interval.ts";
+import type { LossRecord, MeterPolls, PollsRecord } from "../../../core/wire/nodeRecord.ts";
+import { GATEWAY, interval, QUARTER_MS, START_MS } from "../../contract/store.ts";
+
+const EPOCH = "00000000000000aa";
+const at = (quarter: number): number => START_MS + quarter * QUARTER_MS;
+
+function held(quarter: number, change: Partial<Interval> = {}, batch = quarter + 1): StoredInterval {
+  const counts = { opening: { count: BigInt(quarter * 1000), words: null, across: null } };
+  const closing = { count: BigInt((quarter + 1) * 1000), words: null, across: null };
+  const whole = interval(quarter, { ...counts, closing, ticks: 1000n, ...change });
+  return { ...whole, gateway: GATEWAY, epoch: EPOCH, batch, verification: "agreed" };
+}
+
+const facts = (change: Partial<LedgerFacts> = {}): LedgerFacts => ({
+  device: "incomer",
+  from_ms: at(0),
+  to_ms: at(4),
+  interval_ms: QUARTER_MS,
+  time_zone: "Asia/Ho_Chi_Minh",
+  intervals: [0, 1, 2, 3].map((quarter) => held(quarter)),
+  emissions: [],
+  batches: new Map([0, 1, 2, 3].map((quarter) => [at(quarter), { stored: 900, setAside: 0 }])),
+  losses: [],
+  clocks: [],
+  polls: [],
+  presence: [{ gateway: GATEWAY, at_ms: at(-10), state: "online" }],
+  isUnderWay: false,
+  ...change,
+});
+
+const holes = (change: Partial<LedgerFacts>) => ledgerLines(facts(change)).map(({ hole }) => hole);
+const without = (...quarters: readonly number[]) =>
+  [0, 1, 2, 3].filter((quarter) => !quarters.includes(quarter)).map((quarter) => held(quarter));
+
+function loss(change: Partial<LossRecord> = {}): LossRecord {
+  return {
+    kind: "loss",
+    at_ms: at(9),
+    epoch: EPOCH,
+    device: "incomer",
+    from_ms: at(1),
+    to_ms: at(2) - 1,
+    count: 900,
+    what: "samples",
+    why: "size-bound",
+    batches: null,
+    ...change,
+  };
+}
+
+function polls(quarter: number, change: Partial<MeterPolls> = {}): PollsRecord {
+  const none = { timeouts: 0, exceptions: 0, garbled: 0, unreachable: 0, overruns: 0 };
+  const meter = { device: "incomer", expected: 900, answered: 900, journaled: 900, ...none, ...change };
+  return {
+    kind: "polls",
+    at_ms: at(quarter + 1),
+    boot: 1,
+    from_ms: at(quarter),
+    to_ms: at(quarter + 1),
+    meters: [meter],
+  };
+}
+
+test("where everything is here there is no hole, and the counts are those of the gateway and of the store", () => {
+  const lines = ledgerLines(facts({ polls: [0, 1, 2, 3].map((quarter) => polls(quarter)) }));
+  expect(lines.map(({ from_ms, hole }) => [from_ms, hole])).toEqual([0, 1, 2, 3].map((quarter) => [at(quarter), null]));
+  expect(lines[2]?.polls).toEqual({ expected: 900, read: 900, journaled: 900, received: 900, stored: 900, lost: 0 });
+  expect(ledgerTotals(lines)).toMatchObject({ intervals: 4, held: 4, holes: [], polls: { stored: 3600 } });
+});
+
+test("an interval that is not over yet has no line", () => {
+  expect(ledgerLines(facts({ to_ms: at(4) - 1 }))).toHaveLength(3);
+});
+
+describe("an interval without a record", () => {
+  test("is under way while the gateway is away or has more, and its energy is open", () => {
+    expect(holes({ intervals: without(3), isUnderWay: true })[3]).toEqual({
+      cause: "uplink",
+      detail: null,
+      energy: "open",
+    });
+  });
+
+  test("was shed where the gateway says so, whoever it was, and of no other meter", () => {
+    const gone = loss({ what: "intervals" });
+    expect(holes({ intervals: without(1), losses: [gone] })[1]).toMatchObject({ cause: "shed", detail: "size-bound" });
+    expect(holes({ intervals: without(1), losses: [{ ...gone, device: null }] })[1]).toMatchObject({ cause: "shed" });
+    expect(holes({ intervals: without(1), losses: [{ ...gone, device: "gas" }] })[1]).toMatchObject({
+      cause: "unknown",
+    });
+    expect(holes({ intervals: without(2), losses: [gone] })[2]).toMatchObject({ cause: "unknown" });
+  });
+
+  test("fell into a time in which the gateway was down", () => {
+    const presence = [
+      { gateway: GATEWAY, at_ms: at(-10), state: "online" },
+      { gateway: GATEWAY, at_ms: at(1) + 5, state: "offline" },
+      { gateway: GATEWAY, at_ms: at(3) - 5, state: "online" },
+    ] as const;
+    expect(holes({ intervals: without(0, 1, 2, 3), presence }).map((hole) => hole?.cause)).toEqual([
+      "unknown",
+      "gateway-down",
+      "gateway-down",
+      "unknown",
+    ]);
+  });
+
+  test("is not blamed on the gateway for a time in which we heard nobody", () => {
+    const presence = [{ gateway: GATEWAY, at_ms: at(-1), state: "unknown" }] as const;
+    expect(holes({ intervals: without(1), presence })[1]).toMatchObject({ cause: "unknown" });
+  });
+
+  test("has an energy that is known across the gap where the counts on both sides are", () => {
+    expect(holes({ intervals: without(1, 2) }).map((hole) => hole?.energy)).toEqual([
+      undefined,
+      "across",
+      "across",
+      undefined,
+    ]);
+    const restarted = held(3, { opening: { count: 5n, words: null, across: null } });
+    expect(holes({ intervals: [held(0), restarted] })[1]?.energy).toBe("unknown");
+    expect(holes({ intervals: without(2, 3) })[2]?.energy, "nothing after it").toBe("unknown");
+  });
+});
+
+describe("an interval that is not whole", () => {
+  const silent = { flag: "S", coverage: 0.5, cause: "not-polled", pollsAnswered: 450 } as const;
+
+  test.each([
+    ["meter-silent", { cause: "meter-exception" }, [], "meter-silent", "meter-exception", "shared"],
+    ["a clock", { cause: "clock" }, [], "clock", "clock", "shared"],
+    ["another meter", { cause: "meter-replaced", flag: "X" }, [], "meter-changed", "meter-replaced", "lower-bound"],
+    ["a full bus", {}, [polls(1, { answered: 450, overruns: 440, timeouts: 10 })], "bus-overload", null, "shared"],
+    ["a meter by its polls", {}, [polls(1, { answered: 450, garbled: 450 })], "meter-silent", "garbled", "shared"],
+    ["nothing known", { flag: "X", ticks: null, coverage: 0 }, [], "unknown", "not-polled", "unknown"],
+  ] as const)("%s", (_name, change, accounts, cause, detail, energy) => {
+    const intervals = [held(0), held(1, { ...silent, ...change })];
+    expect(holes({ intervals, polls: [...accounts] })[1]).toEqual({ cause, detail, energy });
+  });
+
+  test("of a time in which the gateway was away lost its polls to that", () => {
+    const presence = [
+      { gateway: GATEWAY, at_ms: at(1), state: "offline" },
+      { gateway: GATEWAY, at_ms: at(1) + 400_000, state: "online" },
+    ] as const;
+    expect(holes({ intervals: [held(1, silent)], presence })[1]).toMatchObject({
+      cause: "gateway-down",
+      energy: "shared",
+    });
+  });
+
+  test("though its energy is whole, says which polls were not answered", () => {
+    const few = held(1, { pollsAnswered: 890, cause: "meter-silent" });
+    expect(holes({ intervals: [held(0), few, held(2), held(3)] })[1]).toEqual({
+      cause: "meter-silent",
+      detail: "meter-silent",
+      energy: "known",
+    });
+  });
+});
+
+describe("readings that were journaled and are not stored", () => {
+  const account = [polls(1)];
+  const batches = new Map([[at(1), { stored: 890, setAside: 4 }]]);
+
+  test("are under way, or were given up, or nobody knows; the energy is known in any case", () => {
+    const hole = (change: Partial<LedgerFacts>) => holes({ polls: account, batches, ...change })[1];
+    expect(hole({ isUnderWay: true })).toEqual({ cause: "uplink", detail: null, energy: "known" });
+    expect(hole({ losses: [loss({ count: 10, what: "thinned" })] })).toMatchObject({ cause: "shed", energy: "known" });
+    expect(hole({})).toEqual({ cause: "unknown", detail: null, energy: "known" });
+  });
+
+  test("count as received when they arrived and could not be used", () => {
+    const line = ledgerLines(facts({ polls: account, batches, losses: [loss({ count: 10 })] }))[1];
+    expect(line?.polls).toMatchObject({ journaled: 900, received: 894, stored: 890, lost: 10 });
+  });
+});
+
+test("a clock correction marks the intervals of the batches it names, of that epoch, and moves none", () => {
+  const clock = {
+    kind: "clock",
+    at_ms: at(9),
+    epoch: EPOCH,
+    boot: 1,
+    batches: [{ first: 2, last: 3 }],
+    offset_ms: -7_200_000,
+  } as const;
+  const lines = ledgerLines(facts({ clocks: [clock] }));
+  expect(lines.map(({ redated_ms }) => redated_ms)).toEqual([null, -7_200_000, -7_200_000, null]);
+  expect(lines.map(({ from_ms }) => from_ms)).toEqual([0, 1, 2, 3].map(at));
+  expect(ledgerTotals(lines).redated).toBe(2);
+  const other = ledgerLines(facts({ clocks: [{ ...clock, epoch: "00000000000000bb" }] }));
+  expect(ledgerTotals(other).redated).toBe(0);
+});
+
+test("law: every interval has one line, every hole one of the causes, and the totals are the sums of the lines", () => {
+  const one = fc.record({
+    isHeld: fc.boolean(),
+    flag: fc.constantFrom("M" as const, "S" as const, "X" as const),
+    cause: fc.option(fc.constantFrom(...INTERVAL_CAUSES)),
+    answered: fc.integer({ min: 0, max: 900 }),
+    stored: fc.integer({ min: 0, max: 900 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(one, { minLength: 1, maxLength: 20 }),
+      fc.boolean(),
+      fc.boolean(),
+      (given, isUnderWay, isShed) => {
+        const lines = ledgerLines(
+          facts({
+            to_ms: at(given.length),
+            intervals: given.flatMap(({ isHeld, flag, cause, answered }, quarter) =>
+              isHeld ? [held(quarter, { flag, cause, pollsAnswered: answered, coverage: flag === "M" ? 1 : 0.5 })] : [],
+            ),
+            batches: new Map(given.map(({ stored }, quarter) => [at(quarter), { stored, setAside: 0 }])),
+            losses: isShed ? [loss()] : [],
+            isUnderWay,
+          }),
+        );
+        expect(lines.map(({ from_ms }) => from_ms)).toEqual(given.map((_, quarter) => at(quarter)));
+        const totals = ledgerTotals(lines);
+        for (const { hole, figure } of lines) {
+          if (hole !== null) expect(HOLE_CAUSES).toContain(hole.cause);
+          if (figure === null) expect(hole).not.toBeNull();
+        }
+        expect(totals.holes.reduce((sum, { intervals }) => sum + intervals, 0)).toBe(
+          lines.filter(({ hole }) => hole !== null).length,
+        );
+        expect(totals.polls.stored).toBe(lines.reduce((sum, line) => sum + line.polls.stored, 0));
+      },
+    ),
+  );
+});
