@@ -177,7 +177,10 @@ export class EdgeNode {
     this.#isHostOnline = false;
     this.#countSession();
     const { group, edge, connector, connect, log, hostId, timers } = this.#o;
+    // Its own end: the close of a link that was left behind may be said much later, when another one is up.
+    let end: (why: string) => void = () => {};
     const ended = new Promise<string>((resolve) => {
+      end = resolve;
       this.#endSession = resolve;
     });
     const death = deathPayload(this.#bdSeq, this.#o.clock.now_ms());
@@ -188,7 +191,7 @@ export class EdgeNode {
       keepalive_s: KEEPALIVE_S,
       connectTimeout_ms: CONNECT_TIMEOUT_MS,
       onMessage: (topic, payload) => this.#onMessage(topic, payload),
-      onClose: (why) => this.#endSession(why),
+      onClose: (why) => end(why),
     });
     this.#link = link;
     if (this.#isStopping) return "stopped";
@@ -384,7 +387,8 @@ export class EdgeNode {
 
   /**
    * The host holds batches this journal never numbered: a restored image or a cloned card. Under this epoch the numbers are
-   * taken; what is unconfirmed goes on under a new one, which new births announce.
+   * taken; what is unconfirmed goes on under a new one, and in a new session: births may be lost, and only after a death
+   * does a host know that what comes without one is not of the old epoch.
    */
   #onUnknownBatches(highest: number): void {
     const { journal, log } = this.#o;
@@ -393,7 +397,9 @@ export class EdgeNode {
       journal.renew(`the host holds batch ${highest}`);
       this.#source.forget();
       this.#delivery = this.#newDelivery();
-      this.#bear();
+      this.#born = null;
+      this.#state = "connecting";
+      this.#endSession("a new epoch");
     });
   }
 

@@ -289,9 +289,19 @@ export class Collector implements LiveView {
     this.#o.log.info("collector.node-dead", { ...node.gateway, bdSeq });
   }
 
+  /**
+   * The session that a message belongs to. After a death only a birth begins the next one: if that was lost, numbers and
+   * aliases may be those of another epoch, and what comes is not to be read as of the old one.
+   */
+  #bornSession(node: Node): NodeSession | null {
+    if (node.session?.isOnline === true) return node.session;
+    this.#confirmations.askRebirth(node.gateway);
+    return null;
+  }
+
   #onNodeData(node: Node, payload: Payload, bytes: Uint8Array, topicText: string): void {
-    const { session } = node;
-    if (session === null) return this.#confirmations.askRebirth(node.gateway);
+    const session = this.#bornSession(node);
+    if (session === null) return;
     this.#notePending(node, session, payload.metrics);
     const intake = nodeIntake(session, payload, this.#o.clock.now_ms());
     if (intake !== null) this.#take(node, session, intake, NODE_DEVICE, bytes, topicText);
@@ -308,8 +318,8 @@ export class Collector implements LiveView {
   }
 
   #onDeviceBirth(node: Node, device: string, metrics: readonly Metric[]): void {
-    const { session } = node;
-    if (session === null) return this.#confirmations.askRebirth(node.gateway);
+    const session = this.#bornSession(node);
+    if (session === null) return;
     const born = bornMetrics(metrics);
     const birth = { gateway: session.gateway, epoch: session.epoch ?? "", device, metrics: born };
     const draft = deviceSession(device, 0, born);
@@ -334,8 +344,8 @@ export class Collector implements LiveView {
   }
 
   #onDeviceDeath(node: Node, device: string, payload: Payload): void {
-    const { session } = node;
-    if (session === null) return this.#confirmations.askRebirth(node.gateway);
+    const session = this.#bornSession(node);
+    if (session === null) return;
     const dead = session.devices.get(device);
     if (dead === undefined) return;
     dead.isAlive = false;
@@ -344,11 +354,10 @@ export class Collector implements LiveView {
   }
 
   #onDeviceData(node: Node, device: string, payload: Payload, bytes: Uint8Array, topicText: string): void {
-    const { session } = node;
-    const born = session?.devices.get(device);
-    if (session === null || born === undefined || born.birthId === 0) {
-      return this.#confirmations.askRebirth(node.gateway);
-    }
+    const session = this.#bornSession(node);
+    if (session === null) return;
+    const born = session.devices.get(device);
+    if (born === undefined || born.birthId === 0) return this.#confirmations.askRebirth(node.gateway);
     const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
     if (intake.kind === "batch" || intake.kind === "plain") {
       for (const reading of intake.readings) showLive(born, reading, session.isOnline);
