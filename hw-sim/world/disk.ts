@@ -26,8 +26,8 @@ export class SimDisk {
     this.#trace = trace;
   }
 
-  /** The next transaction is the last thing this process does; `before`: nothing of it is on the medium. */
-  crashAtNextAppend(crash: { readonly how: EndOfLife; readonly when: "before" | "after" }): void {
+  /** The next transaction is the last thing this process does; `before`: nothing of it is on the medium. null: not so. */
+  crashAtNextAppend(crash: { readonly how: EndOfLife; readonly when: "before" | "after" } | null): void {
     this.#crash = crash;
   }
 

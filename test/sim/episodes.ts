@@ -91,7 +91,10 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
       what: `${agent.machine.name} ${how} ${when} a write`,
       most_ms: 5 * MINUTE_MS,
       begin: () => agent.disk.crashAtNextAppend({ how, when }),
-      end: restart(agent),
+      end() {
+        agent.disk.crashAtNextAppend(null);
+        restart(agent)();
+      },
     };
   },
   "agent-stop": (zone, random) => {
@@ -119,7 +122,10 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
       what: `collector ${how} ${when} a commit`,
       most_ms: 2 * MINUTE_MS,
       begin: () => collector.disk.crashAtNextCommit({ how, when }),
-      end: restart(collector),
+      end() {
+        collector.disk.crashAtNextCommit(null);
+        restart(collector)();
+      },
     };
   },
   "collector-stop": ({ collector }, random) => ({

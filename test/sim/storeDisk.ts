@@ -18,8 +18,8 @@ export class StoreDisk {
   isFull = false;
   #crash: { readonly how: EndOfLife; readonly when: "before" | "after" } | null = null;
 
-  /** The next transaction is the last thing this process does; `before`: it is rolled back, `after`: nobody hears of it. */
-  crashAtNextCommit(crash: { readonly how: EndOfLife; readonly when: "before" | "after" }): void {
+  /** The next transaction is the last thing this process does; `before`: it is rolled back, `after`: nobody hears of it. null: not so. */
+  crashAtNextCommit(crash: { readonly how: EndOfLife; readonly when: "before" | "after" } | null): void {
     this.#crash = crash;
   }
 
