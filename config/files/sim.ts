@@ -112,6 +112,7 @@ export function simSpec(models: ModelLookup): FileSpec<SimConfig> {
     rules: [
       linesOnce,
       unitsOnce,
+      serialUnits,
       refsExist,
       parentsExist,
       faultFindings,
@@ -135,6 +136,21 @@ function unitsOnce(document: unknown): readonly Finding[] {
       return typeof unit === "number" ? [{ name: String(unit), path: ["lines", l, "meters", m, "unit"] }] : [];
     });
     return duplicates(units, (unit) => `unit ${unit} of this line`);
+  });
+}
+
+/** Source: MODBUS over Serial Line V1.02 §2.2. */
+const SERIAL_UNIT_MAX = 247;
+
+function serialUnits(document: unknown): readonly Finding[] {
+  return list(field(document, "lines")).flatMap((line, l) => {
+    if (!textOf(field(line, "listen"))?.startsWith("rtu")) return [];
+    return list(field(line, "meters")).flatMap((meter, m): Finding[] => {
+      const unit = field(meter, "unit");
+      if (typeof unit !== "number" || unit <= SERIAL_UNIT_MAX || unit > 255) return [];
+      const message = `${unit} cannot be on a serial line (allowed: 1 to ${SERIAL_UNIT_MAX})`;
+      return [{ path: pathText(["lines", l, "meters", m, "unit"]), message }];
+    });
   });
 }
 

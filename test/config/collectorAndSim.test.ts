@@ -151,6 +151,15 @@ test.each<[string, string, string]>([
   expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain(expected);
 });
 
+test("units above 247 are for TCP only", () => {
+  const written = (listen: string) =>
+    `lines: [{listen: "${listen}", meters: [{unit: 250, model: eastron-sdm630, load: {shape: office, peak_W: 1}}]}]`;
+  expect(problemsOf(() => sim(written("rtu:///dev/ttyUSB0")))).toEqual([
+    "lines[0].meters[0].unit: 250 cannot be on a serial line (allowed: 1 to 247)",
+  ]);
+  expect(sim(written("tcp://127.0.0.1:5020")).lines).toHaveLength(1);
+});
+
 test("the control port listens on this machine only", () => {
   const edit = ["# control: 127.0.0.1:5080", "control: 0.0.0.0:5080"] as const;
   expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain("control: 0.0.0.0 is open to the network");
