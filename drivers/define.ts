@@ -39,6 +39,7 @@ export interface AccountSetup {
 /** Greatest credible rates when the meter's rated power is not configured: a big substation, a big gas or water main. */
 const POWER_MAX_W = 100_000_000;
 const FLOW_MAX_M3_PER_S = 10;
+const FUEL_MAX_L_PER_S = 100;
 
 /**
  * The registers to poll and the meaning of its counters, for one configured meter.
@@ -50,7 +51,7 @@ const FLOW_MAX_M3_PER_S = 10;
  *
  * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
  * 1 VAh or 0.001 m³. Only such a fixed register has a modulus; 64-bit (without `rollover_raw`) and float registers and those
- * scaled by another register count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power or flow, or 100 MW / 10 m³/s when not configured.
+ * scaled by another register count as never wrapping, so a fall is a reset. Greatest rate: 1.2 × rated power or flow, or 100 MW / 10 m³/s / 100 L/s of liquid fuel when not configured.
  *
  * @throws {KhuXanhError} COUNTER_RESOLUTION_UNKNOWN for a counter in counts without `m3_per_count`; CONFIG_INVALID for a carrier
  * whose counter the model lacks or a transformer ratio not given; INTERNAL for a SunSpec model that was not resolved first.
@@ -228,6 +229,7 @@ function rateMax_per_s(unit: UnitNotation, settings: DeviceSettings): number {
   if (unit === "m3" || unit === "Nm3") {
     return rated_flow_m3_per_h === undefined ? FLOW_MAX_M3_PER_S : (rated_flow_m3_per_h * 1.2) / 3600;
   }
+  if (unit === "L") return rated_flow_m3_per_h === undefined ? FUEL_MAX_L_PER_S : rated_flow_m3_per_h * (1.2 / 3.6);
   return (settings.rated_power_W === undefined ? POWER_MAX_W : settings.rated_power_W * 1.2) / 3600;
 }
 

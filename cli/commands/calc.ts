@@ -36,9 +36,9 @@ and documents; --json holds them as "chain".
     - {id: ponds,  carrier: waste_water, use: deep_anaerobic, waste_water: {load_kg_per_day: 1200, sludge_kg: 30000}}
 
 An activity may have: site, supplier, use, period, registers, conditions, density, ncv, factor, supply, refrigerant, composition,
-life_cycle, waste_water, biogenic_share, losses, certificates_sold_MWh, toe_coefficient, coal_grade, max_power_kW, uncertainty,
+life_cycle, waste_water, stock, biogenic_share, losses, certificates_sold_MWh, toe_coefficient, coal_grade, max_power_kW, uncertainty,
 evidence, accept. The file may have: instruments, residual_mix (market-based scope 2), zone (roll-up), uncertainty (of stated
-sources), restatement, as_known_at; and, with or without activities, targets (paths to Net Zero, budget), change, base_year,
+sources), restatement, as_known_at, factors_dir (own factor files); and, with or without activities, targets (paths to Net Zero, budget), change, base_year,
 intensity, baseline (least squares, EnPI, CUSUM, forecast), tariff, power_factor, quota, chp, shared, balance (of meters), gap.
 A wrong name lists those that exist.
 
@@ -66,7 +66,7 @@ function langOf(written: string | undefined): Lang {
 
 /** A calculation file worked out. @throws {ConfigProblems} with everything that is wrong, each at its key. */
 export function calculation(config: CalcConfig, file: string, now_ms: number) {
-  const { factors, constants, refrigerants, refused, gwpSets } = loadFactors();
+  const { factors, constants, refrigerants, refused, gwpSets } = loadFactors(config.factorsDir ?? undefined);
   const book: Book = { factors, constants, refrigerants, refused, knownAt_ms: config.asKnownAt_ms ?? now_ms };
   const gwp = gwpSets.find(({ id }) => id === config.gwp)!;
   const outcome = account(requestOf(config, gwp), book);

@@ -90,7 +90,9 @@ export const meterSchema = section({
   vt_ratio: positive("Voltage transformer: primary over secondary").exactOptional(),
   nominal_V: positive("Nominal voltage, phase to neutral, e.g. 230; sets the plausibility limit").exactOptional(),
   rated_power_W: positive("Greatest power that can flow, W; sets the plausibility limit").exactOptional(),
-  rated_flow_m3_per_h: positive("Greatest flow of gas or water, m³/h; sets the plausibility limit").exactOptional(),
+  rated_flow_m3_per_h: positive(
+    "Greatest flow of gas, water or liquid fuel, m³/h; sets the plausibility limit",
+  ).exactOptional(),
   m3_per_count: positive("Volume of one count of a gas or water counter, m³").exactOptional(),
   ncv: section({
     value: decimalText("Net calorific value"),

@@ -3,7 +3,7 @@ import type { Activity } from "../../core/accounting/activity.ts";
 import type { Instrument } from "../../core/accounting/market.ts";
 import { GWP_SET_IDS } from "../../core/emission/factor.ts";
 import { type Finding, pathText } from "../explain.ts";
-import { section } from "../fields.ts";
+import { section, text } from "../fields.ts";
 import type { FileSpec } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
 import { activityOf, activitySchema } from "./calc/activity.ts";
@@ -16,6 +16,7 @@ export const calcSchema = section({
   period: period().exactOptional(),
   gwp: closedList(GWP_SET_IDS, "Set of warming potentials; never mixed").prefault("AR5"),
   as_known_at: localDate("Use only factors that were published by this day; absent = today").exactOptional(),
+  factors_dir: text("Folder of factor files of one's own, relative to this file").exactOptional(),
   activities: z.array(activitySchema).max(10_000).describe("What was used").prefault([]),
   instruments: z
     .array(instrumentSchema)
@@ -31,6 +32,8 @@ type Written = z.output<typeof calcSchema>;
 export interface CalcConfig {
   readonly gwp: Written["gwp"];
   readonly asKnownAt_ms: number | null;
+  /** Factor files beside the built-in ones; null = none. */
+  readonly factorsDir: string | null;
   readonly activities: readonly Activity[];
   readonly instruments: readonly Instrument[];
   readonly residualMix: { readonly t_per_MWh: ReturnType<typeof rateOf>; readonly source: string } | null;
@@ -44,10 +47,11 @@ export const calcSpec: FileSpec<CalcConfig> = {
 };
 
 function calcConfig(written: Written): CalcConfig {
-  const { period: usual, gwp, as_known_at, activities, instruments, residual_mix, ...sections } = written;
+  const { period: usual, gwp, as_known_at, factors_dir, activities, instruments, residual_mix, ...sections } = written;
   return {
     gwp,
     asKnownAt_ms: as_known_at ?? null,
+    factorsDir: factors_dir ?? null,
     activities: activities.flatMap((one) => activityOf(one, usual ?? null) ?? []),
     instruments: instruments.map(instrumentOf),
     residualMix: residual_mix === undefined ? null : { t_per_MWh: rateOf(residual_mix), source: residual_mix.source },

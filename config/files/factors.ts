@@ -48,6 +48,10 @@ const STATED = {
 } as const;
 const STATED_UNITS = Object.keys(STATED) as readonly (keyof typeof STATED)[];
 
+const bounds = section({ lower: figure("Lower limit"), upper: figure("Upper limit") })
+  .describe("95 % limits of the figure")
+  .exactOptional();
+
 const calorificValue = (description: string) =>
   section({
     value: figure("Net calorific value"),
@@ -61,11 +65,8 @@ const calorificValue = (description: string) =>
       .max(1000)
       .describe("Half width of the 95 % interval; absent = not known")
       .exactOptional(),
+    bounds,
   }).describe(description);
-
-const bounds = section({ lower: figure("Lower limit"), upper: figure("Upper limit") })
-  .describe("95 % limits of one gas")
-  .exactOptional();
 
 const factor = section({
   id: text("Name of the series, e.g. grid-vn"),

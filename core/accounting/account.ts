@@ -125,7 +125,7 @@ function totalled(results: readonly ActivityResult[], request: AccountRequest, b
     : null;
   const otherScope2_mg = sum(
     scope(2)
-      .filter(({ activity }) => activity.carrier !== "electricity")
+      .filter((result) => !isFromGrid(result))
       .map(co2e),
   );
   const sites = [...new Set(results.map(({ activity }) => activity.site))];
@@ -186,17 +186,20 @@ function biogenicPart({ mg, energy_TJ }: ActivityResult): Fraction {
   return fossil === 0n ? energy_TJ : times(energy_TJ, fraction(biogenic, fossil + biogenic));
 }
 
+/** What instruments may cover; electricity bought directly has its seller's factor in both figures. */
+function isFromGrid({ activity }: ActivityResult): boolean {
+  return activity.carrier === "electricity" && activity.use === "import";
+}
+
 function consumptions(results: readonly ActivityResult[]): readonly Consumption[] {
-  return results
-    .filter(({ activity }) => activity.carrier === "electricity" && activity.use === "import")
-    .flatMap(({ activity, parts, amount }) =>
-      parts.map((part) => ({
-        span: part.span,
-        site: activity.site,
-        MWh: inMWh(activity, part.amount, amount.unit),
-        location_mg: fraction(part.mg.co2 ?? 0n),
-      })),
-    );
+  return results.filter(isFromGrid).flatMap(({ activity, parts, amount }) =>
+    parts.map((part) => ({
+      span: part.span,
+      site: activity.site,
+      MWh: inMWh(activity, part.amount, amount.unit),
+      location_mg: fraction(part.mg.co2 ?? 0n),
+    })),
+  );
 }
 
 /** Solar whose certificates were sold is grid electricity in the market-based figure, at the grid's factor of its time. */

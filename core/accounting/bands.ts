@@ -53,9 +53,17 @@ export function checkGridFactor(activity: Activity, t_per_MWh: Fraction): void {
   if (outside(value, GRID) === null) return;
   const why =
     value === 0
-      ? "a purchase without emissions lowers only the market-based figure: give it as an instrument"
+      ? "a purchase without emissions lowers only the market-based figure: give it as an instrument, or as use: direct if it comes over a private line"
       : thousandfold(value / GRID_CENTRE);
   judge(activity, "factor.value", `${fractionText(t_per_MWh)} t CO2/MWh is no grid factor (usual: 0.3 to 1.0): ${why}`);
+}
+
+/** Bought directly, t CO2/MWh: anything from a wind farm to the worst coal plant. */
+export function checkDirectFactor(activity: Activity, t_per_MWh: Fraction): void {
+  const value = fractionNumber(t_per_MWh);
+  if (outside(value, { from: 0, to: 1.4 }) === null) return;
+  const stated = `${fractionText(t_per_MWh)} t CO2/MWh is no factor of electricity (usual: 0 to 1.4)`;
+  judge(activity, "factor.value", `${stated}: ${thousandfold(value / GRID_CENTRE)}`);
 }
 
 /** Steam, t CO2 per t. */
@@ -77,8 +85,7 @@ export function checkSteamFactor(activity: Activity, t_per_t: Fraction, isWorked
 export function checkEfficiency(key: string, value: Fraction, isCop: boolean): void {
   const number = fractionNumber(value);
   if (isCop) {
-    if (number <= 0 || number > 12)
-      refuse(key, `a coefficient of performance of ${fractionText(value)} is not possible (usual: 2.5 to 7)`);
+    if (number <= 0 || number > 12) refuse(key, `a COP of ${fractionText(value)} is not possible (usual: 2.5 to 7)`);
     return;
   }
   if (number > 1) {

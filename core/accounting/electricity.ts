@@ -14,7 +14,7 @@ import {
 import { lookupConstant } from "../emission/lookup.ts";
 import type { UnitNotation } from "../units/units.ts";
 import type { Activity, Book, Losses } from "./activity.ts";
-import { checkGridFactor, checkPower } from "./bands.ts";
+import { checkDirectFactor, checkGridFactor, checkPower } from "./bands.ts";
 import { input, type Step, step } from "./chain.ts";
 import { amountOf, hoursOf, inTJ } from "./convert.ts";
 import {
@@ -52,6 +52,13 @@ export function draw(activity: Activity, value: Fraction, unit: UnitNotation, bo
   const MWh = inMWh(activity, value, unit);
   checkPower(activity, times(MWh, fraction(1000n)), hoursOf(activity.period));
   const own = activity.factor;
+  if (own === null && activity.use === "direct") {
+    refuse(
+      "factor",
+      "is missing: electricity bought directly takes the factor that the seller states with evidence (Circular 38/2023 Annex II)",
+      "FACTOR_MISSING",
+    );
+  }
   const made =
     own === null
       ? factorStretches(activity, book).map((stretch) => ({
@@ -113,7 +120,9 @@ function ownPart(activity: Activity, value: Fraction, book: Book) {
   const perMWh = basisPerUnit("energy_Wh", own.per, activity.carrier, NO_PROPERTIES);
   const Wh = amountOf(perMWh, activity, own.per, "energy");
   const mg_per_MWh = times(over(own.mgPer.co2 ?? fraction(0n), Wh), fraction(1_000_000n));
-  checkGridFactor(activity, times(mg_per_MWh, fraction(1n, 1_000_000_000n)));
+  const t_per_MWh = times(mg_per_MWh, fraction(1n, 1_000_000_000n));
+  if (activity.use === "direct") checkDirectFactor(activity, t_per_MWh);
+  else checkGridFactor(activity, t_per_MWh);
   const key = `factor of ${own.source}`;
   return {
     span: activity.period,

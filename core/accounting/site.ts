@@ -41,7 +41,9 @@ export function siteBalance(
   const isPower = ({ activity: { carrier } }: ActivityResult): boolean =>
     ["electricity", "own_power"].includes(CARRIERS[carrier].kind);
   if (!own.some(isPower)) return null;
-  const import_MWh = MWh(({ activity }) => activity.carrier === "electricity" && activity.use === "import");
+  const isBought = ({ activity }: ActivityResult): boolean =>
+    activity.carrier === "electricity" && activity.use !== "export";
+  const import_MWh = MWh(isBought);
   const export_MWh = MWh(({ activity }) => activity.carrier === "electricity" && activity.use === "export");
   const solar_MWh = MWh(({ activity }) => activity.carrier === "solar");
   const genset_MWh = MWh(({ activity }) => activity.carrier === "genset_electricity");
@@ -55,7 +57,7 @@ export function siteBalance(
   const mgOf = (isOne: (result: ActivityResult) => boolean): Fraction =>
     own.filter(isOne).reduce((total, { mg }) => plus(total, co2eOf(mg, set, refrigerants)), ZERO);
   const generation_mg = mgOf(({ activity }) => activity.use === "genset");
-  const purchased_mg = mgOf(({ activity }) => activity.carrier === "electricity" && activity.use === "import");
+  const purchased_mg = mgOf(isBought);
   return {
     site,
     import_MWh,

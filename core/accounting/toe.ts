@@ -30,7 +30,7 @@ export function toeOf(
   book: Book,
 ): ToeResult | null {
   const { kind } = CARRIERS[activity.carrier];
-  const counts = kind === "fuel" || kind === "heat" || (kind === "electricity" && activity.use === "import");
+  const counts = kind === "fuel" || kind === "heat" || (kind === "electricity" && activity.use !== "export");
   if (!counts) return null;
   if (activity.toe !== null) return byOwn(activity, value, unit);
   return byLetter(activity, value, unit, size.mass_t, book) ?? byEnergy(size.energy_TJ, activity, book);

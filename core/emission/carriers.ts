@@ -86,7 +86,7 @@ const PURCHASED = ["purchased"] as const;
 export const CARRIERS = {
   electricity: row("Điện lưới", "Grid electricity", "electricity", "electricity", 2, {
     counters: ["active_energy_import_total", "active_energy_export_total", "reactive_energy_import_total"],
-    uses: ["import", "export"],
+    uses: ["import", "direct", "export"],
   }),
   solar: row("Điện mặt trời", "On-site solar", "own_power", "solar", null, {
     counters: ["active_energy_export_total"],

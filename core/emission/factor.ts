@@ -16,6 +16,8 @@ export interface CalorificValue {
   readonly confidence: Confidence;
   /** Half width of the 95 % interval; absent = not known. */
   readonly uncertainty_pct?: number;
+  /** Its limits, which need not lie evenly. */
+  readonly bounds?: Bounds;
 }
 
 /** A density with its origin: a fall-back where the delivery note states none. */

@@ -19,6 +19,7 @@ export const USES = {
   mobile_rail: row("Đường sắt", "Rail"),
   mobile_water: row("Đường thủy", "Waterborne"),
   import: row("Mua vào", "Drawn from the grid"),
+  direct: row("Mua trực tiếp từ nhà máy phát", "Bought directly from a generator, over a private line"),
   export: row("Phát lên lưới", "Fed into the grid"),
   generation: row("Phát tại chỗ", "Made on site"),
   purchased: row("Mua của nhà cung cấp", "Bought from a supplier"),

@@ -192,7 +192,7 @@ describe("plausibility", () => {
     [
       "a clean contract as a grid factor",
       "carrier: electricity, quantity: 1, unit: MWh, factor: {value: 0, unit: t/MWh}",
-      "activities[0].factor.value: 0 t CO2/MWh is no grid factor (usual: 0.3 to 1.0): a purchase without emissions lowers only the market-based figure: give it as an instrument",
+      "activities[0].factor.value: 0 t CO2/MWh is no grid factor (usual: 0.3 to 1.0): a purchase without emissions lowers only the market-based figure: give it as an instrument, or as use: direct if it comes over a private line",
     ],
     [
       "kg/m3 as kg/L",
@@ -277,6 +277,33 @@ describe("registers", () => {
 });
 
 describe("what a file may say", () => {
+  test("electricity over a private line has its seller's factor in both figures, and must state it", () => {
+    const direct = (factor: string) =>
+      `${one("carrier: electricity, quantity: 100, unit: MWh")}  - {id: line, carrier: electricity, use: direct, quantity: 50, unit: MWh${factor}}\n`;
+    expect(json(direct(", factor: {value: 0, unit: t/MWh, source: DPPA 7}")).totals).toMatchObject({
+      scope2_location_kg: 65_920,
+      scope2_market_kg: 65_920,
+    });
+    expect(json(direct(", factor: {value: 0.9, unit: t/MWh, source: coal plant}")).totals).toMatchObject({
+      scope2_location_kg: 110_920,
+      scope2_market_kg: 110_920,
+    });
+    expect(problems(direct(""))[0]).toContain(
+      "activities[1].factor: is missing: electricity bought directly takes the factor that the seller states",
+    );
+  });
+
+  test("fuel may be known from its stock", () => {
+    const of = (stock: string) => one(`carrier: anthracite, unit: t, stock: ${stock}`);
+    expect(resultOf(of("{opening: 100, deliveries: 350, closing: 120, resold: 20}")).quantity).toEqual({
+      value: 310,
+      unit: "t",
+    });
+    expect(problems(of("{opening: 1, closing: 2}"))).toEqual([
+      "activities[0].stock: more is left and resold than was ever there",
+    ]);
+  });
+
   test("an amount over two factors' years is divided by time, and that is said", () => {
     const result = resultOf(
       "activities: [{id: a, carrier: electricity, quantity: 7300, unit: MWh, period: {from: 2022-01-01, to: 2024-01-01}}]",

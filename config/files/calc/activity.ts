@@ -11,7 +11,7 @@ import {
 } from "../../../core/accounting/activity.ts";
 import type { RegisterStretch } from "../../../core/accounting/registers.ts";
 import { CARRIERS, usualUse } from "../../../core/emission/carriers.ts";
-import { fraction, ONE, plus, times, ZERO } from "../../../core/emission/fraction.ts";
+import { fraction, minus, ONE, plus, times, ZERO } from "../../../core/emission/fraction.ts";
 import { section, text } from "../../fields.ts";
 import { density, ncv, ownFactor, toeCoefficient } from "./figures.ts";
 import {
@@ -159,6 +159,19 @@ const wasteWater = section({
   })
   .describe("Load of a treatment stage; `use` names the treatment");
 
+const stock = section({
+  opening: amount("In stock when the period begins").prefault(0),
+  deliveries: amount("Delivered in the period").prefault(0),
+  closing: amount("In stock when it ends").prefault(0),
+  resold: amount("Given on to others").prefault(0),
+})
+  .superRefine(({ opening, deliveries, closing, resold }, context) => {
+    const used = minus(plus(opening, deliveries), plus(closing, resold));
+    if (used.n < 0n) context.addIssue({ code: "custom", message: "more is left and resold than was ever there" });
+  })
+  .transform(({ opening, deliveries, closing, resold }) => minus(plus(opening, deliveries), plus(closing, resold)))
+  .describe("Used = opening + deliveries − closing − resold, in `unit`");
+
 const losses = section({
   voltage: closedList(VOLTAGE_LEVELS, "Level of supply: the published settlement factors").exactOptional(),
   k: positiveAmount("Settlement factor of transmission").exactOptional(),
@@ -208,6 +221,7 @@ export const activitySchema = section({
   quantity: amount("How much").exactOptional(),
   unit: unit("Unit of the quantity").exactOptional(),
   registers: registers.exactOptional(),
+  stock: stock.exactOptional(),
   conditions: conditions.exactOptional(),
   density: density().exactOptional(),
   ncv: ncv().exactOptional(),
@@ -238,7 +252,7 @@ export const activitySchema = section({
   if (written.use !== undefined && !uses.includes(written.use)) {
     issue("use", `${written.carrier} is not used for "${written.use}" (allowed: ${uses.join(", ")})`);
   }
-  const ways = (["quantity", "registers", "life_cycle", "waste_water"] as const).filter(
+  const ways = (["quantity", "registers", "stock", "life_cycle", "waste_water"] as const).filter(
     (key) => written[key] !== undefined,
   );
   const wanted =
@@ -246,13 +260,13 @@ export const activitySchema = section({
       ? ["waste_water"]
       : row.kind === "refrigerant"
         ? ["quantity", "life_cycle"]
-        : ["quantity", "registers"];
+        : ["quantity", "registers", "stock"];
   if (ways.length === 0) issue(wanted[0]!, `is missing (allowed: ${wanted.join(" or ")})`);
   for (const way of ways) {
     if (!wanted.includes(way)) issue(way, `does not belong to ${written.carrier} (allowed: ${wanted.join(" or ")})`);
   }
   if (ways.length > 1) issue(ways[1]!, `stands beside ${ways[0]}: give one of them`);
-  const needsUnit = ways[0] === "quantity" || ways[0] === "registers";
+  const needsUnit = ways[0] === "quantity" || ways[0] === "registers" || ways[0] === "stock";
   if (needsUnit && written.unit === undefined) issue("unit", "is missing");
   if (row.kind === "refrigerant" && written.refrigerant === undefined && written.composition === undefined) {
     issue("refrigerant", "is missing: an ASHRAE 34 number such as R-410A, or a composition");
@@ -357,7 +371,7 @@ function amountOf(written: Written, span: Span): Amount {
     const list = Array.isArray(written.registers) ? written.registers : [written.registers];
     return { kind: "registers", unit: unitOf, stretches: list.map((one) => stretchOf(one, span)) };
   }
-  return { kind: "quantity", value: written.quantity ?? ZERO, unit: unitOf };
+  return { kind: "quantity", value: written.quantity ?? written.stock ?? ZERO, unit: unitOf };
 }
 
 function stretchOf(written: z.output<typeof stretch>, { from_ms, to_ms }: Span): RegisterStretch {
