@@ -184,9 +184,9 @@ export function nameOf(ordinal: number): string {
   return `${String(ordinal).padStart(12, "0")}.sqlite`;
 }
 
-/** A segment that cannot be read, whatever the disk does; not one that cannot be reached just now. */
-export function isDamage(error: unknown): boolean {
-  return error instanceof KhuXanhError && error.code === "JOURNAL_DAMAGED";
+/** The disk refuses just now; whatever else comes of reading is a file that is not what was written. */
+export function isOfDisk(error: unknown): boolean {
+  return error instanceof KhuXanhError && (error.code === "DISK_FULL" || error.code === "DISK_UNUSABLE");
 }
 
 /** @throws what the segment throws */

@@ -17,7 +17,7 @@ import {
   STEPS,
   type Step,
 } from "./bounds.ts";
-import { allRows, Chain, type Held, isDamage, SEGMENT_KEYS } from "./chain.ts";
+import { allRows, Chain, type Held, isOfDisk, SEGMENT_KEYS } from "./chain.ts";
 import { type HeldRecord, packChunks, unpackChunk } from "./chunk.ts";
 import { holdsCounter } from "./holdsCounter.ts";
 import type { Journal, JournalOptions, JournalStatus, JournalWrite, Loss, StoredRecord } from "./journal.ts";
@@ -152,7 +152,7 @@ export class DiskJournal implements Journal {
       (this.#chain.writer ?? this.#chain.openWriter()).append(write);
     } catch (cause) {
       // A damaged newest segment: what is sound is saved, and the next one takes this commit. A full disk: confirmed history goes.
-      if (isDamage(cause)) {
+      if (!isOfDisk(cause)) {
         this.#mend(this.#chain.newest!);
         this.#begin();
       } else if (!this.#makesRoom()) throw cause;
@@ -326,7 +326,7 @@ export class DiskJournal implements Journal {
     try {
       return readValues(this.#chain.openWriter().values());
     } catch (cause) {
-      if (isDamage(cause)) return null;
+      if (!isOfDisk(cause)) return null;
       if (this.#chain.writer !== null) throw cause;
       return this.#readOnly(held, cause);
     }

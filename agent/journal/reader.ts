@@ -1,6 +1,6 @@
 import type { Log } from "../../core/ports.ts";
 import { readBlob } from "./blob.ts";
-import { type Chain, type Held, isDamage } from "./chain.ts";
+import { type Chain, type Held, isOfDisk } from "./chain.ts";
 import { type HeldRecord, unpackChunk } from "./chunk.ts";
 
 /** Rows fetched at once for whoever reads on. */
@@ -70,7 +70,7 @@ export class Reader {
         return item?.records == null ? { kind: "none" } : { kind: "records", records: item.records };
       }
     } catch (cause) {
-      if (isDamage(cause) && !isAccepted) return { kind: "damaged", held };
+      if (!isOfDisk(cause) && !isAccepted) return { kind: "damaged", held };
       this.#log.error("journal.segment-unreadable", { file: held.name, ordinal, why: String(cause) });
       return { kind: "none" };
     }

@@ -158,11 +158,30 @@ function segmentOf(dir: string, name: string, db: DatabaseSync): DiskSegment {
         throw diskError(dir, name, cause);
       }
     },
-    rows: (from, limit) => guard(dir, () => select.all(from, limit) as unknown as DiskRow[], name),
-    values: () => guard(dir, () => db.prepare("SELECT name, blob FROM named").all() as unknown as DiskValue[], name),
+    rows: (from, limit) =>
+      guard(
+        dir,
+        () => select.all(from, limit).map((row): DiskRow => ({ key: Number(row.key), blob: blobOf(row.blob) })),
+        name,
+      ),
+    values: () =>
+      guard(
+        dir,
+        () =>
+          db
+            .prepare("SELECT name, blob FROM named")
+            .all()
+            .map((row): DiskValue => ({ name: String(row.name), blob: blobOf(row.blob) })),
+        name,
+      ),
     bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
     close: () => db.close(),
   };
+}
+
+/** In a damaged file a column may have any type: then it holds no blob of ours. */
+function blobOf(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : new Uint8Array(0);
 }
 
 function isFirstForm(db: DatabaseSync): boolean {
