@@ -86,6 +86,7 @@ const BROWSER: readonly { readonly path: RegExp; readonly why: string }[] = [
 const REAL_TIME: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^test\/run\.ts$/, why: "times the steps of npm test" },
   { path: /^test\/bench\//, why: "measures real time" },
+  { path: /^test\/sim\/mutate\.ts$/, why: "gives broken copies of the code a minute" },
   { path: /^test\/e2e\//, why: "real processes, which nobody's clock moves" },
   { path: /^test\/cloud\/web\//, why: "a real browser and the server it talks to" },
   { path: /^test\/tidy\.ts$/, why: "names what it looks for" },

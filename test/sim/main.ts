@@ -4,15 +4,21 @@
  */
 import { parseArgs } from "node:util";
 import { FAULTS } from "./episodes.ts";
+import { mutate } from "./mutate.ts";
+import { MUTATIONS } from "./mutations.ts";
 import { failureOf, lineOf } from "./report.ts";
 import { runSeed } from "./run.ts";
 
-const HELP = `npm run sim -- [--seed N] [--hours H] [--runs K] [--faults a,b] [--trace LINES]
+const HELP = `npm run sim -- [--seed N] [--hours H] [--runs K] [--faults a,b] [--first] [--trace LINES]
+npm run sim -- --mutate NAME|all
 
   --seed N       first seed (default 1)
   --hours H      virtual hours with faults (default 2)
   --runs K       so many seeds, one after another (default 1)
   --faults a,b   only these kinds: ${Object.keys(FAULTS).join(" ")}
+  --first        stop at the first seed that goes wrong
+  --mutate NAME  break a copy of the tree on purpose and see that seeds find it within a minute:
+                 ${Object.keys(MUTATIONS).join(" ")}
   --trace LINES  print the end of the trace also when nothing is wrong
 `;
 
@@ -26,7 +32,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(options === HELP ? HELP : `${options}\n\n${HELP}`);
     return options === HELP ? 0 : 2;
   }
-  const { seed, runs, hours, kinds, trace } = options;
+  const { seed, runs, hours, kinds, trace, mutation } = options;
+  if (mutation !== undefined) return mutate(mutation, (line) => void process.stdout.write(`${line}\n`));
   let failed = 0;
   for (let i = 0; i < runs; i++) {
     const began = process.cpuUsage();
@@ -38,6 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
       failed += 1;
       process.stdout.write(failureOf(run, result));
     }
+    if (failed > 0 && options.isFirst) break;
     if (trace > 0) process.stdout.write(`${result.tail.slice(-trace).join("\n")}\n`);
   }
   if (runs > 1) process.stdout.write(`${runs - failed} of ${runs} seeds are right\n`);
@@ -53,6 +61,8 @@ function parse(args: readonly string[]) {
       runs: { type: "string" },
       faults: { type: "string" },
       trace: { type: "string" },
+      first: { type: "boolean" },
+      mutate: { type: "string" },
       help: { type: "boolean" },
     },
   });
@@ -64,6 +74,8 @@ interface Options {
   readonly runs: number;
   readonly trace: number;
   readonly kinds: readonly string[] | undefined;
+  readonly isFirst: boolean;
+  readonly mutation: string | undefined;
 }
 
 /** @returns what is wrong with them, in words, if something is */
@@ -81,6 +93,8 @@ function optionsOf(args: readonly string[]): Options | string {
     runs: Number(values.runs ?? 1),
     trace: Number(values.trace ?? 0),
     kinds: values.faults?.split(",").filter((kind) => kind !== ""),
+    isFirst: values.first === true,
+    mutation: values.mutate,
   };
   if (!Number.isInteger(options.seed) || options.seed < 0 || options.seed > SEED_MAX)
     return `--seed ${values.seed}: a whole number from 0 to ${SEED_MAX}`;

@@ -86,7 +86,7 @@ export class BooksChecker {
       [opening, row.from_ms],
       [closing, row.to_ms],
     ] as const) {
-      const why = boundary === null ? null : this.#whyBoundary(agent, meter, definition, row.quantity, boundary, at_ms);
+      const why = boundary === null ? null : this.#whyBoundary(agent, meter, definition, row, boundary, at_ms);
       if (why !== null) return why;
     }
     if (ticks === null) return flag === "X" ? null : `flag ${flag} without a figure`;
@@ -104,7 +104,7 @@ export class BooksChecker {
     agent: SimAgent,
     meter: MeterInWorld,
     definition: DeviceDefinition,
-    quantity: QuantityId,
+    { quantity, flag }: StoredInterval,
     { count, words, across }: Boundary,
     at_ms: number,
   ): string | null {
@@ -118,11 +118,12 @@ export class BooksChecker {
       if (why !== null) return why;
       counts.push(shown);
     }
-    const expected =
-      across === null
-        ? words.at_ms === at_ms
-          ? counts[0]!
-          : null
+    // Where the clock was set an interval ends with its last reading, and the rest of it is missing.
+    const isItsReading = across === null && (words.at_ms === at_ms || flag === "X");
+    const expected = isItsReading
+      ? counts[0]!
+      : across === null
+        ? null
         : between(
             { at_ms: words.at_ms, count: counts[0]! },
             { at_ms: across.at_ms, count: counts[1]! },

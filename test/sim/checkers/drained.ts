@@ -55,15 +55,25 @@ export function whyNotWhole(zone: SimZone, books: BooksChecker): string | null {
         if (last.to_ms < boundary_ms) return `${who}: booked to ${time(last.to_ms)}, not to ${time(boundary_ms)}`;
         const pending = rows.find(({ verification }) => verification === "pending");
         if (pending !== undefined) return `${who} ${time(pending.from_ms)} was not compared`;
-        const after = rows.findIndex((row, i) => i > 0 && row.from_ms > rows[i - 1]!.to_ms);
         // What a damaged medium lost is no longer anywhere; the gateway says so (`Delivery/Loss`).
-        if (after > 0 && agent.damages === 0) {
-          return `${who}: nothing between ${time(rows[after - 1]!.to_ms)} and ${time(rows[after]!.from_ms)}`;
-        }
+        const hole =
+          agent.damages > 0
+            ? undefined
+            : rows.find((row, i) => i > 0 && isHole(agent, rows[i - 1]!.to_ms, row.from_ms));
+        if (hole !== undefined) return `${who}: nothing before ${time(hole.from_ms)}`;
       }
     }
   }
   return null;
+}
+
+/** An interval that the gateway's clock went through, and that is not in its books. */
+function isHole({ machine }: SimAgent, from_ms: number, to_ms: number): boolean {
+  for (let at_ms = from_ms; at_ms < to_ms; at_ms += INTERVAL_MS) {
+    const isShown = [at_ms, at_ms + INTERVAL_MS - 1].every((edge_ms) => machine.trueTimesOf(edge_ms).length > 0);
+    if (isShown) return true;
+  }
+  return false;
 }
 
 function time(at_ms: number): string {

@@ -1,0 +1,141 @@
+/**
+ * Ways to break the product on purpose: each must be found by the seeds within a minute (`npm run sim -- --mutate NAME`).
+ * They are made on a copy of the tree, as replacements of text; a text that is not there any more is said.
+ */
+export interface Mutation {
+  readonly what: string;
+  readonly edits: readonly Edit[];
+  /** Kinds of faults it takes; all when left out. */
+  readonly kinds?: readonly string[];
+}
+
+export interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const ACCOUNT = "core/interval/counterAccount.ts";
+const COMMITS = "cloud/collector/commits.ts";
+const CONFIRMATIONS = "cloud/collector/confirmations.ts";
+const EDGE = "agent/uplink/edgeNode.ts";
+const JOURNAL = "agent/journal/diskJournal.ts";
+
+export const MUTATIONS: Readonly<Record<string, Mutation>> = {
+  "interval-rounding": {
+    what: "counts at boundaries are cut, not rounded",
+    edits: [
+      {
+        file: ACCOUNT,
+        from: "divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(elapsed_ms))",
+        to: "(delta.ticks * BigInt(at_ms - last.at_ms)) / BigInt(elapsed_ms)",
+      },
+    ],
+  },
+  "interval-carry": {
+    what: "what was counted before a boundary is counted again behind it",
+    edits: [{ file: ACCOUNT, from: "ticksUntil(reading.at_ms) - ticksDone,", to: "ticksUntil(reading.at_ms)," }],
+  },
+  "interval-closing": {
+    what: "an interval closes with the count of the reading, not of the boundary",
+    edits: [
+      {
+        file: ACCOUNT,
+        from: "const closing = count === null ? null : { count, words",
+        to: "const closing = count === null ? null : { count: reading.count, words",
+      },
+    ],
+  },
+  "ack-before-commit": {
+    what: "the collector confirms what it is about to commit",
+    edits: [
+      {
+        file: COMMITS,
+        from: "    let outcomes: readonly BatchOutcome[];\n",
+        to: '    let outcomes: readonly BatchOutcome[] = batches.map(() => "stored");\n    this.#o.onCommitted(batches, outcomes);\n',
+      },
+    ],
+  },
+  "ack-off-by-one": {
+    what: "the collector confirms the number after the one it holds",
+    edits: [{ file: CONFIRMATIONS, from: "node.toAck.add(number);", to: "node.toAck.add(number + 1);" }],
+  },
+  "ack-of-duplicates-lost": {
+    what: "a batch that comes again is not confirmed again",
+    edits: [
+      {
+        file: "cloud/collector/collector.ts",
+        from: "      this.#confirmations.ack(gateway, epoch, number);\n      this.#verifier",
+        to: '      if (outcomes[i] === "stored") this.#confirmations.ack(gateway, epoch, number);\n      this.#verifier',
+      },
+    ],
+  },
+  "ack-of-other-epoch": {
+    what: "the gateway believes confirmations of an epoch that is over",
+    edits: [{ file: EDGE, from: "if (ack.epoch !== journal.epoch)", to: "if (ack.epoch === null)" }],
+    kinds: ["torn-segment", "link-loss", "partition", "slow-subscriber"],
+  },
+  "timeout-is-ack": {
+    what: "what waited long enough is taken for confirmed",
+    edits: [
+      {
+        file: EDGE,
+        from: "if (this.#waitsForAcks()) this.#delivery.expire",
+        to: "if (now_ms < 0) this.#delivery.expire",
+      },
+    ],
+  },
+  "never-again": {
+    what: "what was not confirmed in time is not sent again",
+    edits: [{ file: EDGE, from: "if (this.#waitsForAcks()) this.#delivery.expire(now_ms);", to: "" }],
+  },
+  "duplicate-is-new": {
+    what: "a batch that comes again is booked again, and its intervals are added",
+    edits: [
+      {
+        file: "cloud/store/batches.ts",
+        from: "if (!isNew) return this.#heldAlready(batch, key, known_ms);",
+        to: "if (!isNew && batch.intervals.length === 0) return this.#heldAlready(batch, key, known_ms);",
+      },
+      {
+        file: "cloud/store/books.ts",
+        from: "ON CONFLICT (series_id, from_ms) DO NOTHING`",
+        to: "ON CONFLICT (series_id, from_ms) DO UPDATE SET ticks = ticks + excluded.ticks`",
+      },
+    ],
+    kinds: ["link-loss", "collector-crash"],
+  },
+  "number-reused": {
+    what: "the journal does not keep which number comes next",
+    edits: [{ file: JOURNAL, from: 'if (entries.length > 0) changes.set("next", String(end));', to: "" }],
+  },
+  "journal-forgets": {
+    what: "the last record of a commit is not written",
+    edits: [
+      {
+        file: JOURNAL,
+        from: "if (rows.length > 0 || values.length > 0) this.#append({ rows, values });",
+        to: "if (rows.length > 0 || values.length > 0) this.#append({ rows: rows.slice(0, -1), values });",
+      },
+    ],
+  },
+  "replay-skips": {
+    what: "a restart leaves out the first samples it should count again",
+    edits: [{ file: "agent/gateway.ts", from: "let from = asOf + 1;", to: "let from = asOf + 8;" }],
+    kinds: ["agent-crash", "agent-crash-at-write"],
+  },
+  "bdseq-stands": {
+    what: "a session has the bdSeq of the one before it",
+    edits: [{ file: EDGE, from: "this.#bdSeq = (this.#bdSeq + 1) % 256;", to: "" }],
+  },
+  "seq-skips": {
+    what: "the sequence number counts to 256",
+    edits: [
+      {
+        file: "agent/uplink/session.ts",
+        from: "this.#seq = (this.#seq + 1) % 256;",
+        to: "this.#seq = (this.#seq + 1) % 257;",
+      },
+    ],
+  },
+};
