@@ -119,7 +119,11 @@ const anyFault = z.discriminatedUnion("kind", [
   section({ kind: z.literal("frozen"), ...again }),
   section({ kind: z.literal("no-value"), ...again, quantity }),
   section({ kind: z.literal("word-order"), ...again }),
-  section({ kind: z.literal("ct-reversed"), ...span }),
+  section({
+    kind: z.literal("ct-reversed"),
+    ...span,
+    phase: z.literal([1, 2, 3]).describe("Only the transformer of this phase").exactOptional(),
+  }),
   section({ kind: z.literal("register-reset"), ...once }),
   section({ kind: z.literal("rollover"), ...once, quantity }),
   section({
@@ -167,6 +171,8 @@ function whatOf(written: Written) {
       return { kind: written.kind, pieces: written.pieces, pause_ms: written.pause };
     case "reboot":
       return { kind: written.kind, silent_ms: written.silent ?? 0 };
+    case "ct-reversed":
+      return { kind: written.kind, ...(written.phase === undefined ? {} : { phase: written.phase }) };
     case "no-value":
     case "rollover":
       return { kind: written.kind, quantity: written.quantity ?? null };

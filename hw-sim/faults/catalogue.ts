@@ -60,8 +60,8 @@ export const FAULTS = {
   "ct-reversed": row(
     "meter",
     "once",
-    [],
-    "power changes its sign, import counts as export and the other way round; counters keep what they counted wrongly",
+    ["phase"],
+    "power changes its sign, import counts as export and the other way round; with `phase` (1, 2, 3) that phase alone, and totals count less; counters keep what they counted wrongly",
   ),
   "register-reset": row("meter", "instant", [], "all counters start again at zero"),
   rollover: row(
@@ -96,7 +96,6 @@ export type FaultWhat =
         | "one-connection"
         | "frozen"
         | "word-order"
-        | "ct-reversed"
         | "register-reset";
     }
   | { readonly kind: "slow" | "late"; readonly delay_ms: number }
@@ -109,6 +108,8 @@ export type FaultWhat =
   | { readonly kind: "no-value"; readonly quantity: QuantityId | null }
   /** null = the first integer counter of the model. */
   | { readonly kind: "rollover"; readonly quantity: QuantityId | null }
+  /** Without a phase: all of them. */
+  | { readonly kind: "ct-reversed"; readonly phase?: 1 | 2 | 3 }
   /** `serial` null = one that follows from the old one; `start` in kWh or m3. */
   | { readonly kind: "meter-replaced"; readonly serial: number | null; readonly start: number }
   | { readonly kind: "clock-jump"; readonly by_ms: number };

@@ -1,5 +1,5 @@
 import type { QuantityId } from "../../core/units/quantities.ts";
-import { type Gauge, type Physics, type SimCounter, shiftedCounter } from "../meters/physics.ts";
+import { type Gauge, type Physics, type SimCounter, shiftedCounter, turnedCounter } from "../meters/physics.ts";
 import type { SimMeter } from "../meters/simMeter.ts";
 import type { Fault } from "./schedule.ts";
 
@@ -14,16 +14,20 @@ export interface Era {
   /** −Infinity for the first. */
   readonly from_ms: number;
   readonly meter: SimMeter;
-  readonly isReversed: boolean;
+  readonly reversed: Reversed;
 }
 
+/** Which transformers are turned round. Of several faults at a time the last one counts. */
+type Reversed = "none" | "all" | 1 | 2 | 3;
+
 type Event =
-  | { readonly at_ms: number; readonly kind: "reset" | "reverse" | "restore" }
+  | { readonly at_ms: number; readonly kind: "reset" }
+  | { readonly at_ms: number; readonly kind: "turn"; readonly reversed: Reversed }
   | { readonly at_ms: number; readonly kind: "replace"; readonly serial: number | null; readonly start: number };
 
 /** @param faults those of scope "meter" on this unit, in the order they were given */
 export function erasOf(meter: SimMeter, faults: readonly Fault[]): readonly Era[] {
-  const eras: Era[] = [{ from_ms: -Infinity, meter: atItsEnd(meter, faults), isReversed: false }];
+  const eras: Era[] = [{ from_ms: -Infinity, meter: atItsEnd(meter, faults), reversed: "none" }];
   for (const event of eventsOf(faults)) eras.push(next(meter, eras.at(-1)!, event));
   return eras;
 }
@@ -44,8 +48,8 @@ function eventsOf(faults: readonly Fault[]): readonly Event[] {
         return [{ at_ms: from_ms, kind: "replace", serial: what.serial, start: what.start }];
       case "ct-reversed": {
         const to_ms = Math.min(from_ms + for_ms, removed_ms);
-        const reverse: Event = { at_ms: from_ms, kind: "reverse" };
-        return to_ms === Infinity ? [reverse] : [reverse, { at_ms: to_ms, kind: "restore" }];
+        const turned: Event = { at_ms: from_ms, kind: "turn", reversed: what.phase ?? "all" };
+        return to_ms === Infinity ? [turned] : [turned, { at_ms: to_ms, kind: "turn", reversed: "none" }];
       }
       default:
         return [];
@@ -56,11 +60,11 @@ function eventsOf(faults: readonly Fault[]): readonly Event[] {
 
 function next(meter: SimMeter, before: Era, event: Event): Era {
   const { at_ms } = event;
-  const isReversed = event.kind === "restore" ? false : event.kind === "reverse" || before.isReversed;
+  const reversed = event.kind === "turn" ? turnedOn(meter, event.reversed) : before.reversed;
   const serial = event.kind === "replace" ? (event.serial ?? successor(before.meter.serial)) : before.meter.serial;
   return {
     from_ms: at_ms,
-    isReversed,
+    reversed,
     meter: meter.variant({
       serial,
       ...(event.kind === "replace" ? { start: event.start } : {}),
@@ -70,7 +74,7 @@ function next(meter: SimMeter, before: Era, event: Event): Era {
           if (event.kind === "replace") return own.counters.get(quantity)!.total(since_ms);
           return before.meter.ticks(quantity, at_ms);
         };
-        return counting(own, isReversed, (quantity, source) => shown(quantity) - source.total(begun(at_ms)));
+        return counting(own, reversed, (quantity, source) => shown(quantity) - source.total(begun(at_ms)));
       },
     }),
   };
@@ -88,13 +92,29 @@ function successor(serial: number): number {
 
 type Shift = (quantity: QuantityId, source: SimCounter) => bigint;
 
-function counting(own: Physics, isReversed: boolean, shift: Shift): Physics {
+/** The only phase of a meter is all of it. */
+function turnedOn(meter: SimMeter, reversed: Reversed): Reversed {
+  return typeof reversed === "number" && meter.model.phases === 1 ? "all" : reversed;
+}
+
+function counting(own: Physics, reversed: Reversed, shift: Shift): Physics {
   const counters = new Map<QuantityId, SimCounter>();
   for (const [quantity, counter] of own.counters) {
-    const source = isReversed ? (own.counters.get(mirrored(quantity)) ?? counter) : counter;
+    const source = sourceOf(own, quantity, counter, reversed);
     counters.set(quantity, shiftedCounter(source, shift(quantity, source)));
   }
-  return { counters, gauges: isReversed ? new Map([...own.gauges].map(reversedGauge)) : own.gauges };
+  return { counters, gauges: reversed === "none" ? own.gauges : turnedGauges(own.gauges, reversed) };
+}
+
+/** What a register counts while transformers are turned round. */
+function sourceOf({ counters }: Physics, quantity: QuantityId, own: SimCounter, reversed: Reversed): SimCounter {
+  if (reversed === "none") return own;
+  const isOfPhase = quantity.endsWith(`_l${reversed}`);
+  if (reversed === "all" || isOfPhase) return counters.get(mirrored(quantity)) ?? own;
+  // Totals count the sum over the phases, of which one now pulls the other way.
+  const [, way] = /^active_energy_(import|export)_(?:total|tariff1|partial)$/.exec(quantity) ?? [];
+  const part = way === undefined ? undefined : counters.get(`active_energy_${way}_l${reversed}` as QuantityId);
+  return part === undefined ? own : turnedCounter(own, part);
 }
 
 const OPPOSITE: Readonly<Record<string, string>> = {
@@ -111,15 +131,28 @@ function mirrored(quantity: QuantityId): QuantityId {
 
 const FOLLOWS_CURRENT = /^(active_power|reactive_power|power_factor)(?!_demand)/;
 
-function reversedGauge([name, gauge]: readonly [string, Gauge]): [string, Gauge] {
-  if (!FOLLOWS_CURRENT.test(name)) return [name, gauge];
-  return [
-    name,
-    (at_ms) => {
-      const value = gauge(at_ms);
-      return typeof value === "number" ? 0 - value : value;
-    },
-  ];
+function turnedGauges(gauges: Physics["gauges"], reversed: Exclude<Reversed, "none">): Physics["gauges"] {
+  return new Map([...gauges].map(([name, gauge]) => [name, turnedGauge(gauges, name, gauge, reversed)]));
+}
+
+function turnedGauge(
+  gauges: Physics["gauges"],
+  name: string,
+  gauge: Gauge,
+  reversed: Exclude<Reversed, "none">,
+): Gauge {
+  if (!FOLLOWS_CURRENT.test(name)) return gauge;
+  if (reversed === "all" || name.endsWith(`_l${reversed}`)) return combined(gauge, gauge, -2);
+  const part = gauges.get(name.replace(/_total$/, `_l${reversed}`));
+  return /^(active|reactive)_power_total$/.test(name) && part !== undefined ? combined(gauge, part, -2) : gauge;
+}
+
+/** `a` plus `times` `b`, where both have a value. */
+function combined(a: Gauge, b: Gauge, times: number): Gauge {
+  return (at_ms) => {
+    const [first, second] = [a(at_ms), b(at_ms)];
+    return typeof first === "number" && typeof second === "number" ? first + times * second : first;
+  };
 }
 
 /** The meter with those counters moved on that are to pass their end at a given instant. */
@@ -133,7 +166,7 @@ function atItsEnd(meter: SimMeter, faults: readonly Fault[]): SimMeter {
   if (ends.size === 0) return meter;
   return meter.variant({
     physics: (own) =>
-      counting(own, false, (quantity, source) => {
+      counting(own, "none", (quantity, source) => {
         const at_ms = ends.get(quantity);
         return at_ms === undefined ? 0n : (meter.rangeTicks(quantity) ?? 0n) - source.total(begun(at_ms));
       }),

@@ -22,7 +22,7 @@ export interface FaultyMeter {
 /** @param faults those that hit this unit's registers, as they are now; a new array when they have changed */
 export function faultyMeter(meter: SimMeter, faults: () => readonly Fault[]): FaultyMeter {
   let known: readonly Fault[] = [];
-  let eras: readonly Era[] = [{ from_ms: -Infinity, meter, isReversed: false }];
+  let eras: readonly Era[] = [{ from_ms: -Infinity, meter, reversed: "none" }];
   const now = (): readonly Fault[] => {
     const current = faults();
     if (current !== known) {

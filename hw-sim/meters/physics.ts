@@ -58,6 +58,15 @@ export function addedCounter(a: SimCounter, b: SimCounter): SimCounter {
   return counterOf(a.unit, perMinute(a.minute, of));
 }
 
+/** What is left of a sum when one of its parts is turned round: the sum less that part twice. */
+export function turnedCounter(sum: SimCounter, part: SimCounter): SimCounter {
+  const of = (at: CountedMinute): CountedMinute => {
+    const turned = part.minute(at.from_ms);
+    return { from_ms: at.from_ms, total: at.total - 2n * turned.total, counted: at.counted - 2 * turned.counted };
+  };
+  return counterOf(sum.unit, perMinute(sum.minute, of));
+}
+
 /** A counter nothing ever moves. */
 export function standingCounter(unit: UnitNotation): SimCounter {
   const minute: CountedMinute = { from_ms: 0, total: 0n, counted: 0 };

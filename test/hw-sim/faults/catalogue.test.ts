@@ -28,7 +28,7 @@ test("every kind of the catalogue can be written, and no other", () => {
 test("every kind takes the parameters of its row, and the times of its timing", () => {
   const VALUES: Readonly<Record<string, unknown>> = {
     ...{ delay: "2s", code: 11, requests: 5, bytes: 7, pieces: 4, pause: "3ms", silent: "1s", by: "1h" },
-    ...{ quantity: "frequency", serial: 4711, start: 3.5 },
+    ...{ quantity: "frequency", serial: 4711, start: 3.5, phase: 2 },
   };
   for (const [kind, { parameters, timing, scope }] of Object.entries(FAULTS)) {
     for (const [name, value] of Object.entries(VALUES)) {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { QuantityId } from "../../../core/units/quantities.ts";
 import { decodeRegister } from "../../../drivers/modbus/decode.ts";
+import { wiring } from "../../../drivers/wiring.ts";
 import type { FaultSpec, FaultWhat } from "../../../hw-sim/faults/catalogue.ts";
 import { FAULTS } from "../../../hw-sim/faults/catalogue.ts";
 import { rollingQuantity } from "../../../hw-sim/faults/eras.ts";
@@ -132,6 +133,32 @@ test("a reversed transformer shows negative power, counts import as export, and 
     Number(meter.ticks(IMPORT, AT_ms + 2 * HOUR_ms) - meter.ticks(IMPORT, AT_ms + HOUR_ms)) / 3.6e6,
     5,
   );
+});
+
+test("one reversed transformer turns its phase, totals count what is left, and the wiring check finds it", () => {
+  const meter = meterOf({ model: "eastron-sdm630", load: DAY });
+  const broken = faulty(meter, at({ kind: "ct-reversed", phase: 2 }, AT_ms));
+  const power = (of: FaultyMeter, phase: string) => number(of, `active_power_${phase}`, AT_ms + 1);
+  const well = faulty(meter);
+  expect(power(broken, "l2")).toBe(-power(well, "l2"));
+  expect(power(broken, "l1")).toBe(power(well, "l1"));
+  expect(power(broken, "total")).toBeCloseTo(power(well, "l1") - power(well, "l2") + power(well, "l3"), 1);
+  const counted = (quantity: QuantityId) => meter.ticks(quantity, AT_ms + HOUR_ms) - meter.ticks(quantity, AT_ms);
+  const l2 = counted("active_energy_import_l2");
+  const shown = (quantity: QuantityId) =>
+    Math.round((wh(broken.shown(AT_ms + HOUR_ms), quantity) - wh(broken.shown(AT_ms), quantity)) * 1000);
+  expect(shown(IMPORT)).toBe(Math.round(Number(counted(IMPORT) - 2n * l2) / 3600));
+  expect(shown("active_energy_export_l2")).toBe(Math.round(Number(l2) / 3600));
+  expect(shown("active_energy_import_l2")).toBe(0);
+  expect(shown("active_energy_import_l1")).toBe(Math.round(Number(counted("active_energy_import_l1")) / 3600));
+  const live = new Map(
+    meter.model.registers.flatMap(({ name, kind }) =>
+      /^(voltage_l\d|current_l\d|active_power_(l\d|total)|reactive_power_l\d)$/.test(name) && kind === "gauge"
+        ? [[name, number(broken, name, AT_ms + 1)] as const]
+        : [],
+    ),
+  );
+  expect(wiring([live, live, live])).toMatchObject([{ fault: "reversed-ct", certainty: "certain", phases: ["l2"] }]);
 });
 
 test("a meter that starts up reads zero, then as before", () => {
