@@ -203,7 +203,10 @@ export class Gateway {
         else this.#running = this.#tick(tick_ms).finally(schedule);
       });
     };
-    schedule();
+    // The first poll does not wait for the beat: the gap that a restart leaves is over sooner.
+    this.#cancelTick = timers.after(0, () => {
+      this.#running = this.#tick(tick_ms).finally(schedule);
+    });
   }
 
   /** The lines as they are now; one a line, however many buses of the configuration share it. */
