@@ -5,7 +5,7 @@ import { encodeContent } from "../../agent/account/contentRecord.ts";
 import { type Journal, type JournalEntry, openJournal } from "../../agent/journal/journal.ts";
 import { sampleEntry } from "../../agent/journal/sample.ts";
 import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
-import { EdgeNode, type LiveDevice } from "../../agent/uplink/edgeNode.ts";
+import { EdgeNode, type EdgeNodeOptions, type LiveDevice } from "../../agent/uplink/edgeNode.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MqttConnect } from "../../core/ports.ts";
 import type { Reading } from "../../core/reading/reading.ts";
@@ -24,6 +24,8 @@ export const EDGE = "gw-01";
 export const HOST = "zone-collector";
 export const DEVICES = ["incomer", "furnace"] as const;
 
+type Change = Partial<Pick<EdgeNodeOptions, "hostId" | "delivery" | "returnIsBorn">>;
+
 /** A real edge node with a real journal on a recorded broker, in time that the test moves; the test plays the host. */
 export class EdgeStage extends Stage {
   readonly broker = new RecordedBroker(() => this.now_ms);
@@ -33,8 +35,11 @@ export class EdgeStage extends Stage {
   #edge: EdgeNode;
   #poll = 0;
 
-  constructor(state: readonly (readonly [string, string])[] = [], change: { readonly hostId?: string | null } = {}) {
+  readonly #change: Change;
+
+  constructor(state: readonly (readonly [string, string])[] = [], change: Change = {}) {
     super();
+    this.#change = change;
     this.journal = openJournal({
       disk: sqliteDisk(join(this.#dir, "journal")),
       maxBytes: null,
@@ -48,7 +53,7 @@ export class EdgeStage extends Stage {
       const definition = { ...floatMeter(3, limitsOf(120)), device };
       return { definition, hash: this.journal.putDefinition(definition), isAnswering: true, last: new Map() };
     });
-    this.#edge = this.#newEdge(change);
+    this.#edge = this.#newEdge();
   }
 
   get edge(): EdgeNode {
@@ -61,8 +66,16 @@ export class EdgeStage extends Stage {
 
   /** The process begins again on the same journal. */
   restart(): void {
-    this.#edge = this.#newEdge({});
+    this.#edge = this.#newEdge();
     this.start();
+  }
+
+  /** The edge node is up, the host there, and what was born is confirmed. */
+  async born(): Promise<void> {
+    this.start();
+    await this.pass(1000);
+    await this.hostSays(true, this.now_ms);
+    await this.pass(1000);
   }
 
   /** Every meter is read once, committed and given to the edge node, as live data. */
@@ -122,11 +135,11 @@ export class EdgeStage extends Stage {
     rmSync(this.#dir, { recursive: true });
   }
 
-  #newEdge({ hostId = HOST }: { readonly hostId?: string | null }): EdgeNode {
+  #newEdge(): EdgeNode {
     return new EdgeNode({
       group: GROUP,
       edge: EDGE,
-      hostId,
+      hostId: HOST,
       delivery: "required",
       software: "khuxanh test",
       site: "steel",
@@ -139,6 +152,7 @@ export class EdgeStage extends Stage {
       random: this.random,
       log: this.log,
       devices: () => this.meters,
+      ...this.#change,
     });
   }
 

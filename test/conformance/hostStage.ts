@@ -5,6 +5,7 @@ import { Collector } from "../../cloud/collector/collector.ts";
 import type { LiveMeter } from "../../cloud/collector/live.ts";
 import { openSqliteStore } from "../../cloud/store/sqlite.ts";
 import type { ZoneStore } from "../../cloud/store/store.ts";
+import { QUANTITIES } from "../../core/units/quantities.ts";
 import { MetricName } from "../../core/wire/ack.ts";
 import { deviceMetrics } from "../../core/wire/content.ts";
 import { data, encodePayload, type Metric, metric, property } from "../../core/wire/payload.ts";
@@ -20,6 +21,8 @@ export const STATE_TOPIC = `spBv1.0/STATE/${HOST}`;
 export const EPOCH = "00000000000000aa";
 const METER = floatMeter(3, limitsOf(120));
 const BORN = deviceMetrics(METER);
+/** The first gauge of the played meters. */
+export const GAUGE = { quantity: "voltage_l1", name: QUANTITIES.voltage_l1.wire } as const;
 
 /** A real collector with a real store on a recorded broker, in time that the test moves; the test plays the gateways. */
 export class HostStage extends Stage {
@@ -119,11 +122,10 @@ export class PlayedNode {
     );
   }
 
-  async data(device: string, number: number, watts: number, more: readonly Metric[] = []): Promise<void> {
+  async data(device: string, number: number, value: number, more: readonly Metric[] = []): Promise<void> {
     const { now_ms } = this.#stage;
-    const [gauge] = BORN.filter(({ datatype }) => datatype === 10);
     await this.send("DDATA", device, [
-      data.double({ alias: aliasOf(gauge!.name), timestamp_ms: now_ms }, watts),
+      data.double({ alias: aliasOf(GAUGE.name), timestamp_ms: now_ms }, value),
       ...more,
       data.int64({ alias: aliasOf(MetricName.deliveryBatch), timestamp_ms: now_ms, isTransient: true }, number),
     ]);
