@@ -212,7 +212,7 @@ describe("a hello or an ack", () => {
       "2 0000000000000001 1",
       "1 0000000000000001 2-1",
       "x",
-      "1 0000000000000001 " + "1,".repeat(700),
+      `1 0000000000000001 ${"1,".repeat(700)}`,
     ]) {
       await stage.command([ackMetric(stage.now_ms, text)]);
     }
