@@ -4,7 +4,7 @@ import { type Finding, findings, pathText, wording } from "../explain.ts";
 import { notation, section, wholeNumber } from "../fields.ts";
 import { parseDuration } from "../notation/duration.ts";
 import { type Parsed, parsed, wrong } from "../notation/parsed.ts";
-import { field, list } from "../rules.ts";
+import { field, list, textOf } from "../rules.ts";
 import { duration } from "./shared.ts";
 
 /**
@@ -206,6 +206,7 @@ export function faultFindings(document: unknown): readonly Finding[] {
         { path: at("on", "line"), message: `there is no line ${line} (allowed: 0 to ${lines.length - 1})` },
       ];
     }
+    if (textOf(field(lines[line], "listen"))?.startsWith("rtu:")) found.push(...connectionFindings(written, at));
     const units = list(field(lines[line], "meters")).map((meter) => field(meter, "unit"));
     if (typeof unit === "number" && !units.includes(unit)) {
       found.push({
@@ -215,6 +216,15 @@ export function faultFindings(document: unknown): readonly Finding[] {
     }
     return found;
   });
+}
+
+const OF_CONNECTIONS = ["refused", "reset", "half-open", "one-connection"];
+
+function connectionFindings(written: unknown, at: (...path: PropertyKey[]) => string): readonly Finding[] {
+  const kind = textOf(field(written, "kind"));
+  const message = "a serial line has no connections (allowed: on lines of tcp:// and rtu+tcp://)";
+  if (kind !== undefined && OF_CONNECTIONS.includes(kind)) return [{ path: at("kind"), message }];
+  return field(field(written, "on"), "connection") === undefined ? [] : [{ path: at("on", "connection"), message }];
 }
 
 function spanFindings(written: unknown, at: (...path: PropertyKey[]) => string): readonly Finding[] {

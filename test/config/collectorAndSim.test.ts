@@ -151,6 +151,16 @@ test.each<[string, string, string]>([
   expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain(expected);
 });
 
+test("a serial line has no connections that a fault could hit", () => {
+  const written = (fault: string) =>
+    `lines: [{listen: "rtu:///tmp/x", meters: [{unit: 1, model: eastron-sdm630, load: {shape: office, peak_W: 1}}]}]\nfaults: [${fault}]`;
+  const message = "a serial line has no connections (allowed: on lines of tcp:// and rtu+tcp://)";
+  expect(problemsOf(() => sim(written("{kind: half-open, on: {line: 0}}")))).toEqual([`faults[0].kind: ${message}`]);
+  expect(problemsOf(() => sim(written("{kind: silent, on: {line: 0, connection: 1}}")))).toEqual([
+    `faults[0].on.connection: ${message}`,
+  ]);
+});
+
 test("units above 247 are for TCP only", () => {
   const written = (listen: string) =>
     `lines: [{listen: "${listen}", meters: [{unit: 250, model: eastron-sdm630, load: {shape: office, peak_W: 1}}]}]`;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseFault } from "../../../config/files/simFaults.ts";
+import { faultFindings, parseFault } from "../../../config/files/simFaults.ts";
 import type { FaultSpec } from "../../../hw-sim/faults/catalogue.ts";
 import { FAULT_KINDS, FAULTS } from "../../../hw-sim/faults/catalogue.ts";
 
@@ -41,6 +41,14 @@ test("every kind takes the parameters of its row, and the times of its timing", 
     expect([kind, takes({ every: "1h", for: "1s" })]).toEqual([kind, timing === "span"]);
     const isDrawn = scope === "reply" || kind === "reset" || kind === "half-open";
     expect([kind, takes({ probability: 0.5 })]).toEqual([kind, isDrawn]);
+  }
+});
+
+test("what hits connections cannot be asked of a serial line, whatever the kind", () => {
+  const lines = [{ listen: "rtu:///tmp/x", meters: [{ unit: 1 }] }];
+  for (const [kind, { scope }] of Object.entries(FAULTS)) {
+    const found = faultFindings({ lines, faults: [written(kind)] });
+    expect([kind, found.length]).toEqual([kind, scope === "connection" ? 1 : 0]);
   }
 });
 
