@@ -180,10 +180,14 @@ function zoneJson(zone: ZoneResult) {
   };
 }
 
+const INDICATIVE_PCT = 30;
+
 export function uncertaintyJson(sum: UncertaintySum) {
   return {
     total_kg: sum.total,
     uncertainty_pct: sum.pct,
+    // Beyond 30 % approach 1 is only indicative (methods §8).
+    indicative_only: sum.pct !== null && sum.pct > INDICATIVE_PCT,
     half_width_kg: sum.half,
     low_kg: sum.low,
     high_kg: sum.high,

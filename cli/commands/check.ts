@@ -12,6 +12,7 @@ import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
 import { type Command, usage } from "../command.ts";
+import { calculation } from "./calc.ts";
 import { table } from "./models.ts";
 
 const command: Command = {
@@ -20,7 +21,7 @@ const command: Command = {
 khuxanh check FILE... [--json]
 
 Says of each file what kind it is and lists all its problems at once; files it names (passwords, certificates) must be there
-and readable. For an agent file it also prints the read plan: per meter and per bus the exchanges, registers, time on the wire
+and readable. A calculation is worked out once. For an agent file it also prints the read plan: per meter and per bus the exchanges, registers, time on the wire
 and load of every cycle, readings a second, and bytes a day over the uplink. A serial line counts at its own baud rate; behind
 a TCP gateway at the meter's default. Exit code 2 if any file has a problem.`,
   options: { json: { type: "boolean" } },
@@ -51,6 +52,8 @@ type Result =
 function checkOne(file: string): Result {
   try {
     const checked = checkFile(file);
+    // What only shows when it is worked out (a unit that fits no factor, an implausible figure) is wrong all the same.
+    if (checked.kind === "calc") calculation(checked.value, file, Date.now());
     const unreadable = unreadableFiles(checked);
     if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
     return { file, ok: true, kind: checked.kind, plan: checked.kind === "agent" ? planOf(checked.value) : null };

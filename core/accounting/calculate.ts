@@ -8,7 +8,7 @@ import { hoursOf, inTJ, normalised, unitsOf } from "./convert.ts";
 import { draw, inMWh } from "./electricity.ts";
 import { burn } from "./fuel.ts";
 import { buyHeat } from "./heat.ts";
-import { leak, type MaterialResult, process, treatWater } from "./materials.ts";
+import { leak, leakMethane, type MaterialResult, process, treatWater } from "./materials.ts";
 import { refuse } from "./refuse.ts";
 import { registerAmount } from "./registers.ts";
 import type { ActivityResult, FactorUncertainty, Part, UncertaintyInputs } from "./result.ts";
@@ -81,6 +81,8 @@ export function calculate(activity: Activity, book: Book): ActivityResult {
         details: { ...details, ...bought.details },
       };
     }
+    case "leak":
+      return { ...material(activity, leakMethane(activity)), amount: base.amount };
     case "process":
     case "waste":
       return { ...material(activity, process(activity, value, unit, book)), amount: base.amount };

@@ -2,12 +2,16 @@ import type { FullGwpSet, Refrigerant } from "../emission/factor.ts";
 import { type Fraction, fraction, fromText, plus, times, ZERO } from "../emission/fraction.ts";
 import { refuse } from "./refuse.ts";
 
-/** Whole milligrams by gas: co2, co2_biogenic, ch4, n2o, and fluorinated gases by their names (HFC32, SF6, R-290). */
+/** Whole milligrams by gas: co2, co2_biogenic, ch4, ch4_fossil, n2o, and fluorinated gases by their names (HFC32, SF6, R-290). */
 export type Masses = Readonly<Record<string, bigint>>;
+
+/** Methane from fossil sources that was not burnt: AR6 gives it a figure of its own. */
+export const CH4_FOSSIL = "ch4_fossil";
 
 /** kg CO2e per kg of a gas under one set; biogenic CO2 is outside the scopes and weighs nothing. */
 export function gwpOf(gas: string, set: FullGwpSet, refrigerants: readonly Refrigerant[]): Fraction {
   if (gas === "co2_biogenic") return ZERO;
+  if (gas === CH4_FOSSIL) return fromText(set.ch4_fossil_fugitive);
   if (gas === "co2" || gas === "ch4" || gas === "n2o") return fromText(set.gwp[gas]);
   const listed = Object.hasOwn(set.others, gas)
     ? set.others[gas]

@@ -24,6 +24,7 @@ export function unitsOf(carrier: CarrierId): readonly UnitNotation[] {
       if (carrier === "lpg") return [...MASS, "L", "m3", "Nm3", "MJ", "GJ", "TJ"];
       return phase === "liquid" ? ["L", "m3", ...MASS, "MJ", "GJ", "TJ"] : [...MASS, "MJ", "GJ", "TJ"];
     case "refrigerant":
+    case "leak":
       return ["g", ...MASS];
     case "process":
     case "waste":

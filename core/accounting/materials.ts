@@ -18,6 +18,7 @@ import { lookupConstant } from "../emission/lookup.ts";
 import type { UnitNotation } from "../units/units.ts";
 import type { Activity, Book, LifeCycle, WasteWater } from "./activity.ts";
 import { input, type Step, step } from "./chain.ts";
+import { CH4_FOSSIL } from "./co2e.ts";
 import { amountOf, unitRatio } from "./convert.ts";
 import { factorStretches, listedFactor, listedUncertainty, shareOf, statedFactor } from "./factors.ts";
 import { refuse } from "./refuse.ts";
@@ -98,6 +99,33 @@ export function process(activity: Activity, value: Fraction, unit: UnitNotation,
   return { parts, mass_t, factor, steps, notes: [], details: {} };
 }
 
+/** Methane that escaped from pipes and valves, by mass; no factor but its warming potential. */
+export function leakMethane(activity: Activity): MaterialResult {
+  const kg = kgOf(activity.amount);
+  const used: FactorUsed = {
+    id: "methane",
+    version: null,
+    match: "exact",
+    why: null,
+    value: "1",
+    unit: "kg CH4/kg",
+    source: "mass as stated; the warming potential of fugitive fossil methane",
+    confidence: "official",
+    level: "ipcc",
+  };
+  const steps = [step("CH4", "mass = escaped mass", [input("escaped", kg, "kg", "activity")], kg, "kg")];
+  const mg = { [CH4_FOSSIL]: roundFraction(times(kg, MG_PER_KG)) };
+  const amount = activity.amount.kind === "quantity" ? activity.amount.value : kg;
+  return {
+    parts: [{ span: activity.period, amount, factor: used, mg }],
+    mass_t: over(kg, fraction(1000n)),
+    factor: null,
+    steps,
+    notes: [],
+    details: {},
+  };
+}
+
 /** Kilograms of a refrigerant that left the equipment, by top-up or by life cycle (Circular 38/2023, W12, W13). */
 export function leak(activity: Activity, book: Book): MaterialResult {
   const { mix, amount } = activity;
@@ -161,7 +189,7 @@ export function leak(activity: Activity, book: Book): MaterialResult {
 }
 
 function kgOf(amount: Activity["amount"]): Fraction {
-  if (amount.kind !== "quantity") return refuse("quantity", "is missing: kilograms topped up, or a life_cycle");
+  if (amount.kind !== "quantity") return refuse("quantity", "is missing: kilograms, or for refrigerants a life_cycle");
   return times(amount.value, KG_OF[amount.unit as keyof typeof KG_OF]);
 }
 

@@ -9,6 +9,7 @@ import type { UseId } from "./uses.ts";
  * own_power      made on site: no emission of its own, its fuel has it
  * heat           steam, heat or cold bought from a supplier (methods §3)
  * refrigerant    leaks by mass of gas
+ * leak           fossil methane that escapes unburnt, by mass; weighs more than burnt methane in AR6
  * process        tonnes of product
  * waste          tonnes of waste treated
  * waste_water    kilograms of COD or BOD treated
@@ -20,6 +21,7 @@ export type CarrierKind =
   | "own_power"
   | "heat"
   | "refrigerant"
+  | "leak"
   | "process"
   | "waste"
   | "waste_water"
@@ -135,6 +137,7 @@ export const CARRIERS = {
   }),
   water: row("Nước", "Water", "none", "water", null, { counters: ["volume_total_1"] }),
   refrigerant: row("Môi chất lạnh", "Refrigerant", "refrigerant", "gas", 1, { uses: ["top_up", "life_cycle"] }),
+  methane_leak: row("Rò rỉ khí mê-tan hóa thạch", "Leak of fossil methane", "leak", "gas", 1),
   process: row("Quá trình công nghiệp", "Industrial process", "process", "coal", 1, {
     uses: [
       "other",

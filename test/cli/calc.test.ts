@@ -293,6 +293,29 @@ describe("what a file may say", () => {
     );
   });
 
+  test("methane that leaks weighs more than burnt methane in AR6, and only there", () => {
+    const leaked = (gwp: string) => resultOf(`gwp: ${gwp}\n${one("carrier: methane_leak, quantity: 100, unit: kg")}`);
+    expect(["AR4", "AR5", "AR6"].map((gwp) => leaked(gwp).co2e_kg)).toEqual([2500, 2800, 2980]);
+    expect(leaked("AR6")).toMatchObject({ scope: 1, gases_kg: { ch4: 0, ch4_fossil: 100 } });
+  });
+
+  test("an approved factor of one's own goes before the national list", () => {
+    const dir = tempDir();
+    cleanups.push(dir.remove);
+    writeFileSync(
+      join(dir.path, "own.yaml"),
+      `publisher: Works
+gathered: 2024-01-01
+sources: {approval: {title: Approval 12, url: "https://example.org"}}
+factors:
+  - {id: works-diesel, version: "1", carrier: diesel, use: stationary, level: own, valid_from: 2023-01-01, valid_to: null, known_from: null, unit: kg/TJ, gases: {co2: "73000", ch4: "3", n2o: "0.6"}, ncv: {value: "43.0", unit: GJ/t, source: analysis, confidence: official, sources: [approval]}, document: Approval 12/2023, confidence: official, sources: [approval], uncertainty_pct: null}
+`,
+    );
+    const result = resultOf(`factors_dir: ${dir.path}\n${one("carrier: diesel, quantity: 1, unit: t")}`);
+    expect(result.factor).toMatchObject({ id: "works-diesel", level: "own", match: "exact" });
+    expect(result.gases_kg.co2).toBe(3139);
+  });
+
   test("fuel may be known from its stock", () => {
     const of = (stock: string) => one(`carrier: anthracite, unit: t, stock: ${stock}`);
     expect(resultOf(of("{opening: 100, deliveries: 350, closing: 120, resold: 20}")).quantity).toEqual({

@@ -23,9 +23,12 @@ function put(name: string, text: string): string {
 const here = (relative: string) => new URL(`../../${relative}`, import.meta.url).pathname;
 const SDM630 = readFileSync(here("drivers/models/eastron/sdm630.yaml"), "utf8");
 
-test.each(["agent", "collector", "sim"] as const)("the example %s.yaml is clean and known for what it is", (kind) => {
-  expect(checkFile(here(`config/examples/${kind}.yaml`)).kind).toBe(kind);
-});
+test.each(["agent", "collector", "sim", "calc"] as const)(
+  "the example %s.yaml is clean and known for what it is",
+  (kind) => {
+    expect(checkFile(here(`config/examples/${kind}.yaml`)).kind).toBe(kind);
+  },
+);
 
 test("models and factor files are known for what they are", () => {
   expect(checkFile(here("drivers/models/eastron/sdm630.yaml"))).toMatchObject({

@@ -14,7 +14,7 @@ const MG: Readonly<Record<string, Fraction>> = {
   kg: fraction(1_000_000n),
   t: fraction(1_000_000_000n),
 };
-const FACTOR_UNIT = /^(mg|g|kg|t)(?:CO2e?)?\/(1000 |million )?([A-Za-z0-9]+)$/;
+const FACTOR_UNIT = /^(mg|g|kg|t) ?(?:CO2e?)?\/(1000 |million )?([A-Za-z0-9]+)$/;
 
 /** `t/MWh`, `kg/TJ`, `kgCO2/L`, `kg/1000 Nm3` → mg per one unit. */
 export function parseFactorUnit(written: string): { readonly mg: Fraction; readonly per: UnitNotation } | null {
