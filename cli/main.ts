@@ -15,6 +15,7 @@ const COMMANDS = {
   calc: () => import("./commands/calc.ts"),
   scan: () => import("./commands/scan.ts"),
   ledger: () => import("./commands/ledger.ts"),
+  journal: () => import("./commands/journal.ts"),
 } as const satisfies Record<string, () => Promise<{ default: Command }>>;
 
 /** Runs `khuxanh ARGS`; returns the exit code: 0 done, 1 failed or refused by the machine, 2 wrong usage or configuration. */
