@@ -1,4 +1,4 @@
-import { type CounterReading, counterDelta, type GapReason } from "../counter/counterDelta.ts";
+import { type CounterDelta, type CounterReading, counterDelta, type GapReason } from "../counter/counterDelta.ts";
 import { divideHalfEven } from "../emission/decimal.ts";
 import type { CounterDefinition } from "../model/deviceDefinition.ts";
 import type { EpochMs } from "../reading/reading.ts";
@@ -121,19 +121,12 @@ export function takeReading(
   const crossesBoundary = reading.at_ms > account.to_ms;
   const isLong = elapsed_ms > Math.min(account.definition.poll_ms * GAP_PERIODS, account.interval_ms);
   const isGapInShape = crossesBoundary && isLong;
-  const ticksUntil = (at_ms: EpochMs): bigint =>
-    delta.kind === "gap"
-      ? 0n
-      : at_ms === reading.at_ms
-        ? delta.ticks
-        : divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(elapsed_ms));
-
   let closed: Interval[] | null = null;
   let at_ms = last.at_ms;
   let ticksDone = 0n;
   while (account.to_ms <= reading.at_ms) {
     const boundary_ms = account.to_ms;
-    const ticks = ticksUntil(boundary_ms);
+    const ticks = ticksUntil(boundary_ms, delta, last, reading);
     allot(account, at_ms, boundary_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
     const count = delta.kind === "delta" ? wrap(last.count + ticks, account.definition.modulus) : null;
     const isOnReading = boundary_ms === reading.at_ms;
@@ -154,13 +147,20 @@ export function takeReading(
     account,
     at_ms,
     reading.at_ms,
-    ticksUntil(reading.at_ms) - ticksDone,
+    ticksUntil(reading.at_ms, delta, last, reading) - ticksDone,
     delta.kind === "gap" ? delta.why : null,
     isGapInShape,
   );
   account.answered += 1;
   keep(account, reading, words);
   return closed ?? NONE;
+}
+
+/** Ticks counted from the last reading to an instant up to this one, interpolated and rounded to a tick. */
+function ticksUntil(at_ms: EpochMs, delta: CounterDelta, last: CounterReading, reading: CounterReading): bigint {
+  if (delta.kind === "gap") return 0n;
+  if (at_ms === reading.at_ms) return delta.ticks;
+  return divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(reading.at_ms - last.at_ms));
 }
 
 /**
