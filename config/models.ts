@@ -89,9 +89,17 @@ class Library implements ModelLibrary {
   }
 }
 
+/** The last model of each file, and the text it was made from: a file names the same model for fifty meters. */
+const parsed = new Map<string, { readonly text: string; readonly model: MeterModel }>();
+
 /** @throws {ConfigProblems} MODEL_INVALID; {KhuXanhError} CONFIG_UNREADABLE. */
 export function loadModelFile(file: string): MeterModel {
-  return parseModel(readText(file), file);
+  const text = readText(file);
+  const known = parsed.get(file);
+  if (known?.text === text) return known.model;
+  const model = parseModel(text, file);
+  parsed.set(file, { text, model });
+  return model;
 }
 
 /**
