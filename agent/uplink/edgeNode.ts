@@ -457,7 +457,7 @@ export class EdgeNode {
     if (batch.kind === "device") this.#ensureBorn(batch, born);
     const device = batch.kind === "device" ? batch.device : null;
     const isLive = pick.isLive && born.takesAsLive(device, batch.from_ms, batch.to_ms);
-    const naming: Naming = { isHistorical: !isLive, aliasOf: (name) => this.#aliases.of(device ?? "", name) };
+    const naming: Naming = { isHistorical: !isLive, aliasOf: this.#aliases.named(device ?? "") };
     const bytes = born.publishData(device, batch.metrics(naming, this.#o.clock.now_ms()));
     this.#delivery.sent(pick, bytes, this.#o.mono_ms());
   }

@@ -6,7 +6,13 @@ import { MetricName } from "../../core/wire/ack.ts";
 import { type BornMetric, type DeviceProfile, metricContent } from "../../core/wire/content.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { type NodeRecord, nodeRecordKindOf, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
-import { DataType, encodePayload, type Metric, valueOf as metricValue, type Payload } from "../../core/wire/payload.ts";
+import {
+  DataType,
+  encodeCanonical,
+  type Metric,
+  valueOf as metricValue,
+  type Payload,
+} from "../../core/wire/payload.ts";
 import { isBatchNumber } from "../../core/wire/ranges.ts";
 import { BATCH_NUMBER_MAX, type NewBatch } from "../store/store.ts";
 import { bornOf, type DeviceSession, type NodeSession, sentMetric } from "./session.ts";
@@ -85,7 +91,7 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
       case "other":
         break;
     }
-    stored.push(canonical(metric));
+    stored.push(metric);
     const at_ms = metric.timestamp_ms ?? sent_ms;
     if (at_ms < from_ms) from_ms = at_ms;
     if (at_ms > to_ms) to_ms = at_ms;
@@ -138,7 +144,7 @@ function nodeBatch(
   metric: Metric,
 ): BatchContent {
   const { device, birthId } = self;
-  const packed = pack([canonical(metric)]);
+  const packed = pack([metric]);
   return { number, device, birthId, from_ms: at_ms, to_ms: at_ms, ...packed, intervals: [], emissions: [], record };
 }
 
@@ -147,15 +153,8 @@ function batchNumber(metric: Metric): number | null {
   return isBatchNumber(value) ? value : null;
 }
 
-/** Without is_historical: the one flag of a metric that a second sending changes. */
-function canonical(metric: Metric): Metric {
-  if (metric.isHistorical === undefined) return metric;
-  const { isHistorical: _flag, ...kept } = metric;
-  return kept;
-}
-
 function pack(metrics: readonly Metric[]): Pick<NewBatch, "payload" | "crc32c"> {
-  const payload = encodePayload({ metrics });
+  const payload = encodeCanonical(metrics);
   return { payload, crc32c: crc32c(payload) };
 }
 

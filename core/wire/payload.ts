@@ -82,6 +82,18 @@ const sharedWriter = new ProtobufWriter();
  * seq that is no whole number, or two values in one metric.
  */
 export function encodePayload(payload: Payload): Uint8Array {
+  return encode(payload, true);
+}
+
+/**
+ * Metrics by themselves and without is_historical, the one flag that a second sending of a batch changes: what tells
+ * whether two deliveries hold the same.
+ */
+export function encodeCanonical(metrics: readonly Metric[]): Uint8Array {
+  return encode({ metrics }, false);
+}
+
+function encode(payload: Payload, withHistorical: boolean): Uint8Array {
   if (payload.metrics.length > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
   const writer = sharedWriter;
   const budget: Budget = { properties: PROPERTIES_MAX };
@@ -89,7 +101,7 @@ export function encodePayload(payload: Payload): Uint8Array {
   if (payload.timestamp_ms !== undefined) writer.uint(PAYLOAD.timestamp, payload.timestamp_ms);
   for (const metric of payload.metrics) {
     const start = writer.open(PAYLOAD.metrics);
-    writeMetric(writer, metric, budget);
+    writeMetric(writer, metric, budget, withHistorical);
     writer.close(start);
     writer.assertSize();
   }
@@ -136,12 +148,12 @@ interface Budget {
   properties: number;
 }
 
-function writeMetric(writer: ProtobufWriter, metric: Metric, budget: Budget): void {
+function writeMetric(writer: ProtobufWriter, metric: Metric, budget: Budget, withHistorical: boolean): void {
   if (metric.name !== undefined) writer.string(METRIC.name, metric.name);
   if (metric.alias !== undefined) writer.uint(METRIC.alias, metric.alias);
   if (metric.timestamp_ms !== undefined) writer.uint(METRIC.timestamp, metric.timestamp_ms);
   if (metric.datatype !== undefined) writer.uint(METRIC.datatype, metric.datatype);
-  if (metric.isHistorical !== undefined) writer.bool(METRIC.isHistorical, metric.isHistorical);
+  if (withHistorical && metric.isHistorical !== undefined) writer.bool(METRIC.isHistorical, metric.isHistorical);
   if (metric.isTransient !== undefined) writer.bool(METRIC.isTransient, metric.isTransient);
   if (metric.isNull !== undefined) writer.bool(METRIC.isNull, metric.isNull);
   if (metric.properties !== undefined) {

@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { KhuXanhError } from "../../../core/errors.ts";
 import {
   type DataTypeCode,
+  data,
   decodePayload,
+  encodeCanonical,
   encodePayload,
   METRICS_MAX,
   type Metric,
@@ -448,3 +450,11 @@ function mutation(): fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> {
     .array(step, { minLength: 1, maxLength: 4 })
     .map((steps) => (bytes) => steps.reduce((b, run) => run(b), bytes));
 }
+
+test("the canonical form of metrics is the same whether they were sent late or not, and differs by nothing else", () => {
+  const live = [data.double({ alias: 200, timestamp_ms: T }, 231.25), data.int64({ alias: 7, timestamp_ms: T }, 5n)];
+  const late = live.map((one) => ({ ...one, isHistorical: true }));
+  expect(toHex(encodeCanonical(late))).toBe(toHex(encodePayload({ metrics: live })));
+  expect(toHex(encodeCanonical(live))).toBe(toHex(encodeCanonical(late)));
+  expect(toHex(encodePayload({ metrics: late }))).not.toBe(toHex(encodePayload({ metrics: live })));
+});
