@@ -59,18 +59,25 @@ export class BooksChecker {
   }
 
   #checkSeries(agent: SimAgent, meter: MeterInWorld, quantity: QuantityId): void {
-    let before: StoredInterval | null = null;
-    for (const row of this.rows(agent, meter.device, quantity)) {
-      const wrong = this.#whyWrong(agent, meter, row) ?? this.#whyNotAfter(before, row);
-      if (wrong !== null) {
-        const at = new Date(row.from_ms).toISOString();
-        this.#findings.report(
-          "books",
-          `${agent.machine.name}/${meter.device} ${quantity} ${at} (batch ${row.batch}): ${wrong}`,
-        );
-        return;
-      }
-      before = row;
+    const rows = this.rows(agent, meter.device, quantity);
+    const wrong = (row: StoredInterval, why: string): void => {
+      const at = new Date(row.from_ms).toISOString();
+      const who = `${agent.machine.name}/${meter.device} ${quantity} ${at} (batch ${row.batch})`;
+      this.#findings.report("books", `${who}: ${why}`);
+    };
+    for (const [i, row] of rows.entries()) {
+      const why =
+        i > 0 && row.from_ms < rows[i - 1]!.to_ms ? "it overlaps the one before it" : this.#whyWrong(agent, meter, row);
+      if (why !== null) return wrong(row, why);
+    }
+    // In the order they were recorded: a clock that is set visits intervals in another order than time's.
+    const recorded = rows.toSorted((a, b) =>
+      a.epoch === b.epoch ? a.batch - b.batch || a.from_ms - b.from_ms : a.from_ms - b.from_ms,
+    );
+    for (const [i, row] of recorded.entries()) {
+      const [closed, opened] = [recorded[i - 1]?.closing?.count, row.opening?.count];
+      if (closed === undefined || opened === undefined || closed === opened) continue;
+      return wrong(row, `it opens with ${opened}, the one recorded before it closes with ${closed}`);
     }
   }
 
@@ -104,7 +111,7 @@ export class BooksChecker {
     agent: SimAgent,
     meter: MeterInWorld,
     definition: DeviceDefinition,
-    { quantity, flag }: StoredInterval,
+    { quantity, flag, cause }: StoredInterval,
     { count, words, across }: Boundary,
     at_ms: number,
   ): string | null {
@@ -119,7 +126,7 @@ export class BooksChecker {
       counts.push(shown);
     }
     // Where the clock was set an interval ends with its last reading, and the rest of it is missing.
-    const isItsReading = across === null && (words.at_ms === at_ms || flag === "X");
+    const isItsReading = across === null && (words.at_ms === at_ms || cause === "clock");
     const expected = isItsReading
       ? counts[0]!
       : across === null
@@ -130,7 +137,8 @@ export class BooksChecker {
             at_ms,
             modulus,
           );
-    if (expected === null) return `the evidence of ${words.at_ms} says nothing of ${at_ms}`;
+    if (expected === null)
+      return `the evidence of ${words.at_ms} says nothing of ${at_ms} (flag ${flag}, cause ${cause})`;
     return expected === count ? null : `count ${count} at the boundary, the evidence gives ${expected}`;
   }
 
@@ -155,14 +163,6 @@ export class BooksChecker {
     if (isShown) return null;
     const text = ranges.map(([low, high]) => `${low} … ${high}`).join(" or ") || "nothing: its clock never showed that";
     return `words ${hex} of ${new Date(at_ms).toISOString()} are ${shown}; the meter showed ${text}`;
-  }
-
-  #whyNotAfter(before: StoredInterval | null, row: StoredInterval): string | null {
-    if (before === null) return null;
-    if (row.from_ms < before.to_ms) return "it overlaps the one before it";
-    if (row.from_ms > before.to_ms || before.closing === null || row.opening === null) return null;
-    const isSame = before.closing.count === row.opening.count;
-    return isSame ? null : `it opens with ${row.opening.count}, the one before it closes with ${before.closing.count}`;
   }
 
   #checkNothingSetAside(agent: SimAgent): void {
