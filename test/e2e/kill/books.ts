@@ -4,7 +4,7 @@ import type { GatewayKey, StoredInterval, ZoneStore } from "../../../cloud/store
 import { loadModelLibrary } from "../../../config/models.ts";
 import type { SimMeter } from "../../../hw-sim/meters/simMeter.ts";
 import type { BuiltLine } from "../../../hw-sim/sim.ts";
-import { truthLines } from "../../../hw-sim/truthFile.ts";
+import { type TruthLine, truthLines } from "../../../hw-sim/truthFile.ts";
 import { type BookInterval, bookOf } from "../../truth/books.ts";
 import { compareBooks } from "../../truth/compareBooks.ts";
 import { outage } from "../../truth/excuses.ts";
@@ -80,7 +80,8 @@ function check(
   let energy_Wh = 0;
   const books: BookInterval[] = [];
   for (const meter of lines.flatMap(({ meters }) => meters)) {
-    const held = checkReadings(store, births, gateway, meter, say);
+    const times = checkReadings(store, births, gateway, meter, say);
+    const held = times.size;
     const seen = answered(meter.unit);
     if (held > seen) say(`${meter.name}: ${seen} polls were answered, ${held} are stored`);
     if (seen - held > lostMax) say(`${meter.name}: ${seen} polls were answered, only ${held} are stored`);
@@ -90,9 +91,17 @@ function check(
     intervals += rows.length;
     interpolated += rows.filter(({ flag }) => flag !== "M").length;
     energy_Wh += checkIntervals(rows, meter, interval_ms, say);
+    checkEnds(rows, [...times], interval_ms, (what) => say(`${meter.name}: ${what}`));
     books.push(...rows.map((row) => bookOf(meter.name, row)));
   }
-  checkTruth(lines, books, interval_ms, say);
+  for (const name of new Set(books.map((row) => row.meter))) {
+    checkTruth(
+      lines,
+      books.filter((row) => row.meter === name),
+      interval_ms,
+      say,
+    );
+  }
   return {
     batches: first?.[1] ?? 0,
     answered: polled,
@@ -115,9 +124,10 @@ function checkTruth(
   // The first interval of a meter, in which it was first read, is not whole, nor is what came after the last reading.
   const from_ms = Math.min(...books.map((row) => row.from_ms)) + interval_ms;
   const to_ms = Math.max(...books.map((row) => row.from_ms)) - interval_ms;
-  const truth = [];
+  const meter = books[0]?.meter;
+  const truth: TruthLine[] = [];
   for (let at_ms = from_ms - interval_ms; at_ms <= to_ms + 2 * interval_ms; at_ms += interval_ms)
-    truth.push(...truthLines(lines, at_ms));
+    truth.push(...truthLines(lines, at_ms).filter(({ name }) => name === meter));
   const findings = compareBooks(truth, books, {
     from_ms,
     to_ms,
@@ -136,7 +146,7 @@ function checkReadings(
   gateway: GatewayKey,
   meter: SimMeter,
   say: (what: string) => void,
-): number {
+): ReadonlySet<number> {
   const seen = new Set<number>();
   for (const batch of store.batches(gateway, meter.name, 0, Number.MAX_SAFE_INTEGER, 1_000_000)) {
     for (const { at_ms, value } of births.counterReadings(batch, QUANTITY)) {
@@ -147,7 +157,25 @@ function checkReadings(
       }
     }
   }
-  return seen.size;
+  return seen;
+}
+
+/** What was read is booked: from the interval of the first reading to the one before that of the last. */
+function checkEnds(
+  rows: readonly StoredInterval[],
+  times: readonly number[],
+  interval_ms: number,
+  say: (what: string) => void,
+): void {
+  const startOf = (at_ms: number) => Math.floor(at_ms / interval_ms) * interval_ms;
+  const first = startOf(Math.min(...times));
+  const last = startOf(Math.max(...times)) - interval_ms;
+  const text = (at_ms: number | undefined) => (at_ms === undefined ? "never" : new Date(at_ms).toISOString());
+  if (rows[0] === undefined || rows[0].from_ms > first + interval_ms) {
+    say(`first read in ${text(first)}, but booked from ${text(rows[0]?.from_ms)}`);
+  }
+  if ((rows.at(-1)?.from_ms ?? 0) < last)
+    say(`last read after ${text(last)}, but booked to ${text(rows.at(-1)?.from_ms)}`);
 }
 
 /** Without a gap, neighbours share their boundary to the tick, boundaries are the meter's; returns the energy booked. */
