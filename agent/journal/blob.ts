@@ -1,5 +1,6 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
+import { freshBytes } from "./bytes.ts";
 
 /**
  * What lies on disk: blobs that guard themselves, so that they can be found in a damaged file without SQLite.
@@ -31,7 +32,7 @@ export interface Blob {
 
 /** Room for a body of so many bytes behind a header that {@link seal} fills in. */
 export function blankBlob(bodyBytes: number): Uint8Array {
-  return new Uint8Array(HEADER_BYTES + bodyBytes);
+  return freshBytes(HEADER_BYTES + bodyBytes);
 }
 
 export interface BlobHead {

@@ -1,3 +1,19 @@
+/** Bodies of samples are cut from slabs: an ArrayBuffer each costs more than what is written into it. */
+const SLAB_BYTES = 64 * 1024;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
+
+/** So many zero bytes that nobody else has or will have. */
+export function freshBytes(length: number): Uint8Array {
+  if (length > SLAB_BYTES / 16) return new Uint8Array(length);
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += length;
+  return new Uint8Array(slab, slabUsed - length, length);
+}
+
 /** Varints of up to 53 bits, as protobuf has them: seven bits a byte, lowest first. */
 export function varintBytes(value: number): number {
   let bytes = 1;

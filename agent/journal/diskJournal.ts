@@ -20,7 +20,15 @@ import {
 import { allRows, Chain, type Held, isOfDisk, SEGMENT_KEYS } from "./chain.ts";
 import { type HeldRecord, packChunks, unpackChunk } from "./chunk.ts";
 import { holdsCounter } from "./holdsCounter.ts";
-import type { Journal, JournalOptions, JournalStatus, JournalWrite, Loss, StoredRecord } from "./journal.ts";
+import type {
+  Journal,
+  JournalEntry,
+  JournalOptions,
+  JournalStatus,
+  JournalWrite,
+  Loss,
+  StoredRecord,
+} from "./journal.ts";
 import { Losses } from "./losses.ts";
 import { Numbering } from "./numbering.ts";
 import { Reader } from "./reader.ts";
@@ -61,7 +69,8 @@ export class DiskJournal implements Journal {
   readonly #losses: Losses;
   readonly #bound: number;
   #numbers: Numbering;
-  #recent: readonly HeldRecord[] = [];
+  /** What the last commit wrote: whoever sends it live need not read it back. */
+  #recent: { readonly first: number; readonly epoch: string; readonly entries: readonly JournalEntry[] } | null = null;
   #oldest: { readonly position: number; readonly at_ms: EpochMs | null } = { position: 0, at_ms: null };
   #bytesSinceLook = 0;
   #segmentBytes = 0;
@@ -137,7 +146,7 @@ export class DiskJournal implements Journal {
     if (rows.length > 0 || values.length > 0) this.#append({ rows, values });
     if (entries.length > 0) {
       const { next, epoch } = numbering;
-      this.#recent = entries.map((entry, i) => ({ ...entry, ordinal: next + i, epoch }));
+      this.#recent = { first: next, epoch, entries };
       numbering.next = end;
     }
     numbering.saved();
@@ -203,8 +212,11 @@ export class DiskJournal implements Journal {
   }
 
   #recordsFrom(ordinal: number): readonly HeldRecord[] | null {
-    const first = this.#recent[0]?.ordinal ?? Number.POSITIVE_INFINITY;
-    if (first <= ordinal && ordinal < first + this.#recent.length) return this.#recent;
+    const recent = this.#recent;
+    if (recent !== null && recent.first <= ordinal && ordinal < recent.first + recent.entries.length) {
+      const { first, epoch } = recent;
+      return recent.entries.slice(ordinal - first).map((entry, i) => ({ ...entry, ordinal: ordinal + i, epoch }));
+    }
     for (let look = this.#reader.from(ordinal, this.#numbers.next); ; ) {
       if (look.kind === "records") return look.records;
       if (look.kind === "none") return null;

@@ -1,6 +1,6 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import type { EpochMs, ExchangeFailure, Sample } from "../../core/reading/reading.ts";
-import { ByteReader, putVarint, varintBytes } from "./bytes.ts";
+import { ByteReader, freshBytes, putVarint, varintBytes } from "./bytes.ts";
 import type { JournalEntry } from "./chunk.ts";
 
 /**
@@ -27,7 +27,7 @@ export function sampleEntry({ sample, definition, boot }: SampleRecord): Journal
   let size = 4 + varintBytes(boot) + varintBytes(mono_us) + varintBytes(blocks.length) + varintBytes(failures.length);
   for (const { words } of blocks) size += 5 + words.length * 2;
   size += failures.length * 7;
-  const body = new Uint8Array(size);
+  const body = freshBytes(size);
   const hash = Number.parseInt(definition, 16);
   let at = putU16(body, putU16(body, 0, hash >>> 16), hash);
   at = putVarint(body, putVarint(body, at, boot), mono_us);
