@@ -79,8 +79,15 @@ export async function runGateway(say: (line: string) => void = () => {}): Promis
   }
 }
 
+interface Start {
+  readonly poll_ms: number;
+  readonly reading_ms: number;
+  /** Of the processor, which does not depend on what else the machine does. */
+  readonly cpu_ms: number;
+}
+
 interface Measured {
-  readonly starts: readonly { readonly poll_ms: number; readonly reading_ms: number }[];
+  readonly starts: readonly Start[];
   readonly online: Online;
   readonly offline: Spent;
   readonly outage: BookedPolls;
@@ -96,6 +103,7 @@ function result({ starts, online, offline, outage, kill }: Measured): BenchResul
     rss_MB: rss(online.ours),
     start_to_first_poll_ms: Math.round(median(starts.map(({ poll_ms }) => poll_ms))),
     start_to_first_reading_ms: Math.round(median(starts.map(({ reading_ms }) => reading_ms))),
+    start_cpu_ms: Math.round(median(starts.map(({ cpu_ms }) => cpu_ms))),
     latency_p50_ms: quantile(online.oursLatency_ms, 0.5),
     latency_p99_ms: quantile(online.oursLatency_ms, 0.99),
     uplink_bytes_per_reading: round(online.ourBytes / Math.max(1, online.oursLatency_ms.length)),
@@ -150,7 +158,7 @@ async function measureStarts(stage: Stage, listener: Listener) {
   await untilBorn(stage);
   await wait(2000);
   await first.end("SIGTERM");
-  const starts: { poll_ms: number; reading_ms: number }[] = [];
+  const starts: Start[] = [];
   for (let n = 0; n < STARTS; n++) {
     // Not at the same place of the second every time.
     await wait(1000 + (n * 1000) / STARTS);
@@ -161,6 +169,7 @@ async function measureStarts(stage: Stage, listener: Listener) {
       Math.min(...stage.taps.map((tap, i) => tap.answers[answers[i]!]?.at_ms ?? Number.POSITIVE_INFINITY));
     await until("the first value arrives", async () => listener.heard().first_ms !== null);
     starts.push({
+      cpu_ms: spentBy(agent.pid).cpu_s * 1000,
       poll_ms: firstAnswer() - agent.started_ms,
       reading_ms: listener.heard().first_ms! - agent.started_ms,
     });

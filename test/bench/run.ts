@@ -4,6 +4,7 @@ import { account, runAccount } from "./account.ts";
 import { type Bench, type BenchResult, runBench } from "./contest.ts";
 import { decode } from "./decode.ts";
 import * as drain from "./drain.ts";
+import * as gateway from "./gateway.ts";
 import { journal, runJournal } from "./journal.ts";
 import { modbus } from "./modbus.ts";
 import * as poll from "./poll.ts";
@@ -20,6 +21,7 @@ const inTurn = (name: string, bench: Bench): Runnable => ({ ...bench, run: () =>
 const BENCHES: Readonly<Record<string, Runnable>> = {
   account: { ...account, run: runAccount },
   decode: inTurn("decode", decode),
+  gateway: { ...gateway, run: () => gateway.runGateway((line) => process.stderr.write(`${line}\n`)) },
   journal: { ...journal, run: runJournal },
   modbus: inTurn("modbus", modbus),
   poll: { ...poll, run: poll.runPoll },

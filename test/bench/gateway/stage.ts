@@ -55,6 +55,7 @@ export async function openStage(): Promise<Stage> {
   };
   try {
     const bin = build(dir);
+    const { flags, env } = unitOfAgent();
     const all: { readonly name: string; readonly process: Khuxanh }[] = [];
     const run = (...args: string[]): Khuxanh => {
       const started = runNode([bin, ...args]);
@@ -83,7 +84,12 @@ export async function openStage(): Promise<Stage> {
       taps,
       collector,
       storeFile: join(dir, "zone", "zone.sqlite"),
-      startAgent: () => run("agent", "--config", join(dir, "agent.yaml")),
+      startAgent: () => {
+        const started = runNode([...flags, bin, "agent", "--config", join(dir, "agent.yaml")], env);
+        all.push({ name: "agent", process: started });
+        undo.push(() => started.end("SIGKILL"));
+        return started;
+      },
       async health() {
         try {
           const response = await fetch(`http://127.0.0.1:${local}/health`, { signal: AbortSignal.timeout(2000) });
@@ -113,9 +119,25 @@ function build(dir: string): string {
   return join(dir, "dist/cli/bin.js");
 }
 
-export function runNode(args: readonly string[]): Khuxanh {
+/** Node's flags and the environment that the agent's systemd unit gives it: it is measured as it is installed. */
+function unitOfAgent(): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const text = readFileSync(join(root, "packaging/systemd/khuxanh-agent.service"), "utf8");
+  const command = /^ExecStart=\S+ (.*)$/m.exec(text)?.[1] ?? "";
+  const variables = /^Environment=(.*)$/m.exec(text)?.[1] ?? "";
+  const pairs = variables.split(" ").map((pair) => pair.split("=", 2) as [string, string]);
+  return {
+    flags: command.split(" ").filter((part) => part.startsWith("--max")),
+    env: Object.fromEntries(pairs.filter(([name]) => name !== "TMPDIR")),
+  };
+}
+
+export function runNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): Khuxanh {
   const started_ms = Date.now();
-  const child: ChildProcess = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+  const child: ChildProcess = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let said = "";
   child.stderr!.on("data", (chunk) => {
     said = (said + chunk).slice(-100_000);
