@@ -6,6 +6,7 @@ import type { CalcConfig } from "./files/calc.ts";
 import type { CollectorConfig } from "./files/collector.ts";
 import type { FactorFile } from "./files/factors.ts";
 import type { FillsFile } from "./files/fills.ts";
+import type { InstrumentsFile } from "./files/instruments.ts";
 import type { SimConfig } from "./files/sim.ts";
 import type { TariffFile } from "./files/tariff.ts";
 import { readText } from "./io.ts";
@@ -15,6 +16,7 @@ import {
   loadCalcConfig,
   loadCollectorConfig,
   loadFills,
+  loadInstruments,
   loadSimConfig,
 } from "./load.ts";
 import { loadModelFile } from "./models.ts";
@@ -29,6 +31,7 @@ export type CheckedFile =
   | { readonly kind: "model"; readonly value: MeterModel }
   | { readonly kind: "factors"; readonly value: FactorFile }
   | { readonly kind: "fills"; readonly value: FillsFile }
+  | { readonly kind: "instruments"; readonly value: InstrumentsFile }
   | { readonly kind: "tariff"; readonly value: TariffFile }
   | { readonly kind: "calc"; readonly value: CalcConfig };
 
@@ -53,6 +56,8 @@ export function checkFile(file: string, options: LoadOptions = {}): CheckedFile 
       return { kind, value: loadCalcConfig(file, options) };
     case "fills":
       return { kind, value: loadFills(file) };
+    case "instruments":
+      return { kind, value: loadInstruments(file) };
     case "tariff":
       return { kind, value: parseTariffs(readText(file), file) };
     case null:

@@ -1,10 +1,11 @@
 import { ConfigProblems, KhuXanhError } from "../core/errors.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
-import { type Finding, pathText } from "./explain.ts";
+import { configProblems, type Finding, pathText } from "./explain.ts";
 import { type AgentConfig, agentSpec, type ModelLookup } from "./files/agent.ts";
 import { type CalcConfig, calcSpec } from "./files/calc.ts";
 import { type CollectorConfig, collectorSpec } from "./files/collector.ts";
 import { type FillsFile, fillsSpec } from "./files/fills.ts";
+import { type InstrumentsFile, instrumentsSpec, unknownSites } from "./files/instruments.ts";
 import { type SimConfig, simSpec } from "./files/sim.ts";
 import { type BrokerUsers, usersSpec } from "./files/users.ts";
 import { besideFile, environment, readSecretFile, readText } from "./io.ts";
@@ -41,6 +42,18 @@ export function loadSimConfig(file: string, options: LoadOptions = {}): SimConfi
 /** Gaps that people fill. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE. */
 export function loadFills(file: string): FillsFile {
   return parseConfig(readText(file), fillsSpec, file);
+}
+
+/**
+ * Contractual instruments of scope 2.
+ * @param sites of the zone; left out, any name will do
+ * @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE.
+ */
+export function loadInstruments(file: string, sites?: readonly string[]): InstrumentsFile {
+  const instruments = parseConfig(readText(file), instrumentsSpec, file);
+  const unknown = sites === undefined ? [] : unknownSites(instruments, sites);
+  if (unknown.length > 0) throw configProblems(file, unknown);
+  return instruments;
 }
 
 /** Accounts of the embedded broker. @throws {ConfigProblems} with all problems; {KhuXanhError} CONFIG_UNREADABLE, SECRET_EXPOSED. */

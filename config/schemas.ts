@@ -4,6 +4,7 @@ import { calcSchema } from "./files/calc.ts";
 import { collectorSchema } from "./files/collector.ts";
 import { factorsSchema } from "./files/factors.ts";
 import { fillsSchema } from "./files/fills.ts";
+import { instrumentsSchema } from "./files/instruments.ts";
 import { modelSchema } from "./files/model.ts";
 import { simSchema } from "./files/sim.ts";
 import { tariffSchema } from "./files/tariff.ts";
@@ -19,6 +20,7 @@ export const FILE_SCHEMAS = {
   calc: calcSchema,
   tariff: tariffSchema,
   fills: fillsSchema,
+  instruments: instrumentsSchema,
 } as const satisfies Record<string, z.ZodType>;
 
 export type FileKind = keyof typeof FILE_SCHEMAS;

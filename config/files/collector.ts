@@ -87,6 +87,9 @@ export const collectorSchema = section({
   broker: broker.prefault({ embedded: "127.0.0.1:1883" }).describe("The broker: embedded, or the address of one"),
   ...factorsDir,
   fills_file: text("Gaps that people fill, and how: see config/examples/fills.yaml").exactOptional(),
+  instruments_file: text(
+    "Certificates, contracts and supplier's rates of scope 2: see config/examples/instruments.yaml",
+  ).exactOptional(),
   store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
   listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
 }).readonly();

@@ -87,58 +87,97 @@ const OUR_MARKET = "VN";
 /** Years a certificate may be older than the consumption it is claimed for. */
 const VINTAGE_YEARS = 1;
 
+/** Quality criterion 8: the absence of a residual mix is disclosed. */
+export const NO_RESIDUAL_MIX =
+  "no residual mix is published for Viet Nam: the grid average stands in, and this is disclosed";
+
+/** Who took what: of each consumption what each instrument covers, and of each instrument what is used and left. */
+export interface Matching<C> {
+  readonly consumption: readonly {
+    readonly of: C;
+    readonly taken: readonly { readonly instrument: Instrument; readonly MWh: Fraction }[];
+    readonly left_MWh: Fraction;
+  }[];
+  readonly instruments: readonly {
+    readonly instrument: Instrument;
+    readonly used_MWh: Fraction;
+    readonly left_MWh: Fraction;
+  }[];
+}
+
+type Coverable = Pick<Consumption, "span" | "site" | "MWh">;
+
+/**
+ * Instruments eat consumption, in the order of the Guidance and then of the list; each from the first consumption it covers
+ * to the last. With consumption in the order of time, what is taken of a day depends on no later day: a figure of the past
+ * stands when the year goes on.
+ */
+export function matchInstruments<C extends Coverable>(
+  consumed: readonly C[],
+  eligible: readonly Instrument[],
+): Matching<C> {
+  const open = consumed.map((of) => ({
+    of,
+    taken: [] as { instrument: Instrument; MWh: Fraction }[],
+    left_MWh: of.MWh,
+  }));
+  const instruments = inOrder(eligible).map((instrument) => {
+    let left_MWh = instrument.MWh;
+    for (const pool of open) {
+      if (left_MWh.n === 0n) break;
+      if (pool.left_MWh.n === 0n || !covers(instrument, pool.of)) continue;
+      const MWh = least(left_MWh, pool.left_MWh);
+      pool.left_MWh = minus(pool.left_MWh, MWh);
+      left_MWh = minus(left_MWh, MWh);
+      pool.taken.push({ instrument, MWh });
+    }
+    return { instrument, used_MWh: minus(instrument.MWh, left_MWh), left_MWh };
+  });
+  return { consumption: open, instruments };
+}
+
+function inOrder(instruments: readonly Instrument[]): readonly Instrument[] {
+  return INSTRUMENT_KINDS.flatMap((kind) => instruments.filter((one) => one.kind === kind));
+}
+
 export function marketBased(
   consumed: readonly Consumption[],
   instruments: readonly Instrument[],
   residual: { readonly t_per_MWh: Fraction; readonly source: string } | null,
 ): MarketResult {
-  const ineligible: Ineligible[] = [];
+  const why = new Map(instruments.map((one) => [one, failures(one, consumed)]));
+  const ineligible = inOrder(instruments).flatMap((one): Ineligible[] =>
+    why.get(one)!.length === 0 ? [] : [{ id: one.id, why: why.get(one)! }],
+  );
+  const matching = matchInstruments(
+    consumed,
+    instruments.filter((one) => why.get(one)!.length === 0),
+  );
   const covered: { id: string; used_MWh: Fraction; surplus_MWh: Fraction; mg: bigint }[] = [];
   const steps: Step[] = [];
-  // What is still open of each consumption; instruments eat it in the order of the Guidance.
-  const open = consumed.map((one) => ({ one, left_MWh: one.MWh }));
-  for (const kind of INSTRUMENT_KINDS) {
-    for (const instrument of instruments.filter((candidate) => candidate.kind === kind)) {
-      const why = failures(instrument, consumed);
-      if (why.length > 0) {
-        ineligible.push({ id: instrument.id, why });
-        continue;
-      }
-      let left_MWh = instrument.MWh;
-      for (const pool of open) {
-        if (!covers(instrument, pool.one)) continue;
-        const used = least(left_MWh, pool.left_MWh);
-        pool.left_MWh = minus(pool.left_MWh, used);
-        left_MWh = minus(left_MWh, used);
-      }
-      const used_MWh = minus(instrument.MWh, left_MWh);
-      const exact = product(used_MWh, instrument.t_per_MWh, MG_PER_T);
-      covered.push({ id: instrument.id, used_MWh, surplus_MWh: left_MWh, mg: roundFraction(exact) });
-      steps.push(
-        step(
-          instrument.id,
-          "mass = covered energy × rate of the instrument",
-          [
-            input("covered", used_MWh, "MWh", instrument.source),
-            input("rate", instrument.t_per_MWh, "t/MWh", instrument.source),
-          ],
-          over(exact, MG_PER_T),
-          "t",
-        ),
-      );
-    }
+  for (const { instrument, used_MWh, left_MWh } of matching.instruments) {
+    const exact = product(used_MWh, instrument.t_per_MWh, MG_PER_T);
+    covered.push({ id: instrument.id, used_MWh, surplus_MWh: left_MWh, mg: roundFraction(exact) });
+    steps.push(
+      step(
+        instrument.id,
+        "mass = covered energy × rate of the instrument",
+        [
+          input("covered", used_MWh, "MWh", instrument.source),
+          input("rate", instrument.t_per_MWh, "t/MWh", instrument.source),
+        ],
+        over(exact, MG_PER_T),
+        "t",
+      ),
+    );
   }
+  const open = matching.consumption;
   const uncovered_MWh = sum(open.map(({ left_MWh }) => left_MWh));
   const rest_mg =
     residual === null
-      ? sum(
-          open.map(({ one, left_MWh }) => (one.MWh.n === 0n ? ZERO : times(one.location_mg, over(left_MWh, one.MWh)))),
-        )
+      ? sum(open.map(({ of, left_MWh }) => (of.MWh.n === 0n ? ZERO : times(of.location_mg, over(left_MWh, of.MWh)))))
       : product(uncovered_MWh, residual.t_per_MWh, MG_PER_T);
-  const statement =
-    residual === null
-      ? "no residual mix is published for Viet Nam: the grid average stands in, and this is disclosed"
-      : `residual mix: ${residual.source}`;
+  const statement = residual === null ? NO_RESIDUAL_MIX : `residual mix: ${residual.source}`;
   steps.push(
     step(
       "uncovered",
@@ -163,33 +202,47 @@ export function marketBased(
   };
 }
 
-function covers({ site, span }: Instrument, { site: of, span: consumed }: Consumption): boolean {
+function covers({ site, span }: Instrument, { site: of, span: consumed }: Coverable): boolean {
   const isThere = site === null || site === of;
   return isThere && (span === null || (span.from_ms <= consumed.from_ms && consumed.to_ms <= span.to_ms));
 }
 
-/** Which criteria the instrument fails; one that fails any of 1 to 5 counts for nothing and is listed. */
 function failures(instrument: Instrument, consumed: readonly Consumption[]): readonly string[] {
-  const { conveysRate, soleClaim, retired, vintage, market } = instrument.criteria;
   const pools = consumed.filter((one) => covers(instrument, one));
-  const years = pools.flatMap(({ span }) => [
-    Number(dateText(span.from_ms).slice(0, 4)),
-    Number(dateText(span.to_ms - 1).slice(0, 4)),
-  ]);
+  const why = failedCriteria(instrument, pools.length === 0 ? null : hull(pools.map(({ span }) => span)));
+  return pools.length > 0 ? why : [...why, "no consumption of its site lies in its period"];
+}
+
+function hull(spans: readonly Span[]): Span {
+  return spans.reduce((all, { from_ms, to_ms }) => ({
+    from_ms: Math.min(all.from_ms, from_ms),
+    to_ms: Math.max(all.to_ms, to_ms),
+  }));
+}
+
+/**
+ * Which criteria the instrument fails; one that fails any of 1 to 5 counts for nothing and is listed.
+ * @param used when the consumption is that it is claimed for; null = there is none to compare its vintage with
+ */
+export function failedCriteria({ criteria }: Pick<Instrument, "criteria">, used: Span | null): readonly string[] {
+  const { conveysRate, soleClaim, retired, vintage, market } = criteria;
   const why: string[] = [];
   if (!conveysRate) why.push("1: does not convey the emission rate of the MWh");
   if (!soleClaim) why.push("2: is not the only instrument with this claim");
   if (!retired) why.push("3: not retired, redeemed or cancelled for the reporter");
   if (
     vintage !== null &&
-    years.length > 0 &&
-    (vintage > Math.max(...years) || vintage < Math.min(...years) - VINTAGE_YEARS)
+    used !== null &&
+    (vintage > yearOf(used.to_ms - 1) || vintage < yearOf(used.from_ms) - VINTAGE_YEARS)
   ) {
     why.push(`4: produced in ${vintage}, not close to the consumption`);
   }
   if (market !== null && market !== OUR_MARKET) why.push(`5: of the market ${market}, not ${OUR_MARKET}`);
-  if (pools.length === 0) why.push("no consumption of its site lies in its period");
   return why;
+}
+
+function yearOf(at_ms: number): number {
+  return Number(dateText(at_ms).slice(0, 4));
 }
 
 /** MWh delivered over the grid under a direct contract: plant meter / (k × K_pp) × share (Decree 57/2025). */

@@ -48,7 +48,7 @@ test("a misspelt key does not hide what kind of file it is", () => {
 
 test("a file that is none of ours says which there are", () => {
   expect(problemsOf(() => checkFile(put("x.yaml", "services: {}\n")))).toEqual([
-    "(file): is no file of ours: none of its keys is known (allowed: agent with zone, site, gateway …; collector with zone, host_id, data_dir …; sim with seed, time_zone, loads …; model with id, manufacturer, model …; factors with publisher, gathered, sources …; calc with period, gwp, as_known_at …; tariff with publisher, gathered, sources …; fills with fills …)",
+    "(file): is no file of ours: none of its keys is known (allowed: agent with zone, site, gateway …; collector with zone, host_id, data_dir …; sim with seed, time_zone, loads …; model with id, manufacturer, model …; factors with publisher, gathered, sources …; calc with period, gwp, as_known_at …; tariff with publisher, gathered, sources …; fills with fills …; instruments with instruments, certificates_sold, residual_mix …)",
   ]);
 });
 

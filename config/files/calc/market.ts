@@ -8,7 +8,7 @@ import { amount, closedList, period, positiveAmount, shareNumber } from "./numbe
 
 /** Contractual instruments of the market-based scope 2 figure, with the quality criteria each must meet. */
 
-const ENERGY_UNITS = ["kWh", "MWh", "GWh"] as const;
+export const ENERGY_UNITS = ["kWh", "MWh", "GWh"] as const;
 
 const criteria = section({
   conveys_rate: z.boolean().describe("1: it conveys the direct emission rate of the MWh"),
@@ -23,7 +23,8 @@ const criteria = section({
     .describe("5: country of the market, e.g. VN"),
 }).describe("Quality criteria of the Scope 2 Guidance; an instrument that fails one counts for nothing");
 
-export const instrumentSchema = section({
+/** What every instrument states, wherever it is written down. */
+export const instrumentShape = {
   id: text("Name of the instrument"),
   kind: closedList(
     INSTRUMENT_KINDS,
@@ -43,7 +44,15 @@ export const instrumentSchema = section({
   factor: ownFactor("Emission rate it conveys, e.g. {value: 0, unit: t/MWh}"),
   period: period().exactOptional(),
   criteria,
-}).superRefine((written, context) => {
+};
+
+type WrittenAmount = {
+  readonly quantity?: unknown;
+  readonly grid_dppa?: unknown;
+  readonly factor: WrittenFactor;
+};
+
+export function checkInstrument(written: WrittenAmount, context: z.core.$RefinementCtx): void {
   if ((written.quantity === undefined) === (written.grid_dppa === undefined)) {
     context.addIssue({ code: "custom", message: "needs either quantity or grid_dppa" });
   }
@@ -54,7 +63,9 @@ export const instrumentSchema = section({
       message: `"${written.factor.stated.unit}" is not per energy (allowed: t/MWh, kg/kWh, kg/MWh)`,
     });
   }
-});
+}
+
+export const instrumentSchema = section(instrumentShape).superRefine(checkInstrument);
 
 export const residualMixSchema = ownFactor("Residual mix, where one is published; Viet Nam has none").refine(
   ({ per }) => energyPerUnit(per) !== null,
@@ -69,11 +80,15 @@ export function rateOf({ mgPer, per }: WrittenFactor): Fraction {
   return times(times(mgPer.co2 ?? ZERO, perMWh), fraction(1n, 1_000_000_000n));
 }
 
+export function energyIn_MWh(quantity: Fraction, unit: (typeof ENERGY_UNITS)[number]): Fraction {
+  return times(quantity, over(MJ_OF[unit], MJ_OF.MWh));
+}
+
 export function instrumentOf(written: z.output<typeof instrumentSchema>): Instrument {
   const { criteria: stated, grid_dppa } = written;
   const MWh =
     grid_dppa === undefined
-      ? times(written.quantity ?? ZERO, over(MJ_OF[written.unit], MJ_OF.MWh))
+      ? energyIn_MWh(written.quantity ?? ZERO, written.unit)
       : deliveredByGrid(grid_dppa.generation_MWh, grid_dppa.k, grid_dppa.k_pp, grid_dppa.share);
   return {
     id: written.id,
