@@ -1,6 +1,7 @@
 import type { Account } from "../../core/accounting/account.ts";
 import { co2eOf } from "../../core/accounting/co2e.ts";
 import type { ActivityResult } from "../../core/accounting/result.ts";
+import type { SiteBalance } from "../../core/accounting/site.ts";
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Refrigerant } from "../../core/emission/factor.ts";
 import { type Fraction, fraction, times } from "../../core/emission/fraction.ts";
@@ -34,16 +35,7 @@ export function accountText(account: Account, refrigerants: readonly Refrigerant
     [word("toe"), `${fixed(totals.toe, 3, lang)} toe`],
     [word("uncertainty"), percent(account.uncertainty.pct, lang)],
     [word("gwp"), account.gwp.id],
-    ...account.sites.flatMap(({ site, blended_t_per_MWh }) =>
-      blended_t_per_MWh === null
-        ? []
-        : [
-            [
-              `${word("blended")}${site === null ? "" : ` ${site}`}`,
-              `${short(blended_t_per_MWh, 6, lang)} t CO2e/MWh`,
-            ] as const,
-          ],
-    ),
+    ...account.sites.flatMap((site) => blendedLine(site, lang)),
     ...zoneLines(account, t, lang),
   ];
   return [
@@ -71,6 +63,16 @@ function activityRow(
     parts.map(({ factor }) => factorText(factor, lang)).join(" + "),
     scope === null ? "" : percent(own?.pct ?? null, lang),
   ];
+}
+
+/** Where a site makes power of its own; else its factor is the grid's and says nothing new. */
+function blendedLine(
+  { site, solar_MWh, genset_MWh, blended_t_per_MWh }: SiteBalance,
+  lang: Lang,
+): readonly (readonly [string, string])[] {
+  if (blended_t_per_MWh === null || (solar_MWh.n === 0n && genset_MWh.n === 0n)) return [];
+  const name = site === null ? WORDS.blended[lang] : `${WORDS.blended[lang]} ${site}`;
+  return [[name, `${short(blended_t_per_MWh, 6, lang)} t CO2e/MWh`]];
 }
 
 function factorText(
@@ -115,14 +117,22 @@ function notesText({ results, market }: Account, lang: Lang): string {
 }
 
 /** Every step with its inputs and where they come from. */
-export function chainText({ results }: Account): string {
-  return results
-    .map(({ activity, steps }) => {
+export function chainText({ results, market }: Account): string {
+  const parts = [
+    ...results.map(({ activity, steps }) => ({ name: activity.id, steps })),
+    ...(market === null ? [] : [{ name: "scope 2, market-based", steps: market.steps }]),
+  ];
+  return parts
+    .map(({ name, steps }) => {
       const rows = steps.flatMap(({ what, formula, inputs, value, unit }) => [
         [`  ${what}`, formula, `= ${value} ${unit}`],
-        ...inputs.map((one) => [`    ${one.name}`, `${one.value} ${one.unit}`, one.source]),
+        ...inputs.map((one) => [
+          `    ${one.name}`,
+          one.unit === "1" ? one.value : `${one.value} ${one.unit}`,
+          one.source,
+        ]),
       ]);
-      return rows.length === 0 ? "" : `\n${activity.id}\n${table(rows)}`;
+      return rows.length === 0 ? "" : `\n${name}\n${table(rows)}`;
     })
     .join("");
 }
