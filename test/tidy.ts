@@ -94,7 +94,7 @@ const REAL_TIME: readonly { readonly path: RegExp; readonly why: string }[] = [
 
 const TIME: readonly (readonly [RegExp, string])[] = [
   [/\bDate\.now\b|\bnew Date\b(?!\s*\(\s*[^)\s])|(?<![\w.])Date\(\)|\bTemporal\.Now\b/g, "a Clock"],
-  [/(?<![\w.])performance\b(?!\s*:)|\bprocess\.hrtime\b/g, "a Clock"],
+  [/(?<![\w./])performance\b(?!\s*:)|\bprocess\.hrtime\b/g, "a Clock"],
   [/(?<![\w.])(?:(?:globalThis|window)\.)?set(?:Timeout|Interval)\b(?!\s*[:?])/g, "Timers"],
 ];
 const CHANCE: readonly (readonly [RegExp, string])[] = [

@@ -11,7 +11,7 @@ import {
   fitBaseline,
   forecastYear,
   outsideRange,
-  performance,
+  reportedPerformance,
 } from "../../core/performance/baseline.ts";
 import { reviewBaseYear, splitChange } from "../../core/performance/change.ts";
 import { intensity } from "../../core/performance/intensity.ts";
@@ -162,7 +162,7 @@ function reportingOf(
     throw new RangeError(`reporting has ${energy.length} energies and ${adjustment.length} adjustments`);
   }
   const points = pointsOf(energy, drivers, names).map((point, i) => ({ ...point, adjustment: adjustment?.[i] ?? 0 }));
-  const result = performance(fit, points);
+  const result = reportedPerformance(fit, points);
   return {
     expected_total: result.expected,
     actual_total: result.actual,

@@ -189,7 +189,7 @@ const SIGNIFICANT_MAX = 0.5;
 const CONFIDENCE = 0.68;
 
 /** How the reporting period did against the baseline. @throws {RangeError} for an empty period. */
-export function performance(baseline: Baseline, points: readonly AdjustedPoint[]): Performance {
+export function reportedPerformance(baseline: Baseline, points: readonly AdjustedPoint[]): Performance {
   if (points.length === 0) throw new RangeError("a reporting period without points");
   const expectations = points.map(({ x, adjustment }) => expectedEnergy(baseline, x) + adjustment);
   const expected = sum(expectations);

@@ -10,7 +10,7 @@ import {
   forecastYear,
   MONTHLY_ACCEPTANCE,
   outsideRange,
-  performance,
+  reportedPerformance,
 } from "../../../core/performance/baseline.ts";
 import { studentQuantile } from "../../../core/performance/student.ts";
 import { near } from "./near.ts";
@@ -31,7 +31,7 @@ test("W17: baseline by least squares, EnPI and CUSUM", () => {
   near(baseline.r2, 0.998666);
   near(baseline.rmse, 1.3955);
   near(baseline.cvRmse * 100, 0.30603);
-  const result = performance(baseline, reporting);
+  const result = reportedPerformance(baseline, reporting);
   near(result.expected, 2737.69);
   near(result.actual, 2656);
   near(result.saving, 81.6861);
@@ -67,7 +67,7 @@ test("two drivers of very different size are found exactly where the energy foll
 
 test("residuals of a fit add up to nothing, so the baseline year itself saves nothing", () => {
   const baseline = fitBaseline(["production"], year);
-  const own = performance(
+  const own = reportedPerformance(
     baseline,
     year.map((point) => ({ ...point, adjustment: 0 })),
   );
@@ -96,7 +96,7 @@ test("a driver a tenth of its range outside what the baseline saw is named", () 
 
 test("an adjustment for a new line raises the expectation", () => {
   const baseline = fitBaseline(["production"], year);
-  const adjusted = performance(
+  const adjusted = reportedPerformance(
     baseline,
     reporting.map((point) => ({ ...point, adjustment: 10 })),
   );
