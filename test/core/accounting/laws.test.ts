@@ -237,6 +237,25 @@ describe("sums", () => {
 });
 
 describe("what never changes", () => {
+  test("law: a period over several factors is divided into parts that add up to the whole, each by its own factor", () => {
+    const days = fc.integer({ min: 1, max: 1500 });
+    fc.assert(
+      fc.property(quantity, fc.integer({ min: 0, max: 3000 }), days, (value, from, length) => {
+        const from_ms = ms("2014-01-01T00:00:00+07:00") + from * 86_400_000;
+        const { parts, mg } = calculate(
+          power(value, { period: { from_ms, to_ms: from_ms + length * 86_400_000 } }),
+          BOOK,
+        );
+        expect(sum(parts.map(({ amount }) => amount))).toEqual(value);
+        expect(parts[0]?.span.from_ms).toBe(from_ms);
+        expect(parts.at(-1)?.span.to_ms).toBe(from_ms + length * 86_400_000);
+        expect(new Set(parts.map(({ factor: { version, match } }) => `${version} ${match}`)).size).toBe(parts.length);
+        expect(addMasses(parts.map((part) => part.mg))).toEqual(mg);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("law: splitting an amount changes neither energy nor, beyond half a milligram an entry, mass", () => {
     fc.assert(
       fc.property(fuels, quantity, fc.integer({ min: 1, max: 99 }), (carrier, value, percent) => {
