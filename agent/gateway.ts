@@ -13,7 +13,7 @@ import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
-import type { Journal, JournalEntry } from "./journal/journal.ts";
+import type { Journal, JournalEntry, StoredRecord } from "./journal/journal.ts";
 import { decodeSampleRecord, sampleEntry } from "./journal/sample.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
@@ -143,6 +143,7 @@ export class Gateway {
     this.#workers = [...linesOf(options.config.buses)].map(([url, [first, ...others]]) =>
       this.#startWorker(url, first!, others),
     );
+    this.#replay([...this.#defined()]);
   }
 
   #startWorker(url: string, first: BusConfig, others: readonly BusConfig[]): BusWorker {
@@ -358,7 +359,10 @@ export class Gateway {
     const result = await discover(bus, meter.config.unit, model.discovery, meter.timeout_ms);
     if (result.kind === "absent") return { kind: "unknown", why: result.why };
     if (result.kind === "silent") return { kind: "unknown", why: result.reply.kind };
-    meter.defined ??= this.#define(meter, resolveDiscovery(model, result.found));
+    if (meter.defined === null) {
+      meter.defined = this.#define(meter, resolveDiscovery(model, result.found));
+      this.#replay([meter.defined]);
+    }
     return this.#found(meter, meter.defined);
   }
 
@@ -374,7 +378,6 @@ export class Gateway {
     const key = `definition:${definition.device}`;
     if (journal.getState(key) !== hash) journal.setState(key, hash);
     const accountant = createAccountant(definition, factors);
-    this.#replay(definition, hash, accountant);
     const blocks = planFor(definition, model.limits).flatMap((group) => group.blocks);
     return { definition, hash, model, counterBlocks: blocks.filter(holdsCounter), accountant };
   }
@@ -395,10 +398,11 @@ export class Gateway {
     if (polled.length === 0 && this.#unwritten.length === 0) return;
     const { journal, clock } = this.#o;
     const boot = isLive ? journal.boot : HISTORY_BOOT;
-    const entries: JournalEntry[] = [];
+    const samples: JournalEntry[] = [];
+    const books: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { device } = meter.definition;
-      entries.push(sampleEntry({ sample, definition: meter.hash, boot }));
+      samples.push(sampleEntry({ sample, definition: meter.hash, boot }));
       const readings = decodeSample(meter.definition, sample);
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
@@ -407,12 +411,12 @@ export class Gateway {
       if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
       this.counts.intervals += accounted.intervals.length;
       this.#noteWithoutFactor(accounted.withoutFactor);
-      entries.push(...contentEntries(device, accounted));
+      books.push(...contentEntries(device, accounted));
       if (!isLive) continue;
       this.#unsaved.set(device, accountant);
       for (const interval of accounted.intervals) this.#meters.get(device)?.intervals.set(interval.quantity, interval);
     }
-    this.#write(entries, isLive);
+    this.#write([...samples, ...books], isLive);
   }
 
   #write(entries: readonly JournalEntry[], isLive: boolean): void {
@@ -431,7 +435,7 @@ export class Gateway {
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
       this.#o.log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
-      this.#unwritten = this.#shed(all);
+      this.#unwritten = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable");
     }
   }
 
@@ -446,13 +450,15 @@ export class Gateway {
     return asOf - this.#savedAt >= SAVE_EVERY_BATCHES;
   }
 
-  #shed(entries: JournalEntry[]): JournalEntry[] {
+  /** Beyond what memory may hold the oldest samples go, each a loss that is told when the disk takes it. */
+  #shed(entries: JournalEntry[], why: "disk-full" | "disk-unusable"): JournalEntry[] {
     let excess = entries.length - UNWRITTEN_MAX;
     if (excess <= 0) return entries;
-    return entries.filter(({ kind }) => {
+    return entries.filter(({ kind, from_ms, to_ms }) => {
       if (excess <= 0 || kind !== "sample") return true;
       excess -= 1;
       this.counts.droppedSamples += 1;
+      this.#o.journal.noteLoss({ device: null, from_ms, to_ms, count: 1, what: "samples", why, batches: null });
       return false;
     });
   }
@@ -471,27 +477,36 @@ export class Gateway {
     this.#o.log.warn("account.no-factor", { device: first.interval.device, why: first.why, code: "FACTOR_MISSING" });
   }
 
-  /** The journal is the truth: accounts go on from their last saved state and the samples recorded since. */
-  #replay(definition: DeviceDefinition, hash: string, accountant: Accountant): void {
+  /** The journal is the truth: accounts go on from their last saved state and the samples recorded since, in one pass for all. */
+  #replay(meters: readonly Defined[]): void {
     const { journal } = this.#o;
-    const saved = journal.getState(accountKey(definition.device));
-    const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
-    accountant.restore(text);
-    let from = asOf + 1;
+    if (meters.length === 0) return;
+    const open = new Map<string, { readonly meter: Defined; readonly asOf: number }>();
+    for (const meter of meters) {
+      const saved = journal.getState(accountKey(meter.definition.device));
+      const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
+      meter.accountant.restore(text);
+      open.set(meter.definition.device, { meter, asOf });
+    }
+    let from = Math.min(...[...open.values()].map(({ asOf }) => asOf)) + 1;
     for (
       let chunk = journal.history(from, REPLAY_CHUNK);
       chunk.length > 0;
       chunk = journal.history(from, REPLAY_CHUNK)
     ) {
       for (const record of chunk) {
-        if (record.device !== definition.device || record.kind !== "sample") continue;
-        const recorded = decodeSampleRecord(record);
-        const then = recorded.definition === hash ? definition : journal.definition(recorded.definition);
-        if (recorded.boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) continue;
-        accountant.take(recorded.sample, decodeSample(then, recorded.sample), recorded.sample.at_ms, recorded.boot);
+        const of = record.kind === "sample" ? open.get(record.device) : undefined;
+        if (of !== undefined && record.position > of.asOf) this.#takeAgain(of.meter, record);
       }
       from = chunk.at(-1)!.position + 1;
     }
+  }
+
+  #takeAgain({ definition, hash, accountant }: Defined, record: StoredRecord): void {
+    const { sample, definition: takenUnder, boot } = decodeSampleRecord(record);
+    const then = takenUnder === hash ? definition : this.#o.journal.definition(takenUnder);
+    if (boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) return;
+    accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
   }
 }
 
