@@ -22,8 +22,6 @@ export type Verdict =
 
 /** Batches looked through for the nearest reading of one counter before an interval, and after it. */
 const NEIGHBOUR_STEPS_MAX = 400;
-/** Batches of one meter with the same time: a clock that went back again and again. */
-const SAME_TIME_MAX = 100;
 /** Batches within one interval: an hour at ten polls a second. */
 const BATCHES_MAX = 36_000;
 
@@ -120,7 +118,16 @@ function recomputedEmissions(
 
 const TOO_FAR: Verdict = { kind: "unverifiable", why: "the nearest reading is behind too many batches" };
 
-/** The nearest reading of the interval's counter at or beyond an instant that was recorded before the interval. */
+interface Found {
+  readonly reading: Reading;
+  readonly batch: StoredBatch;
+}
+
+/**
+ * The nearest reading of the interval's counter at or beyond an instant that was recorded before the interval. It is in the
+ * nearest batch as a rule; else (a batch of intervals that spans hours, a clock that was set) stretches of time are looked
+ * through, each longer than the last, and behind them batch after batch.
+ */
 function neighbour(
   of: {
     readonly stored: StoredInterval;
@@ -130,29 +137,42 @@ function neighbour(
   },
   start_ms: EpochMs,
   direction: 1 | -1,
-): { readonly reading: Reading; readonly batch: StoredBatch } | null | "too-far" {
+): Found | null | "too-far" {
   const { stored, store, births, isBefore } = of;
   const { gateway, device, quantity } = stored;
+  const nearestAt = (at_ms: EpochMs): StoredBatch | null =>
+    direction === 1 ? store.batchAtOrAfter(gateway, device, at_ms) : store.batchAtOrBefore(gateway, device, at_ms);
+  const nearestIn = (batches: readonly StoredBatch[]): Found | undefined => {
+    const found = batches
+      .filter(isBefore)
+      .flatMap((batch) => births.counterReadings(batch, quantity).map((reading) => ({ reading, batch })))
+      .filter(({ reading }) => (reading.at_ms - start_ms) * direction >= 0);
+    found.sort((x, y) => (x.reading.at_ms - y.reading.at_ms) * direction);
+    return found[0];
+  };
+  let batch = nearestAt(start_ms);
+  if (batch === null) return null;
+  const atOnce = nearestIn([batch]);
+  if (atOnce !== undefined) return atOnce;
   let at_ms = start_ms;
-  for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
-    const nearest =
-      direction === 1 ? store.batchAtOrAfter(gateway, device, at_ms) : store.batchAtOrBefore(gateway, device, at_ms);
-    if (nearest === null) return null;
-    const batches = isBefore(nearest)
-      ? [nearest]
-      : store.batches(gateway, device, nearest.from_ms, nearest.to_ms, SAME_TIME_MAX).filter(isBefore);
-    const readings = batches.flatMap((batch) =>
-      births.counterReadings(batch, quantity).map((reading) => ({ reading, batch })),
-    );
-    const found =
-      direction === 1
-        ? readings.find(({ reading }) => reading.at_ms >= start_ms)
-        : readings.findLast(({ reading }) => reading.at_ms <= start_ms);
+  for (const stretch_ms of STRETCHES_MS) {
+    at_ms = start_ms + direction * stretch_ms;
+    const [from_ms, to_ms] = direction === 1 ? [start_ms, at_ms] : [at_ms, start_ms];
+    const found = nearestIn(store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX));
     if (found !== undefined) return found;
-    at_ms = direction === 1 ? Math.max(nearest.to_ms, at_ms) + 1 : Math.min(nearest.from_ms, at_ms) - 1;
+  }
+  for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
+    batch = nearestAt(at_ms);
+    if (batch === null) return null;
+    const found = nearestIn([batch]);
+    if (found !== undefined) return found;
+    at_ms = direction === 1 ? Math.max(batch.to_ms, at_ms) + 1 : Math.min(batch.from_ms, at_ms) - 1;
   }
   return "too-far";
 }
+
+/** A minute, ten, two hours: with the step from batch to batch behind them, any gap. */
+const STRETCHES_MS = [60_000, 600_000, 7_200_000];
 
 /** Reads stored batches back through the births they name; births are few and kept. */
 export class BirthReader {
