@@ -213,15 +213,16 @@ export function checkFuelFactor(
   );
 }
 
-/** Greatest mean power of one activity that is believed without being asked: the largest plants of the country draw less. */
-const POWER_MAX_KW = 100_000;
+/** Greatest mean power of one activity that is believed without being asked: the largest plants and zones of the country draw less. */
+const POWER_MAX_KW = 500_000;
 
 export function checkPower(activity: Activity, energy_kWh: Fraction, hours: Fraction): void {
   if (hours.n === 0n) return;
   const mean_kW = fractionNumber(over(energy_kWh, hours));
   const limit_kW = activity.maxPower_kW === null ? POWER_MAX_KW : fractionNumber(activity.maxPower_kW);
   if (mean_kW <= limit_kW) return;
-  const what = activity.maxPower_kW === null ? "more than any plant draws" : `more than max_power_kW ${limit_kW}`;
+  const what =
+    activity.maxPower_kW === null ? "more than any plant or zone draws" : `more than max_power_kW ${limit_kW}`;
   judge(
     activity,
     "quantity",

@@ -147,7 +147,7 @@ describe("plausibility", () => {
     [
       "kWh as MWh",
       "carrier: electricity, quantity: 9120000, unit: MWh",
-      "activities[0].quantity: is a mean of 1041096 kW over the period, more than any plant draws: kWh written as MWh, or the wrong period?",
+      "activities[0].quantity: is a mean of 1041096 kW over the period, more than any plant or zone draws: kWh written as MWh, or the wrong period?",
     ],
     [
       "beyond the installed power",
