@@ -13,6 +13,7 @@ import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
 import { encodeContent } from "./account/contentRecord.ts";
+import { PollAccount } from "./account/pollAccount.ts";
 import type { Journal, JournalEntry, StoredRecord } from "./journal/journal.ts";
 import { decodeSampleRecord, sampleEntry } from "./journal/sample.ts";
 import { BusWorker } from "./poll/busWorker.ts";
@@ -113,6 +114,7 @@ export class Gateway {
     droppedSamples: 0,
     busOverruns: 0,
   };
+  readonly #polls: PollAccount;
   #pending: { readonly meter: Defined; readonly sample: Sample }[] = [];
   #unwritten: JournalEntry[] = [];
   /** Accounts that closed an interval since they were last saved. */
@@ -140,6 +142,12 @@ export class Gateway {
       })),
     }));
     this.#meters = new Map(this.#buses.flatMap(({ meters }) => meters.map((meter) => [meter.config.id, meter])));
+    const polled = [...this.#meters.values()].map(({ config: { id, every } }) => ({
+      device: id,
+      every_ms: Math.min(every.power_ms, every.energy_ms),
+    }));
+    const { interval_ms, time_zone } = options.config;
+    this.#polls = new PollAccount(polled, interval_ms, time_zone, options.clock.now_ms());
     this.#workers = [...linesOf(options.config.buses)].map(([url, [first, ...others]]) =>
       this.#startWorker(url, first!, others),
     );
@@ -159,6 +167,7 @@ export class Gateway {
       pause: (length_ms) => new Promise((resolve) => timers.after(length_ms, resolve)),
       meters: listed.map(({ id }) => this.#workerMeter(this.#meters.get(id)!)),
       onSample: (device, sample) => this.#take(device, sample),
+      onLeftOut: (device, polls) => this.#polls.leftOut(device, polls),
       onLearned: (device, text) => this.#unsavedPlans.set(learnedKey(device), text),
       onSettings: (device, text) => this.#unsavedPlans.set(settingsKey(device), text),
       onAnswering: (device, isAnswering, why) => this.#noteAnswering(device, isAnswering, why),
@@ -232,6 +241,7 @@ export class Gateway {
     this.#cancelTick();
     await Promise.all(this.#workers.map((worker) => worker.stop()));
     await this.#running;
+    this.#unwritten.push(...this.#polls.close(this.#o.clock.now_ms(), this.#o.journal.boot));
     this.#commitPending();
     this.#saveAccounts();
   }
@@ -339,6 +349,7 @@ export class Gateway {
     if (meter == null) return;
     this.counts.polls += 1;
     if (sample.blocks.length === 0) this.counts.failedPolls += 1;
+    this.#polls.polled(sample);
     this.#pending.push({ meter, sample });
   }
 
@@ -387,6 +398,8 @@ export class Gateway {
     this.#pending = [];
     const accountants = new Map(pending.map(({ meter }) => [meter.definition.device, meter.accountant]));
     this.#record(pending, (device) => accountants.get(device), true);
+    // Behind what was polled up to now: it is of that time.
+    this.#unwritten.push(...this.#polls.due(this.#o.clock.now_ms(), this.#o.journal.boot));
   }
 
   /** Record first, derive after: the samples and what they close go into one synced transaction, samples first. */
@@ -431,6 +444,7 @@ export class Gateway {
       this.#savedAt = this.#isSaveDue(position) ? position : this.#savedAt;
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
+      if (isLive) for (const { kind, device } of all) if (kind === "sample") this.#polls.journaled(device);
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";

@@ -32,6 +32,8 @@ export interface BusWorkerOptions {
   readonly pause: (length_ms: number) => Promise<void>;
   readonly meters: readonly WorkerMeter[];
   readonly onSample: (device: string, sample: Sample) => void;
+  /** Polls of a meter that were left out because the line was busy. */
+  readonly onLeftOut?: (device: string, polls: number) => void;
   /** The plan of a meter changed by what its answers taught: text to keep and to give to {@link Found.learned} next time. */
   readonly onLearned: (device: string, text: string) => void;
   /** A setting of a meter was seen or is another one: text to keep and to give to {@link Found.settings} next time. */
@@ -317,6 +319,7 @@ export class BusWorker {
     const missed = Math.floor(Math.min(late_ms, mono_ms - this.#usableFrom_ms) / every_ms);
     if (missed <= 0) return;
     this.#overruns += missed;
+    this.#o.onLeftOut?.(meter.of.device, missed);
     this.#overrunAt_ms = mono_ms;
     if (mono_ms - this.#overloadSaidAt_ms < OVERLOAD_SAID_EVERY_MS) return;
     this.#overloadSaidAt_ms = mono_ms;
