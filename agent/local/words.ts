@@ -264,27 +264,64 @@ function waitingText(unconfirmed: number, oldest_ms: EpochMs | null, now_ms: Epo
   );
 }
 
+/** What the journal says of itself, the worst first: it cannot write, it gives way, it will, it found damage. */
 export function journalWords({
+  isWritable,
   isBeyondBound,
+  isBacklogAlarming,
+  gaveWay,
+  lost,
   setAside,
-}: Pick<JournalStatus, "isBeyondBound" | "setAside">): StateWords {
-  if (isBeyondBound) {
-    return {
-      level: "bad",
-      text: both(
-        "Vượt giới hạn: không bỏ gì, nhưng đĩa đang đầy dần. Cần nối lại với trung tâm.",
-        "Beyond its bound: nothing is dropped, but the disk fills up. Get the uplink back.",
+}: Pick<
+  JournalStatus,
+  "isWritable" | "isBeyondBound" | "isBacklogAlarming" | "gaveWay" | "lost" | "setAside"
+>): StateWords {
+  const loss = lost === 0 ? null : both(`Đã mất ${lost} gói, có ghi lại.`, `${lost} lost so far, each on record.`);
+  const said = (level: StateWords["level"], text: Text): StateWords => ({
+    level,
+    text: loss === null ? text : sentences(text, loss),
+  });
+  if (!isWritable) {
+    return said(
+      "bad",
+      both(
+        "Không ghi được đĩa: số đọc đang nằm trong bộ nhớ. Hãy giải phóng hoặc kiểm tra đĩa.",
+        "The disk cannot be written: readings wait in memory. Free or check the disk.",
       ),
-    };
+    );
+  }
+  if (isBeyondBound) {
+    return said(
+      "bad",
+      both(
+        "Vượt giới hạn và không còn gì để bớt. Cần nối lại với trung tâm.",
+        "Beyond its bound with nothing left to give way. Get the uplink back.",
+      ),
+    );
+  }
+  if (isBacklogAlarming) {
+    const hasThinned = gaveWay !== null && gaveWay !== "history";
+    return said(
+      hasThinned ? "bad" : "watch",
+      hasThinned
+        ? both(
+            "Số chưa gửi quá nhiều: đang bớt dần số đo tức thời, số điện năng vẫn đủ. Cần nối lại với trung tâm.",
+            "Too much is unsent: readings are being thinned, the energy stays whole. Get the uplink back.",
+          )
+        : both(
+            "Số chưa gửi đã chiếm hơn nửa chỗ. Cần nối lại với trung tâm trước khi phải bớt số đo.",
+            "What is unsent fills more than half of the room. Get the uplink back before readings give way.",
+          ),
+    );
   }
   if (setAside.length > 0) {
-    return {
-      level: "watch",
-      text: both(
-        `${setAside.length} tệp không đọc được, đã để riêng.`,
-        `${setAside.length} ${setAside.length === 1 ? "file" : "files"} unreadable and set aside.`,
+    return said(
+      "watch",
+      both(
+        `${setAside.length} tệp bị hỏng đã để riêng; phần còn tốt đã được cứu.`,
+        `${setAside.length} damaged ${setAside.length === 1 ? "file" : "files"} set aside; what was sound is saved.`,
       ),
-    };
+    );
   }
-  return { level: "ok", text: both("Ghi bình thường.", "Recording.") };
+  return said("ok", both("Ghi bình thường.", "Recording."));
 }

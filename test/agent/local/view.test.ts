@@ -174,11 +174,29 @@ describe("the uplink in words", () => {
   });
 });
 
-test("a journal beyond its bound says that nothing is dropped, and one with unreadable files how many", () => {
-  expect(journalWords({ isBeyondBound: true, setAside: [] }).text.en).toContain("nothing is dropped");
-  expect(journalWords({ isBeyondBound: false, setAside: ["a"] })).toMatchObject({
-    level: "watch",
-    text: { en: "1 file unreadable and set aside." },
+describe("the journal says of itself", () => {
+  const well = {
+    isWritable: true,
+    isBeyondBound: false,
+    isBacklogAlarming: false,
+    gaveWay: null,
+    lost: 0,
+    setAside: [],
+  } as const;
+
+  test.each([
+    [{}, "ok", "Recording."],
+    [{ setAside: ["a"] }, "watch", "1 damaged file set aside; what was sound is saved."],
+    [{ gaveWay: "history" as const }, "ok", "Recording."],
+    [{ isBacklogAlarming: true, gaveWay: "history" as const }, "watch", "before readings give way"],
+    [{ isBacklogAlarming: true, gaveWay: "thinned" as const, lost: 7 }, "bad", "the energy stays whole"],
+    [{ isBeyondBound: true }, "bad", "Beyond its bound"],
+    [{ isWritable: false, isBeyondBound: true }, "bad", "The disk cannot be written"],
+    [{ lost: 7 }, "ok", "7 lost so far, each on record."],
+  ])("%o as %s", (change, level, said) => {
+    const words = journalWords({ ...well, ...change });
+    expect(words.level).toBe(level);
+    expect(words.text.en).toContain(said);
   });
 });
 
