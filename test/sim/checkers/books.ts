@@ -77,6 +77,13 @@ export class BooksChecker {
     for (const [i, row] of recorded.entries()) {
       const [closed, opened] = [recorded[i - 1]?.closing?.count, row.opening?.count];
       if (closed === undefined || opened === undefined || closed === opened) continue;
+      // Two stretches that a set clock closed at once stand in one batch, in no order that is written down.
+      if (
+        [recorded[i - 1], recorded[i], recorded[i + 1]].some(
+          (one) => one?.cause === "clock" && shareABatch(one, recorded),
+        )
+      )
+        continue;
       return wrong(row, `it opens with ${opened}, the one recorded before it closes with ${closed}`);
     }
   }
@@ -125,18 +132,19 @@ export class BooksChecker {
       if (why !== null) return why;
       counts.push(shown);
     }
-    // Where the clock was set an interval ends with its last reading, and the rest of it is missing.
-    const isItsReading = across === null && (words.at_ms === at_ms || cause === "clock");
-    const expected = isItsReading
-      ? counts[0]!
-      : across === null
-        ? null
+    const expected =
+      across === null
+        ? words.at_ms === at_ms
+          ? counts[0]!
+          : null
         : between(
             { at_ms: words.at_ms, count: counts[0]! },
             { at_ms: across.at_ms, count: counts[1]! },
             at_ms,
             modulus,
           );
+    // Around a clock that was set the readings lie on one side: the count cannot be made again.
+    if (expected === null && cause === "clock") return null;
     if (expected === null)
       return `the evidence of ${words.at_ms} says nothing of ${at_ms} (flag ${flag}, cause ${cause})`;
     return expected === count ? null : `count ${count} at the boundary, the evidence gives ${expected}`;
@@ -171,6 +179,10 @@ export class BooksChecker {
     if (letters > 0) this.#findings.report("books", `${letters} dead letters of ${gateway.edge}`);
     if (quarantined > 0) this.#findings.report("books", `${quarantined} batches of ${gateway.edge} in quarantine`);
   }
+}
+
+function shareABatch(row: StoredInterval, rows: readonly StoredInterval[]): boolean {
+  return rows.some((other) => other !== row && other.epoch === row.epoch && other.batch === row.batch);
 }
 
 /** Rows of one series in a run: months of quarter hours. */
