@@ -1,7 +1,7 @@
 import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
-import { readText } from "../../config/io.ts";
+import { readBytes, readSecretFile } from "../../config/io.ts";
 import { resolveModel } from "../../config/models.ts";
 import type { BusUrl } from "../../config/notation/busUrl.ts";
 import { ConfigProblems, type ErrorCode, KhuXanhError, type Problem } from "../../core/errors.ts";
@@ -12,6 +12,7 @@ import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
 import { type Command, usage } from "../command.ts";
+import { type FlashWrites, flashWrites } from "../flashWrites.ts";
 import { calculation } from "./calc.ts";
 import { table } from "./models.ts";
 
@@ -22,7 +23,7 @@ khuxanh check FILE... [--json]
 
 Says of each file what kind it is and lists all its problems at once; files it names (passwords, certificates) must be there
 and readable. A calculation is worked out once. For an agent file it also prints the read plan: per meter and per bus the exchanges, registers, time on the wire
-and load of every cycle, readings a second, and bytes a day over the uplink. A serial line counts at its own baud rate; behind
+and load of every cycle, readings a second, and bytes a day over the uplink, and what the journal writes to disk in a day. A serial line counts at its own baud rate; behind
 a TCP gateway at the meter's default. Exit code 2 if any file has a problem.`,
   options: { json: { type: "boolean" } },
   async run({ positionals, values: { json } }) {
@@ -40,6 +41,8 @@ type Result =
       readonly ok: true;
       readonly kind: CheckedFile["kind"];
       readonly plan: readonly BusPlan[] | null;
+      /** Of an agent: what its journal makes the disk write. */
+      readonly flash: FlashWrites | null;
     }
   | {
       readonly file: string;
@@ -56,7 +59,9 @@ function checkOne(file: string): Result {
     if (checked.kind === "calc") calculation(checked.value, file, Date.now());
     const unreadable = unreadableFiles(checked);
     if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
-    return { file, ok: true, kind: checked.kind, plan: checked.kind === "agent" ? planOf(checked.value) : null };
+    const plan = checked.kind === "agent" ? planOf(checked.value) : null;
+    const flash = plan === null ? null : flashWrites(plan.flatMap(({ meters }) => meters));
+    return { file, ok: true, kind: checked.kind, plan, flash };
   } catch (error) {
     if (!(error instanceof KhuXanhError)) throw error;
     const { code, hint } = error;
@@ -70,7 +75,9 @@ function plain({ message, code }: KhuXanhError): string {
   return message.replace(` [${code}]`, "");
 }
 
-const REFERENCES = ["password_file", "ca_file", "cert_file", "key_file"] as const;
+const REFERENCES = ["password_file", "users_file", "ca_file", "cert_file", "key_file"] as const;
+/** Of these nobody else may read or change the file. */
+const SECRETS: readonly string[] = ["password_file", "users_file", "key_file"];
 type References = { readonly [key in (typeof REFERENCES)[number]]?: string };
 
 /** What the file points to and agent or collector would refuse to start without. */
@@ -78,7 +85,7 @@ function unreadableFiles(checked: CheckedFile): readonly Problem[] {
   return Object.entries(clientsOf(checked)).flatMap(([section, client]: [string, References]) =>
     REFERENCES.flatMap((key) => {
       const file = client[key];
-      const why = file === undefined ? null : unreadableWhy(file);
+      const why = file === undefined ? null : unreadableWhy(file, SECRETS.includes(key));
       return why === null ? [] : [{ path: `${section}.${key}`, message: why }];
     }),
   );
@@ -90,14 +97,15 @@ function clientsOf({ kind, value }: CheckedFile): Readonly<Record<string, Refere
   if (kind !== "collector") return {};
   const { broker, store } = value;
   return {
-    ...(broker.kind === "external" ? { broker } : {}),
+    broker,
     ...(store.kind === "influx" ? { store } : {}),
   };
 }
 
-function unreadableWhy(file: string): string | null {
+function unreadableWhy(file: string, isSecret: boolean): string | null {
   try {
-    readText(file);
+    if (isSecret) readSecretFile(file);
+    else readBytes(file);
     return null;
   } catch (error) {
     if (!(error instanceof KhuXanhError)) throw error;
@@ -222,11 +230,16 @@ function placed(model: MeterModel): MeterModel {
 function textOf(result: Result): string {
   if (!result.ok) return problemText(result);
   const head = `${result.file}: ${result.kind}, no problems\n`;
-  return result.plan === null ? head : `${head}${result.plan.map(planText).join("")}`;
+  if (result.plan === null || result.flash === null) return head;
+  return `${head}${result.plan.map(planText).join("")}${flashText(result.flash)}`;
 }
 
 function problemText({ file, code, problems, hint }: Extract<Result, { ok: false }>): string {
   return `${new ConfigProblems(file, problems, code).message}\n  ${hint}\n`;
+}
+
+function flashText({ commits_per_day, bytes_per_day }: FlashWrites): string {
+  return `  journal: about ${(bytes_per_day / 1e9).toPrecision(2)} GB written to disk a day, in ${commits_per_day} commits\n`;
 }
 
 function planText(plan: BusPlan): string {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { flashWrites } from "../../cli/flashWrites.ts";
 import { khuxanhRun } from "../e2e/processes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "khuxanh-check-"));
@@ -45,6 +46,28 @@ test("check prints exchanges, registers, wire time and load of every cycle of a 
   );
   expect(stdout).toMatch(/bus line {2}every 60 s/);
   expect(stdout).not.toMatch(/OVERLOAD/);
+  expect(stdout).toMatch(/journal: about [\d.]+ GB written to disk a day, in 8640 commits/);
+});
+
+test("fifty meters every second wear a card by some gigabytes a day, one every quarter of an hour by next to nothing", () => {
+  const polls = (meters: number, every_ms: number) =>
+    Array.from({ length: meters }, () => ({ every_ms, registers: 40 }));
+  // Measured: 20.5 KiB a commit.
+  expect(flashWrites(polls(50, 1000)).bytes_per_day / 86_400 / 1024).toBeCloseTo(21.5, 0);
+  expect(flashWrites(polls(1, 1000)).bytes_per_day / 86_400 / 1024).toBeCloseTo(7.3, 0);
+  expect(flashWrites(polls(1, 900_000))).toEqual({ commits_per_day: 96, bytes_per_day: 716_736 });
+  expect(flashWrites([])).toEqual({ commits_per_day: 0, bytes_per_day: 0 });
+});
+
+test("check refuses a password file that others may read", async () => {
+  const file = agentFile("exposed", "tcp://127.0.0.1", 1, "1s");
+  const secret = join(folder, "exposed-secret");
+  writeFileSync(secret, "hunter2\n", { mode: 0o644 });
+  const uplink = `{url: "mqtt://127.0.0.1:1883", username: g, password_file: ${secret}}`;
+  writeFileSync(file, readFileSync(file, "utf8").replace(/uplink: .*/, `uplink: ${uplink}`));
+  const { code, stderr } = await khuxanhRun("check", file);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`uplink.password_file: ${secret}: others on this machine may read or change it (mode 0644)`);
 });
 
 test("the figures of a serial line follow from its baud, 11 bits a character, silences and the meter's pause", async () => {
@@ -94,7 +117,7 @@ test("a file that the configuration names and that is not there is a problem wit
   expect(text.stderr).toContain(`uplink.password_file: ${join(folder, "secret")}: does not exist`);
   expect(text.stderr).toContain("[CONFIG_UNREADABLE]");
 
-  writeFileSync(join(folder, "secret"), "hunter2\n");
+  writeFileSync(join(folder, "secret"), "hunter2\n", { mode: 0o600 });
   const { code, stdout } = await khuxanhRun("check", file, "--json");
   expect(code).toBe(2);
   expect(stdout).not.toContain("hunter2");
