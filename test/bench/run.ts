@@ -9,6 +9,7 @@ import { journal, runJournal } from "./journal.ts";
 import { modbus } from "./modbus.ts";
 import * as poll from "./poll.ts";
 import { runWire, wire } from "./wire.ts";
+import * as world from "./world.ts";
 
 interface Runnable {
   readonly summary: string;
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, Runnable>> = {
   poll: { ...poll, run: poll.runPoll },
   drain: { ...drain, run: drain.runDrain },
   wire: { ...wire, run: runWire },
+  world: { ...world, run: world.runWorld },
 };
 
 process.exitCode = await main(process.argv.slice(2));
