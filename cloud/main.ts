@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { openDataDir } from "../config/dataDir.ts";
 import type { CollectorConfig } from "../config/files/collector.ts";
-import { loadFills } from "../config/load.ts";
+import { loadFills, loadInstruments } from "../config/load.ts";
 import type { EmissionFactor, GwpSet } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
@@ -49,6 +49,13 @@ export async function startCollector(
   }
   const { clock, timers, random, log, connector } = around;
   const fills = config.fills_file === undefined ? [] : loadFills(config.fills_file).fills;
+  const market =
+    config.instruments_file === undefined
+      ? undefined
+      : loadInstruments(
+          config.instruments_file,
+          config.sites.map(({ id }) => id),
+        );
   const dataDir = openDataDir(config.data_dir);
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
@@ -79,6 +86,7 @@ export async function startCollector(
       sites: config.sites,
       factors: around.factors,
       gwpSets: around.gwpSets,
+      market,
       clock,
       timers,
       version: around.version,

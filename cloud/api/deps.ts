@@ -2,6 +2,7 @@ import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
 import type { Clock, Log, Timers } from "../../core/ports.ts";
 import type { LiveView } from "../collector/live.ts";
 import type { ZoneStore } from "../store/store.ts";
+import type { MarketFile } from "./market.ts";
 import type { Health } from "./schemas.ts";
 
 export interface ZoneInfo {
@@ -27,6 +28,8 @@ export interface ApiDeps {
   readonly sites: readonly SiteInfo[];
   readonly factors: readonly EmissionFactor[];
   readonly gwpSets: readonly GwpSet[];
+  /** Contractual instruments of scope 2; left out = none are recorded. */
+  readonly market?: MarketFile | undefined;
   readonly clock: Clock;
   /** For the heartbeat and pace of the live stream. */
   readonly timers: Timers;

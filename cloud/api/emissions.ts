@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { type MarketPart, massesOf } from "../../core/accounting/marketBook.ts";
 import { CARRIERS, type CarrierId } from "../../core/emission/carriers.ts";
 import { type Decimal, toNumber } from "../../core/emission/decimal.ts";
 import { co2e_mg } from "../../core/emission/emission.ts";
@@ -15,6 +16,8 @@ import type { ApiDeps, SiteInfo } from "./deps.ts";
 import { type EnergyIndex, energyTally, expectations, indexEnergy } from "./energy.ts";
 import { factorsUsed } from "./factorUse.ts";
 import { type Question, questionId } from "./figureId.ts";
+import { type MarketBooks, readMarket } from "./market.ts";
+import { marketUse } from "./marketUse.ts";
 import { badRequest } from "./problem.ts";
 import {
   bucketTimes,
@@ -86,6 +89,12 @@ export function gasMasses(sums: readonly Pick<EmissionSum, "gas" | "mg">[]): Gas
   return masses;
 }
 
+export function addMasses(all: readonly GasMasses[]): GasMasses {
+  return gasMasses(
+    all.flatMap((masses) => GASES.flatMap((gas) => (masses[gas] === undefined ? [] : [{ gas, mg: masses[gas] }]))),
+  );
+}
+
 /** kg CO2e, exact. */
 export function co2e_kg(masses: GasMasses, gwp: GwpSet): Decimal {
   const { digits, scale } = co2e_mg(masses, gwp);
@@ -114,6 +123,19 @@ export interface EmissionBooks {
   readonly energy: EnergyIndex;
   readonly expected: ReadonlyMap<string, Expectation>;
   readonly gwp: GwpSet;
+  /** null = location-based. */
+  readonly market: MarketBooks | null;
+}
+
+/** What the meter's electricity of the bucket is made of; null where the entries of the books stand. */
+export function marketParts(books: EmissionBooks, meter: CatalogMeter, at: number): readonly MarketPart[] | null {
+  return books.market?.parts(meter.id, at) ?? null;
+}
+
+/** Gases of one meter in one bucket, by the basis of the books. */
+export function massesIn(books: EmissionBooks, meter: CatalogMeter, at: number): GasMasses {
+  const parts = marketParts(books, meter, at);
+  return parts === null ? gasMasses(books.emissions.get(meter.id)?.get(at) ?? []) : massesOf(parts);
 }
 
 /** One meter in one bucket. Time and holes are those of its intervals; an interval without an entry is a hole as well. */
@@ -122,16 +144,19 @@ export function emissionTally(books: EmissionBooks, meter: CatalogMeter, at: num
   if (quantity === null) return NOTHING;
   const activity = energyTally(books.energy, meter, quantity, at, bucket, books.expected.get(meter.id)!);
   const sums = books.emissions.get(meter.id)?.get(at) ?? [];
-  const amount = co2e_kg(gasMasses(sums), books.gwp);
+  const parts = marketParts(books, meter, at);
+  const amount = co2e_kg(parts === null ? gasMasses(sums) : massesOf(parts), books.gwp);
   const booked = entriesOf(sums);
+  const isCovered = parts?.every(({ source }) => source.kind !== "grid average") ?? false;
   return {
     ...activity,
     amount,
     estimated: activity.estimated === 0 ? 0 : (toNumber(amount) * activity.estimated) / toNumber(activity.amount),
-    known: booked,
+    // Certificates sold are known without a reading.
+    known: booked === 0 && parts?.some(({ isSold }) => isSold) ? 1 : booked,
     covered_ms: activity.known === 0 ? 0 : Math.floor(activity.covered_ms * Math.min(1, booked / activity.known)),
     isLacking: activity.isLacking || booked < activity.known,
-    isProvisional: sums.some((sum) => sum.match === "provisional"),
+    isProvisional: !isCovered && sums.some((sum) => sum.match === "provisional"),
   };
 }
 
@@ -160,6 +185,7 @@ export function readBooks(
     energy: indexEnergy(energy),
     expected: expectations(deps, meters),
     gwp,
+    market: null,
   };
 }
 
@@ -194,34 +220,42 @@ function previousOf(
   period: Period,
   gwp: GwpSet,
   knownAt_ms: EpochMs | null,
+  basis: Basis,
 ): Measure | null {
   const now_ms = intervalStart(deps.clock.now_ms(), meters[0]?.row.interval_ms ?? 900_000, deps.zone.time_zone);
   const bucket = previousPeriod(period, now_ms);
   if (bucket === null) return null;
-  const books = readBooks(deps, meters, [bucket], gwp, knownAt_ms);
+  const location = readBooks(deps, meters, [bucket], gwp, knownAt_ms);
+  const market = basis === "market" ? readMarket(deps, meters, [bucket], knownAt_ms) : null;
+  const books = { ...location, market };
   const measure = measureOf(tallyOf(books, meters, 0, bucket), CO2E_UNIT);
   return measure.value === null ? null : measure;
 }
+
+export const BASES = ["location", "market"] as const;
+export type Basis = (typeof BASES)[number];
 
 export interface EmissionsQuestion {
   readonly place: Place;
   readonly period: Period;
   readonly by: EmissionsBy;
-  readonly basis: "location" | "market";
+  readonly basis: Basis;
   readonly gwp: GwpSet;
   readonly knownAt_ms: EpochMs | null;
 }
 
 export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emissions {
-  const { place, period, by, gwp, knownAt_ms } = question;
+  const { place, period, by, basis, gwp, knownAt_ms } = question;
   const meters = emittingMeters(place.meters);
   const parts = emissionParts(by, meters, place.sites);
   checkSize(period, parts.length);
-  const books = readBooks(deps, meters, period.buckets, gwp, knownAt_ms);
+  const location = readBooks(deps, meters, period.buckets, gwp, knownAt_ms);
+  const market = { ...location, market: readMarket(deps, meters, period.buckets, knownAt_ms) };
+  const [books, other] = basis === "location" ? [location, market] : [market, location];
   const times = bucketTimes(period, deps.zone.time_zone);
   const { from_ms, to_ms } = period;
   const idOf = (part: Question["part"]): string =>
-    questionId({ site: place.site?.id ?? null, from_ms, to_ms, gwp: gwp.id, part, knownAt_ms });
+    questionId({ site: place.site?.id ?? null, from_ms, to_ms, gwp: gwp.id, part, knownAt_ms, basis });
 
   const totals: Tally[] = [];
   const groups = parts.map((part) => {
@@ -238,16 +272,23 @@ export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emi
     };
   });
   const total = measureOf(sumTallies(totals), CO2E_UNIT);
+  // Without instruments both bases are one figure.
+  const otherTotal =
+    market.market === null
+      ? total
+      : measureOf(sumTallies(period.buckets.map((bucket, at) => tallyOf(other, meters, at, bucket))), CO2E_UNIT);
   return {
     ...periodHead(deps, place, period),
     by,
-    basis: question.basis,
+    basis,
     gwp: gwp.id,
     total: { ...total, id: idOf(null) },
+    bases: basis === "location" ? { location: total, market: otherTotal } : { location: otherTotal, market: total },
+    market: marketUse(deps, market.market, meters, period.buckets, knownAt_ms),
     review: reviewOf(total, period),
-    previous: previousOf(deps, meters, period, gwp, knownAt_ms),
+    previous: previousOf(deps, meters, period, gwp, knownAt_ms, basis),
     groups,
-    gases_kg: gases_kg(gasMasses(books.sums)),
+    gases_kg: gases_kg(addMasses(meters.flatMap((meter) => period.buckets.map((_, at) => massesIn(books, meter, at))))),
     factors: [...factorsUsed(books.sums, deps.factors, deps.zone.time_zone)],
   };
 }
@@ -288,11 +329,13 @@ export function emissionRoutes(app: FastifyInstance, deps: ApiDeps): void {
         description:
           "Sums of book entries in whole milligrams of gas, weighted with the GWP set asked for. Every figure has an id " +
           "that /emissions/{id}/trace explains. `previous` is the period of the same length before, cut to the part " +
-          "that has elapsed in this one. basis=market equals basis=location: no contractual instruments (certificates, " +
-          "supplier factors) are recorded yet. as_known_at gives the figures as the books stood at that instant.",
+          "that has elapsed in this one. `bases` gives the total by both bases of scope 2. basis=market: contractual " +
+          "instruments cover a site's grid electricity of their period local day by local day, from the first day on, and " +
+          "within a day evenly per kWh; steps add up to the total to the milligram, whichever period is asked for. " +
+          "Without instruments it equals the location-based figure, as `market.statement` says. as_known_at gives the figures as the books stood at that instant.",
         querystring: PeriodQuery.extend({
           by: z.enum(EMISSIONS_BY).default("scope"),
-          basis: z.enum(["location", "market"]).default("location"),
+          basis: z.enum(BASES).default("location"),
           gwp: GwpQuery,
           as_known_at: z.string().optional().describe("instant, as from"),
         }),

@@ -14,6 +14,7 @@ const Question = z.strictObject({
   /** The part of the total that the figure is; null = all of it. */
   part: z.strictObject({ by: z.enum(["scope", "carrier", "site"]), key: z.string().max(100) }).nullable(),
   knownAt_ms: z.int().nullable(),
+  basis: z.enum(["location", "market"]).default("location"),
 });
 export type Question = Readonly<z.infer<typeof Question>>;
 

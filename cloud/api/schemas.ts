@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { INSTRUMENT_KINDS } from "../../core/accounting/market.ts";
 import { CARRIER_IDS, METER_ROLES } from "../../core/emission/carriers.ts";
 import { GAP_RULES } from "../../core/gap/gapRules.ts";
 import { STEPS } from "../../core/interval/calendar.ts";
@@ -158,6 +159,56 @@ export const FactorUse = z.object({
   ncv: z.object({ value: z.string(), unit: z.string(), source: z.string(), confidence: z.string() }).nullable(),
 });
 
+/** What a market-based figure rests on (GHG Protocol Scope 2 Guidance). */
+export const MarketUse = z.object({
+  statement: z
+    .string()
+    .describe("what stands in where no instrument covers: the absence of a residual mix is disclosed"),
+  residual: z.enum(["residual mix", "grid average"]),
+  consumption_MWh: z
+    .number()
+    .describe("grid electricity of the period, certificates sold included; export has no part"),
+  covered_MWh: z.number().describe("by instruments"),
+  uncovered_MWh: z.number(),
+  instruments: z
+    .array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(INSTRUMENT_KINDS),
+        site: z.string(),
+        quantity_MWh: z.number(),
+        rate_t_per_MWh: z.number(),
+        from: z.string(),
+        to: z.string().describe("day after its last"),
+        document: z.string(),
+        criteria: z.object({
+          conveys_rate: z.boolean(),
+          sole_claim: z.boolean(),
+          retired: z.boolean(),
+          vintage: z.number().nullable(),
+          market: z.string().nullable(),
+        }),
+        fails: z.array(z.string()).describe("quality criteria it fails; with one of them it counts for nothing"),
+        used_MWh: z.number().describe("in the period asked for"),
+        left_MWh: z
+          .number()
+          .describe("not used by the end of the period asked for; has no value once its own period is over"),
+      }),
+    )
+    .describe("of the sites and the period asked for"),
+  certificates_sold: z
+    .array(
+      z.object({
+        site: z.string(),
+        quantity_MWh: z.number(),
+        from: z.string(),
+        to: z.string(),
+        document: z.string(),
+      }),
+    )
+    .describe("own generation that is grid electricity in this figure"),
+});
+
 /** Figures that can be asked "why": `id` opens the trace. */
 const TracedGroup = Group.extend({ id: z.string() });
 
@@ -166,6 +217,10 @@ export const Emissions = Period.extend({
   basis: z.enum(["location", "market"]),
   gwp: z.enum(["AR4", "AR5", "AR6"]),
   total: Measure.extend({ id: z.string() }),
+  bases: z
+    .object({ location: Measure, market: Measure })
+    .describe("the total by both bases side by side, each with its own factors"),
+  market: MarketUse,
   review: z
     .object({
       status: z.enum(["sound", "needs-review", "lower-bound"]),
@@ -267,6 +322,8 @@ export const Trace = z.object({
   to: Time,
   time_zone: z.string(),
   gwp: z.enum(["AR4", "AR5", "AR6"]),
+  basis: z.enum(["location", "market"]),
+  market: MarketUse.nullable().describe("of a market-based figure: instruments with their documents"),
   value_kg: z.number().nullable(),
   formulas: z
     .array(z.object({ text: z.string(), scope: z.number() }))
@@ -439,6 +496,7 @@ export type Gateway = z.infer<typeof Gateway>;
 export type Energy = z.infer<typeof Energy>;
 export type Emissions = z.infer<typeof Emissions>;
 export type FactorUse = z.infer<typeof FactorUse>;
+export type MarketUse = z.infer<typeof MarketUse>;
 export type Trace = z.infer<typeof Trace>;
 export type TraceInterval = z.infer<typeof TraceInterval>;
 export type Restatements = z.infer<typeof Restatements>;

@@ -10,7 +10,6 @@ import {
   integer,
   multiply,
   parseDecimal,
-  roundHalfEven,
   toNumber,
 } from "../../core/emission/decimal.ts";
 import type { EmissionFactor, GwpSet } from "../../core/emission/factor.ts";
@@ -31,6 +30,8 @@ import { SUBSTITUTED_EPOCH } from "../store/substitutions.ts";
 import { type CatalogMeter, emitting } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import {
+  addMasses,
+  type Basis,
   CO2E_UNIT,
   co2e_kg,
   emissionParts,
@@ -38,16 +39,22 @@ import {
   emittingMeters,
   gasMasses,
   gwpSetOf,
+  marketParts,
+  massesIn,
   readBooks,
 } from "./emissions.ts";
 import { amountIn, energyTally } from "./energy.ts";
 import { factorKey, factorsUsed, findFactor } from "./factorUse.ts";
 import { noFigure, parseFigureId, type Question } from "./figureId.ts";
+import { readMarket } from "./market.ts";
+import { marketFormulas } from "./marketTrace.ts";
+import { marketUse } from "./marketUse.ts";
 import { notFound } from "./problem.ts";
 import { placeOf } from "./query.ts";
 import { Trace, type TraceBoundary, type TraceInterval } from "./schemas.ts";
 import { measureOf, sumTallies } from "./tally.ts";
 import { isoIn } from "./time.ts";
+import { tonnes } from "./tonnes.ts";
 
 type TraceActivity = Trace["activities"][number];
 
@@ -65,6 +72,7 @@ interface Asked {
   readonly meters: readonly CatalogMeter[];
   readonly gwp: GwpSet;
   readonly knownAt_ms: number | null;
+  readonly basis: Basis;
   /** How many of the newest intervals of each meter to pass over. */
   readonly offset: number;
 }
@@ -110,8 +118,8 @@ function askedOf(deps: ApiDeps, id: string, question: Question): Omit<Asked, "of
   const meters =
     part === null ? all : emissionParts(part.by, all, place.sites).find((one) => one.key === part.key)?.meters;
   if (meters === undefined) throw noFigure();
-  const { from_ms, to_ms, knownAt_ms } = question;
-  return { id, period: { from_ms, to_ms }, meters, gwp: gwpSetOf(deps, question.gwp), knownAt_ms };
+  const { from_ms, to_ms, knownAt_ms, basis } = question;
+  return { id, period: { from_ms, to_ms }, meters, gwp: gwpSetOf(deps, question.gwp), knownAt_ms, basis };
 }
 
 /** The interval of one entry. A superseded entry is traced as the books stood while it was in force. */
@@ -127,6 +135,7 @@ function askedOfEntry(deps: ApiDeps, id: string, entryId: number): Omit<Asked, "
     meters: [meter],
     gwp: gwpSetOf(deps, "AR5"),
     knownAt_ms: entry.supersededBy === null ? null : entry.knownFrom_ms,
+    basis: "location",
   };
 }
 
@@ -134,7 +143,10 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
   const { time_zone } = deps.zone;
   const { period, meters, gwp } = asked;
   const pieces = splitAtFactors(period, deps.factors);
-  const books = readBooks(deps, meters, pieces, gwp, asked.knownAt_ms);
+  const isMarket = asked.basis === "market";
+  const location = readBooks(deps, meters, pieces, gwp, asked.knownAt_ms);
+  const market = isMarket ? readMarket(deps, meters, pieces, asked.knownAt_ms) : null;
+  const books = { ...location, market };
   const total = sumTallies(
     meters.flatMap((meter) => pieces.map((piece, at) => emissionTally(books, meter, at, piece))),
   );
@@ -144,7 +156,7 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
       pieces.map((piece, at) => energyTally(books.energy, meter, quantity, at, piece, books.expected.get(meter.id)!)),
     );
     const sums = sumsOf(books.sums, meter);
-    const masses = gasMasses(sums);
+    const masses = addMasses(pieces.map((_, at) => massesIn(books, meter, at)));
     const page = pageOf(deps, meter, quantity, period, asked.offset);
     return {
       meter: meter.id,
@@ -170,8 +182,10 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
     to: isoIn(time_zone, period.to_ms),
     time_zone,
     gwp: gwp.id,
+    basis: asked.basis,
+    market: isMarket ? marketUse(deps, market, meters, pieces, asked.knownAt_ms) : null,
     value_kg: measureOf(total, CO2E_UNIT).value,
-    formulas: [...formulas(deps, asked, pieces, books)],
+    formulas: [...formulas(deps, asked, pieces, books), ...marketFormulas(deps.factors, meters, pieces, books)],
     activities,
     factors: [...factorsUsed(books.sums, deps.factors, time_zone)],
   };
@@ -213,7 +227,7 @@ function formulas(
     for (const [at, piece] of pieces.entries()) {
       const sums = books.emissions.get(meter.id)?.get(at) ?? [];
       const [first] = sums;
-      if (first === undefined) continue;
+      if (first === undefined || marketParts(books, meter, at) !== null) continue;
       const factor = findFactor(deps.factors, first);
       const ncv = factor?.basis === "fuel_MJ" ? ncvOf(deps, meter, piece) : null;
       const key = `${first.scope} ${factorKey(first)} ${ncv}`;
@@ -278,13 +292,6 @@ export function formulaText(term: Omit<Term, "scope">, gwp: GwpSet): string {
 function energyText(factor: EmissionFactor, quantity: QuantityId): string {
   const perUnit = basisPerUnit(factor.basis, QUANTITIES[quantity].unit, factor.carrier, propertiesOf(factor));
   return perUnit.kind === "amount" ? fractionText(perUnit.perUnit) : "?";
-}
-
-function tonnes(kg: Decimal): string {
-  const size = kg.digits < 0n ? -kg.digits : kg.digits;
-  const places = size >= 100n * 10n ** BigInt(kg.scale) ? 3 : 6;
-  const rounded = roundHalfEven(multiply({ digits: kg.digits, scale: kg.scale + 3 }, integer(10n ** BigInt(places))));
-  return formatDecimal({ digits: rounded, scale: places });
 }
 
 function ncvOf(deps: ApiDeps, meter: CatalogMeter, piece: Bucket): string | null {

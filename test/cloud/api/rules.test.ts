@@ -129,6 +129,7 @@ describe("ids of figures", () => {
     gwp: fc.constantFrom("AR4", "AR5", "AR6"),
     part: fc.option(fc.record({ by: fc.constantFrom("scope", "carrier", "site"), key: fc.string({ maxLength: 40 }) })),
     knownAt_ms: fc.option(fc.integer({ min: 0, max: 2e12 })),
+    basis: fc.constantFrom("location" as const, "market" as const),
   });
 
   test("an id gives back its question", () => {

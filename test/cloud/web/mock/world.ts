@@ -211,13 +211,16 @@ export function emissions(asked: PeriodAsked, by: "scope" | "carrier" | "site", 
   const isProvisional = (streams: readonly Stream[]) => streams.some(({ meter }) => meter.carrier === "electricity");
   const length_ms = asked.to_ms - asked.from_ms;
   const elapsed_ms = Math.min(asked.to_ms, now_ms) - asked.from_ms;
+  const total = measure(sumOf(all, asked, now_ms), "kg", true);
   const before = { from_ms: asked.from_ms - length_ms, to_ms: asked.from_ms - length_ms + elapsed_ms };
   return {
     ...head(asked),
     by,
     basis: "location",
     gwp: "AR5",
-    total: { ...measure(sumOf(all, asked, now_ms), "kg", true), id: idOf(asked, "total") },
+    total: { ...total, id: idOf(asked, "total") },
+    bases: { location: total, market: total },
+    market: NO_MARKET,
     review: { status: "lower-bound", limit_pct: 10, needs_approval: false },
     previous: elapsed_ms > 0 ? measure(sumOf(all, before, now_ms), "kg", true) : null,
     groups: keys.map((key) => {
@@ -240,6 +243,17 @@ export function emissions(asked: PeriodAsked, by: "scope" | "carrier" | "site", 
     factors: FACTORS,
   };
 }
+
+/** No contractual instruments: both bases are one figure. */
+const NO_MARKET: Emissions["market"] = {
+  statement: "no contractual instruments are recorded",
+  residual: "grid average",
+  consumption_MWh: 0,
+  covered_MWh: 0,
+  uncovered_MWh: 0,
+  instruments: [],
+  certificates_sold: [],
+};
 
 export const FACTORS: FactorUse[] = [
   {
@@ -313,6 +327,8 @@ export function trace(id: string, now_ms: number, page: TracePage = { meter: nul
     to: iso(asked.to_ms),
     time_zone: TIME_ZONE,
     gwp: "AR5",
+    basis: "location",
+    market: null,
     value_kg: activities.length === 0 ? null : total_kg,
     formulas: [
       ...formula(
