@@ -1,7 +1,8 @@
 import type { AgentConfig, BusConfig } from "../config/files/agent.ts";
 import type { EmissionFactor } from "../core/emission/factor.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
-import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
+import type { Bus, Cancel, Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts";
+import { ClockTrust } from "./clockTrust.ts";
 import { Gateway } from "./gateway.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { GatewayStatus } from "./local/metrics.ts";
@@ -22,7 +23,12 @@ export interface AgentPorts {
   readonly openBus: (bus: BusConfig) => Bus;
   readonly log: Log;
   readonly version: string;
+  /** What the system says of its clock: true = set by a time server; null, or left out = it does not say. */
+  readonly isClockSynchronised?: () => boolean | null;
 }
+
+/** How often a clock that was not set yet is looked at before anything is sent. */
+const CLOCK_LOOK_MS = 1000;
 
 /** The metering path of one gateway: bus → journal → accounts → uplink. Neither files, nor locks, nor a page. */
 export interface AssembledAgent {
@@ -63,6 +69,17 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
     log,
     devices: () => gateway.devices(),
   });
+  const trust = new ClockTrust({
+    clock,
+    isSynchronised: ports.isClockSynchronised ?? (() => null),
+    newest_ms: journal.history(journal.position(), 1)[0]?.to_ms ?? null,
+  });
+  let cancelRun: Cancel = () => {};
+  // What is sent before the clock is set cannot be dated any more where it is shown.
+  const run = (): void => {
+    if (trust.state() === "waiting") cancelRun = timers.after(CLOCK_LOOK_MS, run);
+    else void edge.run();
+  };
   const gateway = new Gateway({
     config,
     resolveModel: ports.resolveModel,
@@ -74,6 +91,7 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
     log,
     onCommitted: (numbers, isLive) => edge.appended(numbers, isLive),
     onDevice: (device) => edge.deviceChanged(device),
+    clockState: () => trust.state(),
   });
   return {
     gateway,
@@ -92,8 +110,9 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
       journal: journal.status(),
       uplink: edge.status(),
     }),
-    run: () => void edge.run(),
+    run,
     async stop() {
+      cancelRun();
       await gateway.stop();
       await edge.stop();
     },

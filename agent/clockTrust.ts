@@ -9,7 +9,8 @@ import type { EpochMs } from "../core/reading/reading.ts";
  * waiting    it has certainly not been set, for {@link WAIT_MS} at most: nothing is accounted or sent meanwhile
  * unset      it was not set in that time: work goes on by the clock as it is, readings are `uncertain`
  *
- * Certainly not set: the system says so, or the clock stands before this program was written, or before what is in the journal.
+ * Certainly not set: the system says so, or the clock stands before this program was written. A clock that stands an hour
+ * before what is in the journal is waited for as well, and believed after that.
  */
 export type ClockState = "set" | "waiting" | "unset";
 
@@ -17,7 +18,7 @@ export const WAIT_MS = 600_000;
 /** No gateway ran this program before. */
 const WRITTEN_MS = Date.UTC(2025, 0, 1);
 /** A clock that is set back by less is being corrected, not lost. */
-const BACK_MAX_MS = 60_000;
+const BACK_MAX_MS = 3_600_000;
 
 export interface ClockTrustOptions {
   readonly clock: Clock;
@@ -43,9 +44,12 @@ export class ClockTrust {
     const { clock, isSynchronised, newest_ms } = this.#o;
     const says = isSynchronised();
     const now_ms = clock.now_ms();
-    const isImpossible = now_ms < WRITTEN_MS || (newest_ms !== null && now_ms < newest_ms - BACK_MAX_MS);
-    this.#isSet = says === true || (says === null && !isImpossible);
+    const hasWaited = clock.mono_ms() - this.#started_mono_ms >= WAIT_MS;
+    const isWrong = says === false || now_ms < WRITTEN_MS;
+    // Then one of the two was wrong, and it may have been the clock that wrote the journal.
+    const isSuspect = newest_ms !== null && now_ms < newest_ms - BACK_MAX_MS;
+    this.#isSet = says === true || (!isWrong && (!isSuspect || hasWaited));
     if (this.#isSet) return "set";
-    return clock.mono_ms() - this.#started_mono_ms < WAIT_MS ? "waiting" : "unset";
+    return hasWaited ? "unset" : "waiting";
   }
 }

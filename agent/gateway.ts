@@ -12,9 +12,13 @@ import { decodeSample } from "../drivers/modbus/decode.ts";
 import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
 import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { type Accountant, type Accounted, createAccountant } from "./account/accountant.ts";
+import { momentOf } from "./account/clockStep.ts";
 import { encodeContent } from "./account/contentRecord.ts";
 import { PollAccount } from "./account/pollAccount.ts";
+import { Undated } from "./account/undated.ts";
+import type { ClockState } from "./clockTrust.ts";
 import type { Journal, JournalEntry, StoredRecord } from "./journal/journal.ts";
+import { entryOf } from "./journal/losses.ts";
 import { decodeSampleRecord, sampleEntry } from "./journal/sample.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
@@ -42,6 +46,8 @@ export interface GatewayOptions {
   /** Told after every commit which batches are new, and when a meter falls silent or comes back. */
   readonly onCommitted: (numbers: readonly number[], isLive: boolean) => void;
   readonly onDevice: (device: LiveDevice) => void;
+  /** Whether the wall clock can be believed; it is, if nobody says otherwise. */
+  readonly clockState?: () => ClockState;
 }
 
 const TICK_MIN_MS = 100;
@@ -117,6 +123,7 @@ export class Gateway {
   readonly #polls: PollAccount;
   #pending: { readonly meter: Defined; readonly sample: Sample }[] = [];
   #unwritten: JournalEntry[] = [];
+  readonly #undated = new Undated();
   /** Accounts that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
   /** Position up to which every account was last saved. */
@@ -411,15 +418,18 @@ export class Gateway {
     if (polled.length === 0 && this.#unwritten.length === 0) return;
     const { journal, clock } = this.#o;
     const boot = isLive ? journal.boot : HISTORY_BOOT;
+    const clockState = isLive ? (this.#o.clockState?.() ?? "set") : "set";
+    if (clockState === "set" && isLive) this.#dateSamples();
     const samples: JournalEntry[] = [];
     const books: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { device } = meter.definition;
-      samples.push(sampleEntry({ sample, definition: meter.hash, boot }));
+      samples.push(sampleEntry({ sample, definition: meter.hash, boot, clock: clockState }));
       const readings = decodeSample(meter.definition, sample);
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
-      const accountant = accountantOf(device);
+      // The counter carries it to the first reading whose date is known.
+      const accountant = clockState === "waiting" ? undefined : accountantOf(device);
       const accounted = accountant?.take(sample, readings, clock.now_ms(), isLive ? boot : null);
       if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
       this.counts.intervals += accounted.intervals.length;
@@ -445,12 +455,33 @@ export class Gateway {
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
       if (isLive) for (const { kind, device } of all) if (kind === "sample") this.#polls.journaled(device);
+      if (isLive) this.#noteUndated(all, numbers);
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
       this.#o.log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
       this.#unwritten = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable");
     }
+  }
+
+  #noteUndated(entries: readonly JournalEntry[], numbers: readonly number[]): void {
+    if ((this.#o.clockState?.() ?? "set") === "set") return;
+    const { journal } = this.#o;
+    for (const [i, entry] of entries.entries()) {
+      const taken = entry.kind === "sample" ? decodeSampleRecord(entry) : null;
+      if (taken === null || taken.clock === "set") continue;
+      this.#undated.note(numbers[i]!, journal.epoch, momentOf(taken.sample, taken.boot));
+    }
+  }
+
+  /** The clock was set: what was read before gets its date by a record of its own. */
+  #dateSamples(): void {
+    const { journal, clock, log } = this.#o;
+    const now = { at_ms: clock.now_ms(), mono_ms: clock.mono_ms(), boot: journal.boot };
+    const record = this.#undated.dated(now, journal.epoch);
+    if (record === null) return;
+    log.info("clock.set", { offset_ms: record.offset_ms, batches: record.batches.length });
+    this.#unwritten.push(entryOf(record));
   }
 
   /** Accounts that closed an interval; and all of them now and then, so that a restart has little to replay. */
@@ -517,9 +548,9 @@ export class Gateway {
   }
 
   #takeAgain({ definition, hash, accountant }: Defined, record: StoredRecord): void {
-    const { sample, definition: takenUnder, boot } = decodeSampleRecord(record);
+    const { sample, definition: takenUnder, boot, clock } = decodeSampleRecord(record);
     const then = takenUnder === hash ? definition : this.#o.journal.definition(takenUnder);
-    if (boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) return;
+    if (boot === HISTORY_BOOT || clock === "waiting" || then === null || !countsAlike(then, definition)) return;
     accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
   }
 }

@@ -28,6 +28,7 @@ export interface AgentSurroundings {
   readonly connector: MqttConnector;
   readonly log: Log;
   readonly version: string;
+  readonly isClockSynchronised?: () => boolean | null;
   /** Modbus through sockets and serial lines, unless a test brings its own. */
   readonly openBus?: (bus: BusConfig) => Bus;
   /** Files of the look that the gateway's page shares with the zone's, by name; without it the browser's own look does. */

@@ -88,5 +88,5 @@ function sampleOf(device: string, body: Uint8Array): JournalEntry {
       ...(detail === 0 ? {} : { detail }),
     });
   }
-  return sampleEntry({ sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot });
+  return sampleEntry({ sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot, clock: "set" });
 }

@@ -9,24 +9,30 @@ import type { JournalEntry } from "./chunk.ts";
  *
  * body    definition u32 · boot varint · monotonic µs varint
  *         · blocks: count varint, each fc u8, address u16, words u16 and the words · failures: count varint, each 7 bytes
+ *         · clock u8, only where it is in doubt
  */
 export interface SampleRecord {
   readonly sample: Sample;
   /** Hash of the definition kept beside it. */
   readonly definition: string;
   readonly boot: number;
+  /** Whether the clock could be believed when it was taken; see `agent/clockTrust.ts`. */
+  readonly clock: "set" | "waiting" | "unset";
 }
+
+/** A byte more at the end, for samples whose date is in doubt; almost all have none. */
+const CLOCK_CODES = ["set", "waiting", "unset"] as const;
 
 const FAILURE_CODES: readonly ExchangeFailure[] = ["timeout", "exception", "garbled", "unreachable"];
 
 /** Times are kept to the millisecond, the monotonic one to the microsecond. */
-export function sampleEntry({ sample, definition, boot }: SampleRecord): JournalEntry {
+export function sampleEntry({ sample, definition, boot, clock }: SampleRecord): JournalEntry {
   const { device, blocks, failures } = sample;
   const at_ms = Math.round(sample.at_ms);
   const mono_us = Math.round(sample.mono_ms * 1000);
   let size = 4 + varintBytes(boot) + varintBytes(mono_us) + varintBytes(blocks.length) + varintBytes(failures.length);
   for (const { words } of blocks) size += 5 + words.length * 2;
-  size += failures.length * 7;
+  size += failures.length * 7 + (clock === "set" ? 0 : 1);
   const body = freshBytes(size);
   const hash = Number.parseInt(definition, 16);
   let at = putU16(body, putU16(body, 0, hash >>> 16), hash);
@@ -50,6 +56,7 @@ export function sampleEntry({ sample, definition, boot }: SampleRecord): Journal
     body[at + 1] = detail ?? 0;
     at += 2;
   }
+  if (clock !== "set") body[at] = CLOCK_CODES.indexOf(clock);
   return { device, from_ms: at_ms, to_ms: at_ms, kind: "sample", body };
 }
 
@@ -87,8 +94,9 @@ function readSample(device: string, at_ms: EpochMs, reader: ByteReader): SampleR
     const detail = reader.u8();
     return { ...what, why, ...(detail === 0 ? {} : { detail }) };
   });
-  if (!reader.isAtEnd) throw new RangeError("bytes are left over");
-  return { sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot };
+  const clock = reader.isAtEnd ? "set" : CLOCK_CODES[reader.u8()];
+  if (!reader.isAtEnd || clock === undefined) throw new RangeError("bytes are left over");
+  return { sample: { device, at_ms, mono_ms, blocks, failures }, definition, boot, clock };
 }
 
 function fcOf(reader: ByteReader): 3 | 4 {

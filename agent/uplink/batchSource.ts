@@ -1,5 +1,5 @@
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
-import type { EpochMs } from "../../core/reading/reading.ts";
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import { batchMetric, type Naming, readingMetric } from "../../core/wire/content.ts";
 import { nodeRecordMetric, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
 import type { Metric } from "../../core/wire/payload.ts";
@@ -74,7 +74,7 @@ export class BatchSource {
   }
 
   #sample(record: StoredRecord): SourcedBatch {
-    const { sample, definition: hash } = decodeSampleRecord(record);
+    const { sample, definition: hash, clock } = decodeSampleRecord(record);
     const definition = this.#journal.definition(hash);
     if (definition === null) return unsendable(record, `its definition ${hash} is not in the journal`);
     const { device, from_ms, to_ms, number } = record;
@@ -87,7 +87,10 @@ export class BatchSource {
       from_ms,
       to_ms,
       metrics(naming, sent_ms) {
-        const metrics: Metric[] = decodeSample(definition, sample).map((reading) => readingMetric(reading, naming));
+        const readings = decodeSample(definition, sample).map((reading) =>
+          clock === "set" ? reading : undated(reading),
+        );
+        const metrics: Metric[] = readings.map((reading) => readingMetric(reading, naming));
         metrics.push(batchMetric(number, sent_ms, naming.aliasOf));
         return metrics;
       },
@@ -130,6 +133,11 @@ export class BatchSource {
 
 function unsendable({ device, from_ms, to_ms }: StoredRecord, why: string): SourcedBatch {
   return { kind: "unsendable", why, lost: { device: device === "" ? null : device, from_ms, to_ms } };
+}
+
+/** Taken before the gateway's clock was set: right in order, uncertain in date. */
+function undated(reading: Reading): Reading {
+  return reading.quality === "good" ? { ...reading, quality: "uncertain", why: "clock-unsynchronised" } : reading;
 }
 
 function nodeBatch(stored: StoredRecord): SourcedBatch {

@@ -6,7 +6,7 @@ import { type Command, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { serviceNotifier } from "../io/service.ts";
-import { systemClock, systemRandom, systemTimers } from "../io/system.ts";
+import { isClockSynchronised, systemClock, systemRandom, systemTimers } from "../io/system.ts";
 import { createLog } from "../log.ts";
 import { readLook } from "../look.ts";
 import { version } from "../version.ts";
@@ -34,6 +34,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,
+      isClockSynchronised,
       connector: mqttConnector(identityOf(config.uplink, systemTimers, log)),
       log,
       version: version(),

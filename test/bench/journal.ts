@@ -126,7 +126,7 @@ function ourSide(dir: string): Side {
   return {
     commit() {
       const entries = Array.from({ length: BATCHES }, () =>
-        sampleEntry({ sample: polls[polled++ % POLLS]!, definition: "0badcafe", boot: 1 }),
+        sampleEntry({ sample: polls[polled++ % POLLS]!, definition: "0badcafe", boot: 1, clock: "set" }),
       );
       return held.commit({ entries, state: () => [] }).length * READINGS;
     },
@@ -139,7 +139,7 @@ function bareSide(file: string): Side {
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
   db.exec("CREATE TABLE records (number INTEGER PRIMARY KEY, blob BLOB NOT NULL)");
   const insert = db.prepare("INSERT INTO records (blob) VALUES (?)");
-  const { body } = sampleEntry({ sample: poll(0), definition: "0badcafe", boot: 1 });
+  const { body } = sampleEntry({ sample: poll(0), definition: "0badcafe", boot: 1, clock: "set" });
   return {
     commit() {
       db.exec("BEGIN IMMEDIATE");

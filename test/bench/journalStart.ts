@@ -70,7 +70,7 @@ function fill(folder: string, batches: number): void {
       for (let at = 0; at < words.length; at++) words[at] = ((from + i) * 40_503 + at * 9973) & 0xffff;
       const blocks = [{ fc: 4 as const, address: 0, words }];
       const sample = { device: `meter-${i % 50}`, at_ms: at_ms + from + i, mono_ms: from + i, blocks, failures: [] };
-      return sampleEntry({ sample, definition: "0badcafe", boot: 1 });
+      return sampleEntry({ sample, definition: "0badcafe", boot: 1, clock: "set" });
     });
     journal.commit({ entries, state: () => [] });
   }

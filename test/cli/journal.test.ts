@@ -76,7 +76,7 @@ uplink: {url: "mqtt://127.0.0.1:1"}
       to_ms: sample.at_ms,
       kind: "content",
     } as const;
-    const entries = [sampleEntry({ sample, definition, boot: 1 })];
+    const entries = [sampleEntry({ sample, definition, boot: 1, clock: "set" })];
     if (intervals.length > 0) entries.push({ ...books, body: encodeContent(intervals, emissions) });
     journal.commit({ entries, state: () => [] });
   }

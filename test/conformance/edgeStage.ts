@@ -164,7 +164,7 @@ export class EdgeStage extends Stage {
     const blocks = [{ fc: 4 as const, address: 0, words }];
     const sample = { device: definition.device, at_ms: this.now_ms, mono_ms: this.now_ms, blocks, failures: [] };
     meter.last = new Map(decodeSample(definition, sample).map((reading: Reading) => [reading.quantity, reading]));
-    return sampleEntry({ sample, definition: hash, boot: 1 });
+    return sampleEntry({ sample, definition: hash, boot: 1, clock: "set" });
   }
 }
 

@@ -126,6 +126,7 @@ function minute(at: number, definition: string): JournalEntry[] {
       },
       definition,
       boot: 1,
+      clock: "set",
     });
   const books: JournalEntry = {
     device: METER.device,

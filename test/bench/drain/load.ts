@@ -26,5 +26,5 @@ export function entryOf({ device }: DeviceDefinition, definition: string, at_ms:
   for (let i = 0; i < READINGS_A_BATCH; i++) floats.setFloat32(4 * i, 230 + i + Math.sin(poll / 60 + i));
   const words = Uint16Array.from({ length: 2 * READINGS_A_BATCH }, (_, i) => floats.getUint16(2 * i));
   const sample: Sample = { device, at_ms, mono_ms: at_ms, blocks: [{ fc: 4, address: 0, words }], failures: [] };
-  return sampleEntry({ sample, definition, boot: 1 });
+  return sampleEntry({ sample, definition, boot: 1, clock: "set" });
 }
