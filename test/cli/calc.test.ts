@@ -137,6 +137,21 @@ describe("closed lists", () => {
     ]);
   });
 
+  test("what is missing or no number is said once, with what belongs there", () => {
+    expect(problems(one("carrier: electricity, quantity: 10"))).toEqual([
+      "activities[0].unit: is missing (allowed: Wh, kWh, MWh, GWh)",
+    ]);
+    expect(problems(one("carrier: diesel, unit: L, quantity: abc"))).toEqual([
+      'activities[0].quantity: "abc" is not a decimal number (allowed: e.g. 0.6592)',
+    ]);
+    expect(problems(one("carrier: diesel, unit: L, quantity: -1"))).toEqual([
+      "activities[0].quantity: -1 is negative (allowed: at least 0)",
+    ]);
+    expect(problems(one("carrier: diesel, unit: L"))).toEqual([
+      "activities[0].quantity: is missing (diesel is stated by quantity or registers or stock)",
+    ]);
+  });
+
   test("a carrier has other names", () => {
     expect(resultOf(one("carrier: motor_gasoline, quantity: 1, unit: t")).carrier).toBe("gasoline");
   });

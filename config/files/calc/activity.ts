@@ -9,6 +9,7 @@ import {
   type Span,
   VOLTAGE_LEVELS,
 } from "../../../core/accounting/activity.ts";
+import { unitsOf } from "../../../core/accounting/convert.ts";
 import type { RegisterStretch } from "../../../core/accounting/registers.ts";
 import { CARRIERS, usualUse } from "../../../core/emission/carriers.ts";
 import { fraction, minus, ONE, plus, times, ZERO } from "../../../core/emission/fraction.ts";
@@ -261,13 +262,14 @@ export const activitySchema = section({
       : row.kind === "refrigerant"
         ? ["quantity", "life_cycle"]
         : ["quantity", "registers", "stock"];
-  if (ways.length === 0) issue(wanted[0]!, `is missing (allowed: ${wanted.join(" or ")})`);
+  if (ways.length === 0) issue(wanted[0]!, `is missing (${written.carrier} is stated by ${wanted.join(" or ")})`);
   for (const way of ways) {
-    if (!wanted.includes(way)) issue(way, `does not belong to ${written.carrier} (allowed: ${wanted.join(" or ")})`);
+    if (!wanted.includes(way)) issue(way, `is not how ${written.carrier} is stated (give ${wanted.join(" or ")})`);
   }
   if (ways.length > 1) issue(ways[1]!, `stands beside ${ways[0]}: give one of them`);
   const needsUnit = ways[0] === "quantity" || ways[0] === "registers" || ways[0] === "stock";
-  if (needsUnit && written.unit === undefined) issue("unit", "is missing");
+  if (needsUnit && written.unit === undefined)
+    issue("unit", `is missing (allowed: ${unitsOf(written.carrier).join(", ")})`);
   if (row.kind === "refrigerant" && written.refrigerant === undefined && written.composition === undefined) {
     issue("refrigerant", "is missing: an ASHRAE 34 number such as R-410A, or a composition");
   }

@@ -28,7 +28,7 @@ export const exact = (description: string) =>
 /** Zero or more. */
 export const amount = (description: string) =>
   anyNumber(description)
-    .refine((written) => Number(written) >= 0, {
+    .refine((written) => !(Number(written) < 0), {
       error: (issue) => `${shown(issue.input)} is negative (allowed: at least 0)`,
     })
     .transform((written): Fraction => fromText(String(written)));
@@ -36,7 +36,7 @@ export const amount = (description: string) =>
 /** More than zero. */
 export const positiveAmount = (description: string) =>
   anyNumber(description)
-    .refine((written) => Number(written) > 0, {
+    .refine((written) => !(Number(written) <= 0), {
       error: (issue) => `${shown(issue.input)} is too small (allowed: more than 0)`,
     })
     .transform((written): Fraction => fromText(String(written)));
@@ -44,7 +44,7 @@ export const positiveAmount = (description: string) =>
 /** Per cent 0…100, as a fraction. */
 export const percent = (description: string) =>
   anyNumber(description)
-    .refine((written) => Number(written) >= 0 && Number(written) <= 100, {
+    .refine((written) => !(Number(written) < 0 || Number(written) > 100), {
       error: (issue) => `${shown(issue.input)} is no share in per cent (allowed: 0 to 100)`,
     })
     .transform((written): Fraction => times(fromText(String(written)), fraction(1n, 100n)));
@@ -52,7 +52,7 @@ export const percent = (description: string) =>
 /** A share 0…1. */
 export const shareNumber = (description: string) =>
   anyNumber(description)
-    .refine((written) => Number(written) >= 0 && Number(written) <= 1, {
+    .refine((written) => !(Number(written) < 0 || Number(written) > 1), {
       error: (issue) => `${shown(issue.input)} is no share (allowed: 0 to 1)`,
     })
     .transform((written): Fraction => fromText(String(written)));
