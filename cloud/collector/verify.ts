@@ -174,10 +174,16 @@ function neighbour(
 /** A minute, ten, two hours: with the step from batch to batch behind them, any gap. */
 const STRETCHES_MS = [60_000, 600_000, 7_200_000];
 
+/** Batches whose counters are kept decoded: those of an interval are read for each of its counters. */
+const DECODED_MAX = 4000;
+
 /** Reads stored batches back through the births they name; births are few and kept. */
 export class BirthReader {
   readonly #store: ZoneStore;
   readonly #births = new Map<number, { byAlias: Map<number, BornMetric>; profile: DeviceProfile | null }>();
+
+  /** Of the batches decoded last. */
+  readonly #counted = new Map<string, readonly Reading[]>();
 
   constructor(store: ZoneStore) {
     this.#store = store;
@@ -187,11 +193,16 @@ export class BirthReader {
     return batch === null ? null : this.#birth(batch).profile;
   }
 
-  /** Good readings of one counter in a batch, in time order. */
-  counterReadings(batch: StoredBatch, quantity: QuantityId): Reading[] {
-    return this.readings(batch, quantity).filter(
-      ({ quality, value }) => quality === "good" && typeof value === "bigint",
-    );
+  /** Good readings of one counter in a batch, in time order. A batch is decoded once for all its counters. */
+  counterReadings(batch: StoredBatch, quantity: QuantityId): readonly Reading[] {
+    const key = `${batch.gateway.group}/${batch.gateway.edge} ${batch.epoch} ${batch.number}`;
+    let counted = this.#counted.get(key);
+    if (counted === undefined) {
+      counted = this.readings(batch).filter(({ quality, value }) => quality === "good" && typeof value === "bigint");
+      if (this.#counted.size >= DECODED_MAX) this.#counted.clear();
+      this.#counted.set(key, counted);
+    }
+    return counted.filter((reading) => reading.quantity === quantity);
   }
 
   /** Readings of a batch, all or of one quantity, in time order. */

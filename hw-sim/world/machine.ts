@@ -11,8 +11,9 @@ export class Machine {
   readonly #scheduler: Scheduler;
   readonly #seed: number;
   readonly #origin_ms: number;
-  /** How the wall clock ran, oldest first; the last one is how it runs now. */
-  readonly #settings: ClockSetting[] = [{ from_ms: 0, offset_ms: 0, drift_ppm: 0 }];
+  /** How the wall clock runs now, and how it ran, oldest first. */
+  #setting: ClockSetting = { from_ms: 0, offset_ms: 0, drift_ppm: 0 };
+  readonly #settings: ClockSetting[] = [this.#setting];
   #starts = 0;
   #life: Life | null = null;
 
@@ -26,17 +27,21 @@ export class Machine {
 
   /** What the machine takes for the time, whole ms since the epoch. */
   wall_ms(): number {
-    return Math.floor(this.#origin_ms + this.#scheduler.now_ms + this.offset_ms());
+    const { from_ms, offset_ms, drift_ppm } = this.#setting;
+    const now_ms = this.#scheduler.now_ms;
+    const drifted_ms = drift_ppm === 0 ? 0 : ((now_ms - from_ms) * drift_ppm) / 1e6;
+    return Math.floor(this.#origin_ms + now_ms + offset_ms + drifted_ms);
   }
 
   /** By how much the wall clock is ahead of true time. */
   offset_ms(): number {
-    return offsetAt(this.#settings.at(-1)!, this.#scheduler.now_ms);
+    const { from_ms, offset_ms, drift_ppm } = this.#setting;
+    return offset_ms + ((this.#scheduler.now_ms - from_ms) * drift_ppm) / 1e6;
   }
 
   /** The wall clock is set: by hand, by NTP, by an empty battery. */
   jump(delta_ms: number): void {
-    this.#set(this.offset_ms() + delta_ms, this.#settings.at(-1)!.drift_ppm);
+    this.#set(this.offset_ms() + delta_ms, this.#setting.drift_ppm);
   }
 
   /** From now on the wall clock gains so many µs a second. */
@@ -45,7 +50,8 @@ export class Machine {
   }
 
   #set(offset_ms: number, drift_ppm: number): void {
-    this.#settings.push({ from_ms: this.#scheduler.now_ms, offset_ms, drift_ppm });
+    this.#setting = { from_ms: this.#scheduler.now_ms, offset_ms, drift_ppm };
+    this.#settings.push(this.#setting);
   }
 
   /** True times, ms since the epoch, at which the wall clock showed this; several if it was put back, none if it leapt over. */
@@ -76,10 +82,6 @@ interface ClockSetting {
   readonly from_ms: number;
   readonly offset_ms: number;
   readonly drift_ppm: number;
-}
-
-function offsetAt({ from_ms, offset_ms, drift_ppm }: ClockSetting, at_ms: number): number {
-  return offset_ms + ((at_ms - from_ms) * drift_ppm) / 1e6;
 }
 
 /** process-killed: the kernel closes its connections. power-cut: nobody is told. */
