@@ -7,6 +7,7 @@ import type { Bus, Clock, Log, MqttConnector, Random, Timers } from "../core/por
 import { openBus } from "../drivers/modbus/client.ts";
 import { assembleAgent } from "./assemble.ts";
 import type { Gateway } from "./gateway.ts";
+import { MAX_BYTES } from "./journal/bounds.ts";
 import { openJournal } from "./journal/journal.ts";
 import { sqliteDisk } from "./journal/sqliteDisk.ts";
 import { claimBus } from "./local/busOwner.ts";
@@ -56,7 +57,8 @@ export async function startAgent(config: AgentConfig, around: AgentSurroundings)
   try {
     const journal = openJournal({
       disk: sqliteDisk(join(dataDir.path, "journal")),
-      maxBytes: config.journal.max_bytes,
+      // The default is as much only where the disk has room for it.
+      maxBytes: config.journal.max_bytes === MAX_BYTES ? null : config.journal.max_bytes,
       maxAge_ms: config.journal.max_age_ms,
       now_ms: clock.now_ms,
       random,
