@@ -541,9 +541,19 @@ export class Gateway {
     ) {
       for (const record of chunk) {
         const of = record.kind === "sample" ? open.get(record.device) : undefined;
-        if (of !== undefined && record.position > of.asOf) this.#takeAgain(of.meter, record);
+        if (of !== undefined && record.position > of.asOf) this.#tryAgain(of.meter, record);
       }
       from = chunk.at(-1)!.position + 1;
+    }
+  }
+
+  /** A sample that nobody can read, though its checksum is sound, is no reason not to start: the counters carry the energy. */
+  #tryAgain(meter: Defined, record: StoredRecord): void {
+    try {
+      this.#takeAgain(meter, record);
+    } catch (error) {
+      const { device, number } = record;
+      this.#o.log.error("journal.sample-unreadable", { device, number, error: String(error) });
     }
   }
 

@@ -181,6 +181,26 @@ describe("a batch that cannot be sent", () => {
   });
 });
 
+test("a sample with a sound checksum that nobody can read is given up, and jams nothing", async () => {
+  const stage = staged();
+  const at_ms = stage.now_ms;
+  const from = { device: "incomer", from_ms: at_ms, to_ms: at_ms };
+  stage.append([
+    { ...from, kind: "sample", body: new Uint8Array([1, 2, 3]) },
+    { ...from, kind: "content", body: new Uint8Array([0xff]) },
+  ]);
+  stage.poll();
+  await stage.born();
+  await stage.pass(5000);
+  stage.poll();
+  await stage.pass(1000);
+  expect(connects(stage.broker.packets)).toHaveLength(1);
+  const devices = dataOf(stage).filter(({ topic }) => topic.kind === "DDATA");
+  expect(numbers(devices)).toEqual([3, 4, 7, 8]);
+  await stage.ackAll();
+  expect(stage.journal.unconfirmed()).toBe(0);
+});
+
 describe("a hello or an ack", () => {
   test("that names a number not given yet means the journal went back: what is unconfirmed goes on under a new epoch", async () => {
     const stage = staged();
