@@ -61,7 +61,7 @@ export interface Circumstance {
   readonly losses: readonly LossRecord[];
   /** Of the gateway: as in the store, oldest first. */
   readonly presence: readonly Presence[];
-  /** The gateway is away now, or has batches that have not arrived. */
+  /** The gateway may still have batches of this time. */
   readonly isUnderWay: boolean;
 }
 

@@ -52,7 +52,7 @@ export function meterLedger(
       .map(({ record }) => record)
       .filter((record) => record.from_ms < to_ms),
     presence: store.presence(gateway, from_ms, to_ms),
-    isUnderWay: isUnderWay(store, gateway, isOnline),
+    underWayFrom_ms: underWayFrom_ms(store, gateway, isOnline),
   });
 }
 
@@ -71,10 +71,16 @@ function sampleBatches(
   return samples;
 }
 
-/** The gateway is away, says that it has more, or numbers are missing that it never gave up. */
-function isUnderWay(store: Store, gateway: GatewayKey, isOnline: boolean): boolean {
+/**
+ * From when on the gateway may have content that is not here: from its oldest pending batch on, as it last said; while it is
+ * away also all since it was last seen. Numbers that are missing may be of any time.
+ */
+function underWayFrom_ms(store: Store, gateway: GatewayKey, isOnline: boolean): EpochMs {
   const row = store.gateways().find((one) => one.gateway.edge === gateway.edge && one.gateway.group === gateway.group);
-  if (row === undefined || row.epoch === null) return false;
-  if (!isOnline || (row.pending ?? 0) > 0) return true;
-  return missingBatches(store, gateway, row.epoch) > 0;
+  if (row === undefined || row.epoch === null) return Number.POSITIVE_INFINITY;
+  if (missingBatches(store, gateway, row.epoch) > 0) return Number.NEGATIVE_INFINITY;
+  const hasPending = (row.pending ?? 0) > 0;
+  const pendingFrom_ms = hasPending ? (row.oldestPending_ms ?? Number.NEGATIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const awayFrom_ms = isOnline ? Number.POSITIVE_INFINITY : (row.lastSeen_ms ?? Number.NEGATIVE_INFINITY);
+  return Math.min(pendingFrom_ms, awayFrom_ms);
 }

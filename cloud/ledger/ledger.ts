@@ -34,7 +34,8 @@ export interface LedgerFacts {
   readonly clocks: readonly ClockRecord[];
   readonly polls: readonly PollsRecord[];
   readonly presence: readonly Presence[];
-  readonly isUnderWay: boolean;
+  /** Content of this time and later may still be with the gateway; infinity: it has nothing that is not here. */
+  readonly underWayFrom_ms: EpochMs;
 }
 
 export interface BatchCount {
@@ -90,7 +91,7 @@ function lineOf(
     polls: pollsOf(facts, from_ms, to_ms),
     losses: lossesOf(facts, from_ms, to_ms),
     presence: facts.presence,
-    isUnderWay: facts.isUnderWay,
+    isUnderWay: to_ms > facts.underWayFrom_ms,
   };
   const polls = countsOf(facts, around, figure);
   const hole = figure === null ? absence(around) : holeIn(figure, polls, around);

@@ -114,11 +114,15 @@ test("what is under way is open until it comes or is given up", () => {
   expect(ledger(3)[1]).toMatchObject({ hole: { cause: "shed", detail: "age-bound" }, polls: { lost: 4 } });
 });
 
-test("a gateway that is away may have anything", () => {
-  expect(ledger(1, false)[0]?.hole).toMatchObject({ cause: "uplink", energy: "open" });
-  expect(ledger(1, true)[0]?.hole).toMatchObject({ cause: "unknown", energy: "unknown" });
-  store.putGateway({ ...ROW, pending: 3 });
-  expect(ledger(1, true)[0]?.hole).toMatchObject({ cause: "uplink" });
+test("a gateway that is away may have anything since it was last seen, and before what it said is pending", () => {
+  const causes = (isOnline: boolean) => ledger(3, isOnline).map(({ hole }) => hole?.cause);
+  expect(causes(true)).toEqual(["unknown", "unknown", "unknown"]);
+  store.putGateway({ ...ROW, lastSeen_ms: START_MS + QUARTER_MS });
+  expect(causes(false)).toEqual(["unknown", "uplink", "uplink"]);
+  store.putGateway({ ...ROW, pending: 3, oldestPending_ms: START_MS + 2 * QUARTER_MS });
+  expect(causes(true)).toEqual(["unknown", "unknown", "uplink"]);
+  store.putGateway({ ...ROW, pending: 3, oldestPending_ms: null });
+  expect(causes(true)).toEqual(["uplink", "uplink", "uplink"]);
 });
 
 test("a message that was set aside was received, and is not waited for", () => {

@@ -31,7 +31,7 @@ const facts = (change: Partial<LedgerFacts> = {}): LedgerFacts => ({
   clocks: [],
   polls: [],
   presence: [{ gateway: GATEWAY, at_ms: at(-10), state: "online" }],
-  isUnderWay: false,
+  underWayFrom_ms: Number.POSITIVE_INFINITY,
   ...change,
 });
 
@@ -81,11 +81,16 @@ test("an interval that is not over yet has no line", () => {
 
 describe("an interval without a record", () => {
   test("is under way while the gateway is away or has more, and its energy is open", () => {
-    expect(holes({ intervals: without(3), isUnderWay: true })[3]).toEqual({
+    expect(holes({ intervals: without(3), underWayFrom_ms: 0 })[3]).toEqual({
       cause: "uplink",
       detail: null,
       energy: "open",
     });
+  });
+
+  test("is not under way if it is over before anything that the gateway still has", () => {
+    const causes = holes({ intervals: without(0, 1, 2, 3), underWayFrom_ms: at(2) }).map((hole) => hole?.cause);
+    expect(causes).toEqual(["unknown", "unknown", "uplink", "uplink"]);
   });
 
   test("was shed where the gateway says so, whoever it was, and of no other meter", () => {
@@ -172,7 +177,7 @@ describe("readings that were journaled and are not stored", () => {
 
   test("are under way, or were given up, or nobody knows; the energy is known in any case", () => {
     const hole = (change: Partial<LedgerFacts>) => holes({ polls: account, batches, ...change })[1];
-    expect(hole({ isUnderWay: true })).toEqual({ cause: "uplink", detail: null, energy: "known" });
+    expect(hole({ underWayFrom_ms: 0 })).toEqual({ cause: "uplink", detail: null, energy: "known" });
     expect(hole({ losses: [loss({ count: 10, what: "thinned" })] })).toMatchObject({ cause: "shed", energy: "known" });
     expect(hole({})).toEqual({ cause: "unknown", detail: null, energy: "known" });
   });
@@ -222,7 +227,7 @@ test("law: every interval has one line, every hole one of the causes, and the to
             ),
             batches: new Map(given.map(({ stored }, quarter) => [at(quarter), { stored, setAside: 0 }])),
             losses: isShed ? [loss()] : [],
-            isUnderWay,
+            underWayFrom_ms: isUnderWay ? 0 : Number.POSITIVE_INFINITY,
           }),
         );
         expect(lines.map(({ from_ms }) => from_ms)).toEqual(given.map((_, quarter) => at(quarter)));
