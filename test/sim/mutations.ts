@@ -87,7 +87,13 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   "never-again": {
     what: "what was not confirmed in time is not sent again",
-    edits: [{ file: EDGE, from: "if (this.#waitsForAcks()) this.#delivery.expire(now_ms);", to: "" }],
+    edits: [
+      {
+        file: EDGE,
+        from: "if (this.#waitsForAcks()) this.#delivery.expire(now_ms);",
+        to: "if (this.#waitsForAcks()) void now_ms;",
+      },
+    ],
   },
   "duplicate-is-new": {
     what: "a batch that comes again is booked again, and its intervals are added",
@@ -103,11 +109,16 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "ON CONFLICT (series_id, from_ms) DO UPDATE SET ticks = ticks + excluded.ticks`",
       },
     ],
-    kinds: ["link-loss", "collector-crash"],
   },
   "number-reused": {
-    what: "the journal does not keep which number comes next",
-    edits: [{ file: JOURNAL, from: 'if (entries.length > 0) changes.set("next", String(end));', to: "" }],
+    what: "after a restart the journal gives its last number again",
+    edits: [
+      {
+        file: "agent/journal/numbering.ts",
+        from: 'const next = Number(state.get("next"));',
+        to: 'const next = Math.max(1, Number(state.get("next")) - 1);',
+      },
+    ],
   },
   "journal-forgets": {
     what: "the last record of a commit is not written",
