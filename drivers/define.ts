@@ -119,6 +119,10 @@ function settingsOf(meter: MeterSetup): DeviceSettings {
     ...(meter.rated_power_W === undefined ? {} : { rated_power_W: meter.rated_power_W }),
     ...(meter.rated_flow_m3_per_h === undefined ? {} : { rated_flow_m3_per_h: meter.rated_flow_m3_per_h }),
     ...(meter.ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: meter.ncv.value, source: meter.ncv.source } }),
+    ...(meter.meter_class === undefined ? {} : { meter_class: meter.meter_class }),
+    ...(meter.ct_class === undefined ? {} : { ct_class: meter.ct_class }),
+    ...(meter.vt_class === undefined ? {} : { vt_class: meter.vt_class }),
+    ...(meter.supplier === undefined ? {} : { supplier: meter.supplier }),
   };
 }
 

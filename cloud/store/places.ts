@@ -143,16 +143,27 @@ export class Places {
       interval_ms: Number(row.interval_ms),
       time_zone: String(row.time_zone),
       name: name_vi === null ? null : { vi: String(name_vi), en: String(name_en) },
+      accuracy:
+        row.meter_pct === null
+          ? null
+          : {
+              meter_pct: Number(row.meter_pct),
+              ct_pct: row.ct_pct as number | null,
+              vt_pct: row.vt_pct as number | null,
+            },
+      supplier: row.supplier as string | null,
     };
   }
 
   #putMeter(meter: MeterRow): void {
     this.#db.run(
-      `INSERT INTO meter (device_id, model, model_version, carrier, role, parent, interval_ms, time_zone, name_vi, name_en)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO meter (device_id, model, model_version, carrier, role, parent, interval_ms, time_zone, name_vi, name_en,
+         meter_pct, ct_pct, vt_pct, supplier)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (device_id) DO UPDATE SET model = excluded.model, model_version = excluded.model_version,
          carrier = excluded.carrier, role = excluded.role, parent = excluded.parent, interval_ms = excluded.interval_ms,
-         time_zone = excluded.time_zone, name_vi = excluded.name_vi, name_en = excluded.name_en`,
+         time_zone = excluded.time_zone, name_vi = excluded.name_vi, name_en = excluded.name_en,
+         meter_pct = excluded.meter_pct, ct_pct = excluded.ct_pct, vt_pct = excluded.vt_pct, supplier = excluded.supplier`,
       this.#keys.deviceId(meter.gateway, meter.device),
       meter.model,
       meter.modelVersion,
@@ -163,6 +174,10 @@ export class Places {
       meter.time_zone,
       meter.name?.vi ?? null,
       meter.name?.en ?? null,
+      meter.accuracy?.meter_pct ?? null,
+      meter.accuracy?.ct_pct ?? null,
+      meter.accuracy?.vt_pct ?? null,
+      meter.supplier,
     );
   }
 }

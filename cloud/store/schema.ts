@@ -303,4 +303,11 @@ CREATE TABLE substitution (
 ) STRICT;
 CREATE INDEX substitution_by_series ON substitution (series_id, from_ms);
 `,
+  `
+-- What a meter states of itself since 0.1: accuracy classes in per cent, and the site of the zone that sells to it.
+ALTER TABLE meter ADD COLUMN meter_pct REAL;
+ALTER TABLE meter ADD COLUMN ct_pct REAL;
+ALTER TABLE meter ADD COLUMN vt_pct REAL;
+ALTER TABLE meter ADD COLUMN supplier TEXT;
+`,
 ];

@@ -4,7 +4,7 @@ import type { GapRule } from "../../core/gap/gapRules.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
-import type { BornMetric } from "../../core/wire/content.ts";
+import type { BornMetric, MeterAccuracy } from "../../core/wire/content.ts";
 import type { NodeRecord, NodeRecordKind } from "../../core/wire/nodeRecord.ts";
 
 /**
@@ -48,6 +48,10 @@ export interface MeterRow {
   readonly interval_ms: number;
   readonly time_zone: string;
   readonly name: { readonly vi: string; readonly en: string } | null;
+  /** null = its classes are not stated, so its uncertainty is not known. */
+  readonly accuracy: MeterAccuracy | null;
+  /** Site of the zone that sells what flows through; null = it comes across the zone's fence. */
+  readonly supplier: string | null;
 }
 
 export interface NewBatch {

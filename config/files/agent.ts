@@ -10,6 +10,7 @@ import type { MeterModel } from "../../core/model/meterModel.ts";
 import { type Finding, pathText } from "../explain.ts";
 import { bilingual, notation, positive, section, shown, text, wholeNumber } from "../fields.ts";
 import { nearest, offer } from "../nearest.ts";
+import { parseAccuracyClass } from "../notation/accuracyClass.ts";
 import { parseBusUrl } from "../notation/busUrl.ts";
 import { DECIMAL_TEXT } from "../notation/decimalText.ts";
 import { formatDuration, parseDuration } from "../notation/duration.ts";
@@ -74,6 +75,18 @@ const decimalText = (description: string) =>
     .transform(String)
     .describe(description);
 
+/** The number on the plate; YAML reads 0.5 as a number and 0.5S as text. */
+const accuracyClass = (description: string) =>
+  z
+    .union([z.number(), z.string()])
+    .transform((written, context): number => {
+      const result = parseAccuracyClass(String(written));
+      if (result.ok) return result.value;
+      context.issues.push({ code: "custom", message: result.problem, input: written });
+      return z.NEVER;
+    })
+    .describe(`${description}: limit of error in per cent, e.g. 0.5S`);
+
 export const meterSchema = section({
   id: topicName("Name of the meter, unique under its gateway: the Sparkplug device id"),
   name: bilingual("What people call it").exactOptional(),
@@ -101,6 +114,12 @@ export const meterSchema = section({
   })
     .describe("Calorific value of the gas")
     .exactOptional(),
+  meter_class: accuracyClass("Accuracy class of the meter").exactOptional(),
+  ct_class: accuracyClass("Accuracy class of its current transformers").exactOptional(),
+  vt_class: accuracyClass("Accuracy class of its voltage transformers").exactOptional(),
+  supplier: topicName(
+    "Site of the same zone that sells what flows through (steam, heat, power): counted once in the zone's total",
+  ).exactOptional(),
 })
   .transform(({ role, parent, every, ...meter }) => ({
     ...meter,
@@ -205,6 +224,8 @@ export function agentSpec(models: ModelLookup): FileSpec<AgentConfig> {
       (document) => modelsAreKnown(document, models),
       (document) => countersAreKnown(document, models),
       ncvBelongsToGas,
+      classesAreWhole,
+      supplierSellsAcrossAFence,
       energyWithinInterval,
     ],
   };
@@ -336,6 +357,45 @@ function ncvBelongsToGas(document: unknown): readonly Finding[] {
     return isGas
       ? []
       : [{ path: pathText([...path, "ncv"]), message: `belongs to gas metered in Nm3, not to ${carrier}` }];
+  });
+}
+
+/** With a transformer before it, the meter's class alone says nothing. */
+function classesAreWhole(document: unknown): readonly Finding[] {
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const has = (key: string) => field(meter, key) !== undefined;
+    const say = (key: string, message: string): Finding => ({ path: pathText([...path, key]), message });
+    const isTransformed = (key: string) => has(key) && field(meter, key) !== 1;
+    const found: Finding[] = [];
+    if (!has("meter_class")) {
+      for (const key of ["ct_class", "vt_class"])
+        if (has(key)) found.push(say(key, "has no effect without meter_class"));
+      return found;
+    }
+    for (const of of ["ct", "vt"]) {
+      if (isTransformed(`${of}_ratio`) && !has(`${of}_class`)) {
+        found.push(say(`${of}_class`, `is missing: with ${of}_ratio the meter's own class is not the whole error`));
+      }
+    }
+    return found;
+  });
+}
+
+function supplierSellsAcrossAFence(document: unknown): readonly Finding[] {
+  return meters(document).flatMap(({ meter, path }): Finding[] => {
+    const supplier = textOf(field(meter, "supplier"));
+    if (supplier === undefined) return [];
+    const at = pathText([...path, "supplier"]);
+    if (supplier === textOf(field(document, "site"))) {
+      return [{ path: at, message: `"${supplier}" is this site itself: what one makes oneself is not bought` }];
+    }
+    const carrier = CARRIER_IDS.find((id) => id === field(meter, "carrier"));
+    const isBought = carrier === undefined || CARRIERS[carrier].scope === 2;
+    const isAtFence =
+      textOf(field(meter, "parent")) === undefined && (textOf(field(meter, "role")) ?? "import") === "import";
+    return isBought && isAtFence
+      ? []
+      : [{ path: at, message: "belongs to a meter of bought power, steam, heat or cold at the site's boundary" }];
   });
 }
 

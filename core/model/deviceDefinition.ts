@@ -50,6 +50,12 @@ export interface DeviceSettings {
   readonly rated_flow_m3_per_h?: number;
   /** Net calorific value of the gas, MJ per normal m³, with its source. */
   readonly ncv_MJ_per_Nm3?: { readonly value: string; readonly source: string };
+  /** Accuracy classes: limit of error of the meter and of its transformers, per cent of the value. */
+  readonly meter_class?: number;
+  readonly ct_class?: number;
+  readonly vt_class?: number;
+  /** Site of the same zone that sells what flows through; absent = it comes from outside the zone. */
+  readonly supplier?: string;
 }
 
 /** One counter of a meter: what a tick is and how the register behaves. Travels as birth properties. */

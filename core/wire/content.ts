@@ -52,6 +52,13 @@ export interface BornMetric {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+/** Class limits, per cent of the value; a transformer that is not named is none. */
+export interface MeterAccuracy {
+  readonly meter_pct: number;
+  readonly ct_pct: number | null;
+  readonly vt_pct: number | null;
+}
+
 /** What the collector must know of a meter to recompute its figures; all of it travels in the device birth. */
 export interface DeviceProfile {
   readonly device: string;
@@ -64,6 +71,9 @@ export interface DeviceProfile {
   readonly interval_ms: number;
   readonly time_zone: string;
   readonly ncv_MJ_per_Nm3: string | null;
+  readonly accuracy: MeterAccuracy | null;
+  /** Site of the zone that sells what flows through; null = it comes across the zone's fence. */
+  readonly supplier: string | null;
   readonly counters: readonly CounterDefinition[];
 }
 
@@ -121,7 +131,16 @@ function constantsOf(definition: DeviceDefinition): readonly (readonly [string, 
     ["TimeZone", definition.time_zone],
     ["Ncv_MJ_per_Nm3", definition.settings.ncv_MJ_per_Nm3?.value ?? ""],
     ["NcvSource", definition.settings.ncv_MJ_per_Nm3?.source ?? ""],
+    ...statedOf(definition.settings),
   ];
+}
+
+/** Constants that only a birth carries whose meter states them. */
+function statedOf({ meter_class, ct_class, vt_class, supplier }: DeviceDefinition["settings"]) {
+  const stated = { MeterClass: meter_class, CtClass: ct_class, VtClass: vt_class, Supplier: supplier };
+  return Object.entries(stated).flatMap(([name, value]): (readonly [string, string])[] =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
 }
 
 function gaugeMetric(quantity: QuantityId): Omit<BornMetric, "alias"> {
@@ -179,8 +198,19 @@ export function profileOfBirth(device: string, metrics: readonly BornMetric[]): 
     interval_ms,
     time_zone,
     ncv_MJ_per_Nm3: DECIMAL.test(constant("Ncv_MJ_per_Nm3") ?? "") ? (constant("Ncv_MJ_per_Nm3") ?? null) : null,
+    accuracy: accuracyOf(constant),
+    supplier: constant("Supplier") || null,
     counters: metrics.flatMap((m) => counterOfBirth(m) ?? []),
   };
+}
+
+function accuracyOf(constant: (name: string) => string | undefined): MeterAccuracy | null {
+  const limit = (name: string): number | null => {
+    const limit_pct = Number(constant(name) ?? Number.NaN);
+    return limit_pct > 0 && limit_pct <= 100 ? limit_pct : null;
+  };
+  const meter_pct = limit("MeterClass");
+  return meter_pct === null ? null : { meter_pct, ct_pct: limit("CtClass"), vt_pct: limit("VtClass") };
 }
 
 const DECIMAL = /^\d{1,20}(\.\d{1,20})?$/;

@@ -43,6 +43,8 @@ listen: 127.0.0.1:8080
       interval_ms: 900_000,
       time_zone: "Asia/Ho_Chi_Minh",
       name: { vi: "Công tơ tổng", en: "Incomer" },
+      accuracy: null,
+      supplier: null,
     },
   );
   const base = {

@@ -118,8 +118,15 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       const meter = meterRow();
       const birth = { gateway: GATEWAY, epoch: "e1", device: "incomer", metrics: [] };
       store.putBirth(birth, meter);
-      store.putBirth(birth, { ...meter, modelVersion: "2", name: { vi: "Tổng", en: "Incomer" } });
-      expect(store.meters()).toEqual([{ ...meter, modelVersion: "2", name: { vi: "Tổng", en: "Incomer" } }]);
+      const newest: MeterRow = {
+        ...meter,
+        modelVersion: "2",
+        name: { vi: "Tổng", en: "Incomer" },
+        accuracy: { meter_pct: 0.5, ct_pct: 0.2, vt_pct: null },
+        supplier: "boiler-house",
+      };
+      store.putBirth(birth, newest);
+      expect(store.meters()).toEqual([newest]);
     });
 
     test("a batch comes back byte for byte", () => {
@@ -562,6 +569,8 @@ function meterRow(): MeterRow {
     interval_ms: QUARTER_MS,
     time_zone: "Asia/Ho_Chi_Minh",
     name: null,
+    accuracy: null,
+    supplier: null,
   };
 }
 

@@ -267,6 +267,8 @@ describe("power", () => {
     interval_ms: QUARTER_MS,
     time_zone: HCM,
     name: null,
+    accuracy: null,
+    supplier: null,
   };
   const meter = (reading: LiveMeter | null, change: Partial<MeterRow> = {}): MeterSituation => ({
     meter: catalogMeter({ ...row, ...change }, "steel"),

@@ -344,6 +344,8 @@ function meterRow(meter: MeterSpec): MeterRow {
     interval_ms: QUARTER_MS,
     time_zone: "Asia/Ho_Chi_Minh",
     name: null,
+    accuracy: null,
+    supplier: null,
   };
 }
 

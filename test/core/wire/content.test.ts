@@ -457,6 +457,8 @@ describe("the birth of a meter", () => {
         interval_ms: 900_000,
         time_zone: "Asia/Ho_Chi_Minh",
         ncv_MJ_per_Nm3: null,
+        accuracy: null,
+        supplier: null,
         counters: definition.counters,
       });
     }
@@ -484,6 +486,21 @@ describe("the birth of a meter", () => {
       parent: "main",
       ncv_MJ_per_Nm3: "37.2",
     });
+  });
+
+  test("carries accuracy classes and the seller of the zone where they are stated, and nothing where not", () => {
+    const eastron = loadModelLibrary().get("eastron-sdm630")!;
+    const bare = definitionOf(eastron, "electricity", {})!;
+    const stated = definitionOf(eastron, "electricity", { meter_class: 0.5, ct_class: 0.2, supplier: "boiler-house" })!;
+    expect(profileOfBirth("meter", overTheWire(bare))).toMatchObject({ accuracy: null, supplier: null });
+    expect(profileOfBirth("meter", overTheWire(stated))).toMatchObject({
+      accuracy: { meter_pct: 0.5, ct_pct: 0.2, vt_pct: null },
+      supplier: "boiler-house",
+    });
+    expect(deviceMetrics(stated).length - deviceMetrics(bare).length).toBe(3);
+    for (const value of ["0", "-1", "101", "half", ""]) {
+      expect(profileOfBirth("meter", withConstant("MeterClass", value))?.accuracy).toBeNull();
+    }
   });
 
   test("announces emissions for a meter at the fence that emits, and for no other", () => {
