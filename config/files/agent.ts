@@ -372,9 +372,9 @@ function classesAreWhole(document: unknown): readonly Finding[] {
         if (has(key)) found.push(say(key, "has no effect without meter_class"));
       return found;
     }
-    for (const of of ["ct", "vt"]) {
-      if (isTransformed(`${of}_ratio`) && !has(`${of}_class`)) {
-        found.push(say(`${of}_class`, `is missing: with ${of}_ratio the meter's own class is not the whole error`));
+    for (const side of ["ct", "vt"]) {
+      if (isTransformed(`${side}_ratio`) && !has(`${side}_class`)) {
+        found.push(say(`${side}_class`, `is missing: with ${side}_ratio the meter's own class is not the whole error`));
       }
     }
     return found;
