@@ -1,5 +1,5 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import type { DiskRow, DiskSegment, DiskWrite, JournalDisk } from "../../core/ports.ts";
+import type { DiskRow, DiskSegment, DiskValue, DiskWrite, JournalDisk } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { decodeValue, encodeValue, readBlob } from "./blob.ts";
 import { LEVELS, type Level } from "./bounds.ts";
@@ -23,6 +23,7 @@ const OPENED_KEY = "segment_opened_ms";
 /** Of the segment itself: not handed on to the next one. */
 export const SEGMENT_KEYS: readonly string[] = [LEVEL_KEY, OPENED_KEY];
 
+const ROWS_IN_WRITE = 1000;
 const NAME = /^(\d{12})\.sqlite$/;
 const ASIDE = /\.aside-\d+$/;
 
@@ -209,4 +210,12 @@ function segmentValues(level: Level, opened_ms: EpochMs): DiskWrite {
 
 function age(aside: string): number {
   return Number(/\d+$/.exec(aside)?.[0] ?? 0);
+}
+
+/** Rows and values as writes of a bearable size. */
+export function* writesOf(rows: readonly DiskRow[], values: readonly DiskValue[]): Iterable<DiskWrite> {
+  yield { rows: [], values };
+  for (let from = 0; from < rows.length; from += ROWS_IN_WRITE) {
+    yield { rows: rows.slice(from, from + ROWS_IN_WRITE), values: [] };
+  }
 }

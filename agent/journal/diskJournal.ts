@@ -4,22 +4,9 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import type { LossWhat } from "../../core/wire/nodeRecord.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
 import { readBlob } from "./blob.ts";
-import {
-  agedStep,
-  BOOKS_AGE_MS,
-  fullStep,
-  type Level,
-  levelAfter,
-  MAX_BYTES,
-  SEGMENT_AGE_MS,
-  SEGMENT_BYTES,
-  type SegmentFacts,
-  STEPS,
-  type Step,
-} from "./bounds.ts";
-import { allRows, Chain, type Held, isOfDisk, SEGMENT_KEYS } from "./chain.ts";
+import { type Level, MAX_BYTES, SEGMENT_AGE_MS, SEGMENT_BYTES, STEPS, type Step } from "./bounds.ts";
+import { Chain, type Held, isOfDisk, SEGMENT_KEYS, writesOf } from "./chain.ts";
 import { type HeldRecord, packChunks, unpackChunk } from "./chunk.ts";
-import { holdsCounter } from "./holdsCounter.ts";
 import type {
   Journal,
   JournalEntry,
@@ -29,27 +16,17 @@ import type {
   Loss,
   StoredRecord,
 } from "./journal.ts";
+import { Keeper } from "./keeper.ts";
 import { Losses } from "./losses.ts";
 import { Numbering } from "./numbering.ts";
 import { Reader } from "./reader.ts";
-import { reduce } from "./reduce.ts";
+import type { Lost } from "./reduce.ts";
 import { type Hole, type Salvage, salvage } from "./salvage.ts";
 import { decodeSampleRecord } from "./sample.ts";
 import { cautious, FIRST_FORM, readValues, type StoredValues, Values } from "./values.ts";
 
-/** Bytes written between two looks at the bounds. */
-const LOOK_BYTES = 1 << 20;
-/** And the time between them, if less is written; and if the journal is beyond its bound. */
-const LOOK_MS = 3_600_000;
-const LOOK_AGAIN_MS = 60_000;
-/** Of the bound: what files set aside may take. Beyond it the oldest are deleted, which is logged. */
-const ASIDE_SHARE = 0.25;
-/** Of the bound: what a journal that is full gives way to in one go, and where its backlog becomes an alarm. */
-const FULL_TO = 0.95;
+/** Of the bound: where what is unconfirmed becomes an alarm. */
 const ALARM_SHARE = 0.5;
-const ROWS_IN_WRITE = 1000;
-/** How long a full disk is left alone before history is given way for it once more. */
-const NO_WAY_MS = 60_000;
 const LOST_BY = {
   history: "samples",
   thinned: "thinned",
@@ -67,20 +44,14 @@ export class DiskJournal implements Journal {
   readonly #reader: Reader;
   readonly #values = new Values();
   readonly #losses: Losses;
+  readonly #keeper: Keeper;
   readonly #bound: number;
   #numbers: Numbering;
   /** What the last commit wrote: whoever sends it live need not read it back. */
   #recent: { readonly first: number; readonly epoch: string; readonly entries: readonly JournalEntry[] } | null = null;
   #oldest: { readonly position: number; readonly at_ms: EpochMs | null } = { position: 0, at_ms: null };
-  #bytesSinceLook = 0;
   #segmentBytes = 0;
   #isWritable = true;
-  #isLooking = false;
-  #lookedAt_ms = Number.NEGATIVE_INFINITY;
-  /** The last look could not get below the bound. */
-  #isBeyondBound = false;
-  /** A full disk did not even take what is smaller: not tried again before then. */
-  #noWayUntil_ms = Number.NEGATIVE_INFINITY;
   readonly boot: number;
 
   constructor(options: JournalOptions) {
@@ -92,6 +63,18 @@ export class DiskJournal implements Journal {
       options.maxBytes ??
       Math.min(MAX_BYTES, ((disk.free_bytes() ?? Number.POSITIVE_INFINITY) + this.#chain.bytes()) / 4);
     this.#losses = new Losses(options.now_ms);
+    this.#keeper = new Keeper({
+      chain: this.#chain,
+      reader: this.#reader,
+      log,
+      now_ms: options.now_ms,
+      bound_bytes: this.#bound,
+      maxAge_ms: options.maxAge_ms,
+      segmentLimit: () => this.#segmentLimit(),
+      numbers: () => this.#numbers,
+      definition: (hash) => this.definition(hash),
+      tell: (step, lost) => this.#tell(step, lost),
+    });
     const { newest } = this.#chain;
     this.#numbers = Numbering.fresh(newest === null ? options.random.hex(8) : NO_EPOCH, 1);
     if (newest === null) this.#begin();
@@ -126,7 +109,7 @@ export class DiskJournal implements Journal {
   #commit(write: JournalWrite): readonly number[] {
     if (this.#isSegmentFull()) {
       this.#begin();
-      this.#look();
+      this.#keeper.look();
     }
     const numbering = this.#numbers;
     const losses = this.#losses.entries(numbering.epoch, (position) => numbering.numberOf(position));
@@ -152,7 +135,7 @@ export class DiskJournal implements Journal {
     numbering.saved();
     this.#values.saved(changes);
     this.#losses.areTold();
-    if (this.#isLookDue()) this.#look();
+    if (this.#keeper.isDue()) this.#keeper.look();
     return numbers;
   }
 
@@ -164,11 +147,11 @@ export class DiskJournal implements Journal {
       if (!isOfDisk(cause)) {
         this.#mend(this.#chain.newest!);
         this.#begin();
-      } else if (!this.#makesRoom()) throw cause;
+      } else if (!this.#keeper.makesRoom()) throw cause;
       (this.#chain.writer ?? this.#chain.openWriter()).append(write);
     }
     const bytes = write.rows.reduce((sum, { blob }) => sum + blob.length, 0);
-    this.#bytesSinceLook += bytes;
+    this.#keeper.wrote(bytes);
     this.#segmentBytes += bytes;
   }
 
@@ -217,10 +200,14 @@ export class DiskJournal implements Journal {
       const { first, epoch } = recent;
       return recent.entries.slice(ordinal - first).map((entry, i) => ({ ...entry, ordinal: ordinal + i, epoch }));
     }
+    let mended: Held | null = null;
     for (let look = this.#reader.from(ordinal, this.#numbers.next); ; ) {
       if (look.kind === "records") return look.records;
       if (look.kind === "none") return null;
-      this.#mend(look.held);
+      // What is still wrong after it was mended stays so.
+      if (look.held === mended) this.#reader.acceptAsIs(look.held);
+      else this.#mend(look.held);
+      mended = look.held;
       look = this.#reader.from(ordinal, this.#numbers.next);
     }
   }
@@ -450,126 +437,15 @@ export class DiskJournal implements Journal {
     return Number(this.#values.state.get("lost") ?? 0) + this.#losses.count;
   }
 
-  #isLookDue(): boolean {
-    if (this.#isLooking) return false;
-    if (this.#bytesSinceLook >= Math.min(LOOK_BYTES, this.#segmentLimit())) return true;
-    return Math.abs(this.#options.now_ms() - this.#lookedAt_ms) > (this.#isBeyondBound ? LOOK_AGAIN_MS : LOOK_MS);
-  }
-
-  /** Looks whether something is too old or too much, and lets it give way. */
-  #look(): void {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    this.#bytesSinceLook = 0;
-    this.#lookedAt_ms = this.#options.now_ms();
-    try {
-      const { maxAge_ms, now_ms, log } = this.#options;
-      const bounds = { maxAge_ms, booksAge_ms: Math.max(BOOKS_AGE_MS, maxAge_ms) };
-      for (let aged = agedStep(this.#facts(), bounds, now_ms()); aged !== null; ) {
-        this.#take(aged.step, aged.at);
-        aged = agedStep(this.#facts(), bounds, now_ms());
-      }
-      while (this.#asideBytes() > ASIDE_SHARE * this.#bound) {
-        log.warn("journal.aside-deleted", { file: this.#chain.removeOldestAside() });
-      }
-      this.#isBeyondBound = this.#chain.bytes() > this.#bound;
-      if (!this.#isBeyondBound) return;
-      while (this.#chain.bytes() > FULL_TO * this.#bound) {
-        const next = fullStep(this.#facts(), this.#numbers.holes);
-        if (next === null) return;
-        this.#take(next.step, next.at);
-      }
-      this.#isBeyondBound = false;
-    } catch (cause) {
-      this.#options.log.error("journal.bound-not-kept", { error: String(cause) });
-    } finally {
-      this.#isLooking = false;
-    }
-  }
-
-  /** A disk that is full before the bound is reached: confirmed history goes, nothing else. */
-  #makesRoom(): boolean {
-    const now_ms = this.#options.now_ms();
-    if (now_ms < this.#noWayUntil_ms) return false;
-    this.#noWayUntil_ms = now_ms + NO_WAY_MS;
-    const next = fullStep(this.#facts(), this.#numbers.holes);
-    if (next?.step !== "history") return false;
-    try {
-      this.#take(next.step, next.at);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  #take(step: Step, at: number): void {
-    const held = this.#chain.segments[at]!;
-    const { rows, lost } = reduce(
-      allRows(this.#chain.open(held)),
-      step,
-      (position) => this.#numbers.isConfirmed(position),
-      (record) => holdsCounter(record, (hash) => this.definition(hash)),
-    );
+  #tell(step: Step, lost: Lost | null): void {
     if (lost !== null) {
-      const what = LOST_BY[step];
-      const { ranges, ...times } = lost;
-      this.#losses.note({ device: null, ...times, what, why: "size-bound", batches: null }, ranges);
+      const { ranges, ...of } = lost;
+      this.#losses.note({ device: null, ...of, what: LOST_BY[step], why: "size-bound", batches: null }, ranges);
       this.#numbers.confirmPositions(ranges);
     }
     const before = STEPS.find((known) => known === this.#values.state.get("gaveWay"));
     if (before === undefined || STEPS.indexOf(before) < STEPS.indexOf(step)) this.#values.put("gaveWay", step);
-    // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
     this.#commit({ entries: [], state: () => [] });
-    this.#options.log.warn("journal.gave-way", { step, file: held.name, lost: lost?.count ?? 0 });
-    this.#reader.forget();
-    const level = levelAfter(step);
-    if (level === null || (level === "books" && rows.length === 0)) this.#chain.remove(held);
-    else if (level === "books") this.#keepBooks(held, rows);
-    else this.#chain.replace(held, level, writesOf(rows, this.#ownValues(held)));
-  }
-
-  /** Books of one segment join those of the one before it, as long as that stays small. */
-  #keepBooks(held: Held, rows: readonly DiskRow[]): void {
-    const before = this.#chain.segments[this.#chain.segments.indexOf(held) - 1];
-    const bytes = rows.reduce((sum, { blob }) => sum + blob.length, 0);
-    const joins =
-      before !== undefined &&
-      this.#chain.facts(before).level === "books" &&
-      before.bytes + bytes < this.#segmentLimit() &&
-      this.#chain.facts(held).opened_ms - this.#chain.facts(before).opened_ms < SEGMENT_AGE_MS;
-    if (!joins) return this.#chain.replace(held, "books", writesOf(rows, []));
-    const earlier = [...allRows(this.#chain.open(before))].filter(({ key }) => key < held.first);
-    this.#chain.replace(before, "books", writesOf([...earlier, ...rows], []));
-    this.#chain.remove(held);
-  }
-
-  #ownValues(held: Held): DiskValue[] {
-    return this.#chain
-      .open(held)
-      .values()
-      .filter(({ name }) => !SEGMENT_KEYS.includes(name));
-  }
-
-  /** Of all segments but the newest; opened only as far as somebody asks. */
-  #facts(): SegmentFacts[] {
-    const { segments } = this.#chain;
-    const chain = this.#chain;
-    const numbers = this.#numbers;
-    return segments.slice(0, -1).map((held, i) => ({
-      get level() {
-        return chain.facts(held).level;
-      },
-      get isConfirmed() {
-        return numbers.areConfirmed(held.first, segments[i + 1]!.first - 1);
-      },
-      get until_ms() {
-        return chain.facts(segments[i + 1]!).opened_ms;
-      },
-    }));
-  }
-
-  #asideBytes(): number {
-    return this.#chain.asides.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   #backlogBytes(): number {
@@ -594,13 +470,6 @@ function withoutOwn(texts: Iterable<readonly [string, string]>): [string, string
   return [...texts]
     .filter(([name]) => !SEGMENT_KEYS.includes(name) && name !== FIRST_FORM)
     .map(([name, text]) => [name, text]);
-}
-
-function* writesOf(rows: readonly DiskRow[], values: readonly DiskValue[]): Iterable<DiskWrite> {
-  yield { rows: [], values };
-  for (let from = 0; from < rows.length; from += ROWS_IN_WRITE) {
-    yield { rows: rows.slice(from, from + ROWS_IN_WRITE), values: [] };
-  }
 }
 
 /** The boot of the newest sample that was saved. */

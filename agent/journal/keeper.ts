@@ -1,0 +1,178 @@
+import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { DiskRow, DiskValue, Log } from "../../core/ports.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import {
+  agedStep,
+  BOOKS_AGE_MS,
+  fullStep,
+  levelAfter,
+  SEGMENT_AGE_MS,
+  type SegmentFacts,
+  type Step,
+} from "./bounds.ts";
+import { allRows, type Chain, type Held, SEGMENT_KEYS, writesOf } from "./chain.ts";
+import { holdsCounter } from "./holdsCounter.ts";
+import type { Numbering } from "./numbering.ts";
+import type { Reader } from "./reader.ts";
+import { type Lost, reduce } from "./reduce.ts";
+
+/** Bytes written between two looks at the bounds. */
+const LOOK_BYTES = 1 << 20;
+/** And the time between them, if less is written; and if the journal is beyond its bound. */
+const LOOK_MS = 3_600_000;
+const LOOK_AGAIN_MS = 60_000;
+/** Of the bound: what files set aside may take. Beyond it the oldest are deleted, which is logged. */
+const ASIDE_SHARE = 0.25;
+/** Of the bound: what a journal that is full gives way to in one go. */
+const FULL_TO = 0.95;
+/** How long a full disk is left alone before history is given way for it once more. */
+const NO_WAY_MS = 60_000;
+
+/** What a keeper needs of the journal it keeps within its bounds. */
+export interface Kept {
+  readonly chain: Chain;
+  readonly reader: Reader;
+  readonly log: Log;
+  readonly now_ms: () => EpochMs;
+  readonly bound_bytes: number;
+  readonly maxAge_ms: number;
+  readonly segmentLimit: () => number;
+  readonly numbers: () => Numbering;
+  readonly definition: (hash: string) => DeviceDefinition | null;
+  /** Keeps on disk that this step was taken and what unconfirmed batches went by it. @throws what a commit throws */
+  readonly tell: (step: Step, lost: Lost | null) => void;
+}
+
+/** Keeps a journal within its bounds: looks now and then, and lets give way what the order of `bounds.ts` names next. */
+export class Keeper {
+  readonly #o: Kept;
+  #bytesSinceLook = 0;
+  #isLooking = false;
+  #lookedAt_ms = Number.NEGATIVE_INFINITY;
+  /** The last look could not get below the bound. */
+  #isBeyondBound = false;
+  /** A full disk did not even take what is smaller: not tried again before then. */
+  #noWayUntil_ms = Number.NEGATIVE_INFINITY;
+
+  constructor(kept: Kept) {
+    this.#o = kept;
+  }
+
+  wrote(bytes: number): void {
+    this.#bytesSinceLook += bytes;
+  }
+
+  isDue(): boolean {
+    if (this.#isLooking) return false;
+    if (this.#bytesSinceLook >= Math.min(LOOK_BYTES, this.#o.segmentLimit())) return true;
+    return Math.abs(this.#o.now_ms() - this.#lookedAt_ms) > (this.#isBeyondBound ? LOOK_AGAIN_MS : LOOK_MS);
+  }
+
+  /** Looks whether something is too old or too much, and lets it give way. */
+  look(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#bytesSinceLook = 0;
+    this.#lookedAt_ms = this.#o.now_ms();
+    try {
+      const { maxAge_ms, now_ms, log } = this.#o;
+      const bounds = { maxAge_ms, booksAge_ms: Math.max(BOOKS_AGE_MS, maxAge_ms) };
+      for (let aged = agedStep(this.#facts(), bounds, now_ms()); aged !== null; ) {
+        this.#take(aged.step, aged.at);
+        aged = agedStep(this.#facts(), bounds, now_ms());
+      }
+      while (this.#asideBytes() > ASIDE_SHARE * this.#o.bound_bytes) {
+        log.warn("journal.aside-deleted", { file: this.#o.chain.removeOldestAside() });
+      }
+      this.#isBeyondBound = this.#o.chain.bytes() > this.#o.bound_bytes;
+      if (!this.#isBeyondBound) return;
+      while (this.#o.chain.bytes() > FULL_TO * this.#o.bound_bytes) {
+        const next = fullStep(this.#facts(), this.#o.numbers().holes);
+        if (next === null) return;
+        this.#take(next.step, next.at);
+      }
+      this.#isBeyondBound = false;
+    } catch (cause) {
+      this.#o.log.error("journal.bound-not-kept", { error: String(cause) });
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** A disk that is full before the bound is reached: confirmed history goes, nothing else. */
+  makesRoom(): boolean {
+    const now_ms = this.#o.now_ms();
+    if (now_ms < this.#noWayUntil_ms) return false;
+    this.#noWayUntil_ms = now_ms + NO_WAY_MS;
+    const next = fullStep(this.#facts(), this.#o.numbers().holes);
+    if (next?.step !== "history") return false;
+    try {
+      this.#take(next.step, next.at);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #take(step: Step, at: number): void {
+    const held = this.#o.chain.segments[at]!;
+    const { rows, lost } = reduce(
+      allRows(this.#o.chain.open(held)),
+      step,
+      (position) => this.#o.numbers().isConfirmed(position),
+      (record) => holdsCounter(record, (hash) => this.#o.definition(hash)),
+    );
+    // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
+    this.#o.tell(step, lost);
+    this.#o.log.warn("journal.gave-way", { step, file: held.name, lost: lost?.count ?? 0 });
+    this.#o.reader.forget();
+    const level = levelAfter(step);
+    if (level === null || (level === "books" && rows.length === 0)) this.#o.chain.remove(held);
+    else if (level === "books") this.#keepBooks(held, rows);
+    else this.#o.chain.replace(held, level, writesOf(rows, this.#ownValues(held)));
+  }
+
+  /** Books of one segment join those of the one before it, as long as that stays small. */
+  #keepBooks(held: Held, rows: readonly DiskRow[]): void {
+    const before = this.#o.chain.segments[this.#o.chain.segments.indexOf(held) - 1];
+    const bytes = rows.reduce((sum, { blob }) => sum + blob.length, 0);
+    const joins =
+      before !== undefined &&
+      this.#o.chain.facts(before).level === "books" &&
+      before.bytes + bytes < this.#o.segmentLimit() &&
+      this.#o.chain.facts(held).opened_ms - this.#o.chain.facts(before).opened_ms < SEGMENT_AGE_MS;
+    if (!joins) return this.#o.chain.replace(held, "books", writesOf(rows, []));
+    const earlier = [...allRows(this.#o.chain.open(before))].filter(({ key }) => key < held.first);
+    this.#o.chain.replace(before, "books", writesOf([...earlier, ...rows], []));
+    this.#o.chain.remove(held);
+  }
+
+  #ownValues(held: Held): DiskValue[] {
+    return this.#o.chain
+      .open(held)
+      .values()
+      .filter(({ name }) => !SEGMENT_KEYS.includes(name));
+  }
+
+  /** Of all segments but the newest; opened only as far as somebody asks. */
+  #facts(): SegmentFacts[] {
+    const { segments } = this.#o.chain;
+    const chain = this.#o.chain;
+    const numbers = this.#o.numbers();
+    return segments.slice(0, -1).map((held, i) => ({
+      get level() {
+        return chain.facts(held).level;
+      },
+      get isConfirmed() {
+        return numbers.areConfirmed(held.first, segments[i + 1]!.first - 1);
+      },
+      get until_ms() {
+        return chain.facts(segments[i + 1]!).opened_ms;
+      },
+    }));
+  }
+
+  #asideBytes(): number {
+    return this.#o.chain.asides.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
