@@ -22,6 +22,8 @@ export type Verdict =
 
 /** Batches looked through for the nearest reading of one counter before an interval, and after it. */
 const NEIGHBOUR_STEPS_MAX = 400;
+/** How long before the reading nearest to an interval's start one is looked for that was recorded after it. */
+const CLOCK_LOOK_BACK_MS = 120_000;
 /** Batches within one interval: an hour at ten polls a second. */
 const BATCHES_MAX = 36_000;
 
@@ -35,19 +37,38 @@ export function verifyInterval(
   // The edge leaves out what a clock that went back dated twice; sorted by time the readings no longer tell which.
   if (stored.cause === "clock") return { kind: "unverifiable", why: "the gateway's clock went back" };
   const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
-  const within = store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX).filter(isBefore);
+  const within = asRecorded(
+    store
+      .batches(gateway, device, from_ms, to_ms, BATCHES_MAX)
+      .filter((batch) => isBefore(batch) && births.counterReadings(batch, quantity).length > 0),
+  );
+  const [oldest, newest] = [within[0], within.at(-1)];
+  const isEarlier = (batch: StoredBatch): boolean =>
+    isBefore(batch) && (oldest?.epoch !== batch.epoch || batch.number <= oldest.number);
+  const isLater = (batch: StoredBatch): boolean =>
+    isBefore(batch) && (newest?.epoch !== batch.epoch || batch.number >= newest.number);
   const readings = within.flatMap((batch) => births.counterReadings(batch, quantity));
   const used = [...within];
   const first = readings[0];
   const last = readings.at(-1);
   if (first === undefined || first.at_ms > from_ms) {
-    const before = neighbour({ stored, store, births, isBefore }, from_ms, -1);
+    const before = neighbour({ stored, store, births, isBefore: isEarlier }, from_ms, -1);
     if (before === "too-far") return TOO_FAR;
-    if (before !== null) readings.unshift(before.reading);
-    if (before !== null) used.push(before.batch);
+    if (before !== null) {
+      const near_ms = before.reading.at_ms;
+      // A clock that was set back just before the interval: what was recorded last is what it began with.
+      const near = asRecorded(
+        store
+          .batches(gateway, device, near_ms - CLOCK_LOOK_BACK_MS, near_ms, BATCHES_MAX)
+          .filter((batch) => isEarlier(batch) && births.counterReadings(batch, quantity).length > 0),
+      );
+      const batch = near.at(-1) ?? before.batch;
+      readings.unshift(births.counterReadings(batch, quantity).at(-1) ?? before.reading);
+      used.push(batch);
+    }
   }
   if (last === undefined || last.at_ms < to_ms) {
-    const after = neighbour({ stored, store, births, isBefore }, to_ms, 1);
+    const after = neighbour({ stored, store, births, isBefore: isLater }, to_ms, 1);
     if (after === "too-far") return TOO_FAR;
     if (after !== null) readings.push(after.reading);
     if (after !== null) used.push(after.batch);
@@ -76,6 +97,19 @@ export function verifyInterval(
     return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
   }
   return { kind: "disagreed", edge, cloud };
+}
+
+/**
+ * Without what a clock dated ahead before it was put back: what was recorded later and is dated earlier takes its place.
+ * @param batches of samples, oldest first
+ */
+function asRecorded(batches: readonly StoredBatch[]): readonly StoredBatch[] {
+  const kept: StoredBatch[] = [];
+  for (const batch of batches) {
+    const last = kept.at(-1);
+    if (last?.epoch !== batch.epoch || last.number < batch.number) kept.push(batch);
+  }
+  return kept;
 }
 
 function isAnyLost(batches: readonly StoredBatch[], store: ZoneStore): boolean {
