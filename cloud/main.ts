@@ -87,6 +87,7 @@ export async function startCollector(
       factors: around.factors,
       gwpSets: around.gwpSets,
       market,
+      assumedFactorUncertainty_pct: config.assumed_factor_uncertainty_pct,
       clock,
       timers,
       version: around.version,

@@ -30,6 +30,8 @@ export interface ApiDeps {
   readonly gwpSets: readonly GwpSet[];
   /** Contractual instruments of scope 2; left out = none are recorded. */
   readonly market?: MarketFile | undefined;
+  /** Half-width at 95 % taken for a factor that publishes none; left out = its uncertainty is not known. */
+  readonly assumedFactorUncertainty_pct?: number | undefined;
   readonly clock: Clock;
   /** For the heartbeat and pace of the live stream. */
   readonly timers: Timers;

@@ -30,8 +30,10 @@ import {
   periodOf,
   placeOf,
 } from "./query.ts";
-import { Emissions, type Measure } from "./schemas.ts";
+import { Emissions, type Measure, type Uncertainty } from "./schemas.ts";
 import { type Expectation, measureOf, NOTHING, sumTallies, type Tally } from "./tally.ts";
+import { emissionSources, emissionUncertainty, marketUncertainty } from "./uncertainty.ts";
+import { countedOnce, zoneRollUp } from "./zoneRollUp.ts";
 
 type EmissionGroup = Emissions["groups"][number];
 
@@ -246,51 +248,70 @@ export interface EmissionsQuestion {
 
 export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emissions {
   const { place, period, by, basis, gwp, knownAt_ms } = question;
-  const meters = emittingMeters(place.meters);
-  const parts = emissionParts(by, meters, place.sites);
+  const all = emittingMeters(place.meters);
+  const meters = countedMeters(deps, place, all);
+  // What each site reports is its own; the zone's scopes and carriers leave out what it counts at the seller.
+  const parts = emissionParts(by, by === "site" ? all : meters, place.sites);
   checkSize(period, parts.length);
-  const location = readBooks(deps, meters, period.buckets, gwp, knownAt_ms);
-  const market = { ...location, market: readMarket(deps, meters, period.buckets, knownAt_ms) };
+  const location = readBooks(deps, all, period.buckets, gwp, knownAt_ms);
+  const market = { ...location, market: readMarket(deps, all, period.buckets, knownAt_ms) };
   const [books, other] = basis === "location" ? [location, market] : [market, location];
   const times = bucketTimes(period, deps.zone.time_zone);
   const { from_ms, to_ms } = period;
   const idOf = (part: Question["part"]): string =>
     questionId({ site: place.site?.id ?? null, from_ms, to_ms, gwp: gwp.id, part, knownAt_ms, basis });
 
-  const totals: Tally[] = [];
+  const sources = emissionSources(deps, location, all, period);
+  const uncertaintyOf = (of: readonly CatalogMeter[]): Uncertainty =>
+    of.some((meter) => books.market !== null && isByContract(books.market.partsOfAll(meter.id)))
+      ? marketUncertainty(CO2E_UNIT)
+      : emissionUncertainty(deps, sources, of, CO2E_UNIT);
+
   const groups = parts.map((part) => {
     const tallies = period.buckets.map((bucket, at) => tallyOf(books, part.meters, at, bucket));
     const total = sumTallies(tallies);
-    totals.push(total);
     return {
       id: idOf({ by, key: part.key }),
       key: part.key,
       name: part.name,
       colour: part.colour,
-      total: measureOf(total, CO2E_UNIT),
+      total: { ...measureOf(total, CO2E_UNIT), uncertainty_pct: uncertaintyOf(part.meters).pct },
       points: tallies.map((tally, at) => ({ ...measureOf(tally, CO2E_UNIT), ...times[at]! })),
     };
   });
-  const total = measureOf(sumTallies(totals), CO2E_UNIT);
+  const totalBy = (of: EmissionBooks): Measure =>
+    measureOf(sumTallies(period.buckets.map((bucket, at) => tallyOf(of, meters, at, bucket))), CO2E_UNIT);
+  const total = totalBy(books);
   // Without instruments both bases are one figure.
-  const otherTotal =
-    market.market === null
-      ? total
-      : measureOf(sumTallies(period.buckets.map((bucket, at) => tallyOf(other, meters, at, bucket))), CO2E_UNIT);
+  const otherTotal = market.market === null ? total : totalBy(other);
+  const uncertainty = uncertaintyOf(meters);
   return {
     ...periodHead(deps, place, period),
     by,
     basis,
     gwp: gwp.id,
-    total: { ...total, id: idOf(null) },
+    total: { ...total, uncertainty_pct: uncertainty.pct, id: idOf(null) },
+    uncertainty,
     bases: basis === "location" ? { location: total, market: otherTotal } : { location: otherTotal, market: total },
     market: marketUse(deps, market.market, meters, period.buckets, knownAt_ms),
+    roll_up: place.site === null ? zoneRollUp(deps, books, place.meters, all, period.buckets) : null,
     review: reviewOf(total, period),
     previous: previousOf(deps, meters, period, gwp, knownAt_ms, basis),
     groups,
     gases_kg: gases_kg(addMasses(meters.flatMap((meter) => period.buckets.map((_, at) => massesIn(books, meter, at))))),
     factors: [...factorsUsed(books.sums, deps.factors, deps.zone.time_zone)],
   };
+}
+
+/** The meters of a place's total: in the zone, what is sold inside it counts once. */
+export function countedMeters(deps: ApiDeps, place: Place, emitters: readonly CatalogMeter[]): readonly CatalogMeter[] {
+  if (place.site !== null) return emitters;
+  const counted = new Set(countedOnce(deps, place.meters));
+  return emitters.filter((meter) => counted.has(meter));
+}
+
+function isByContract(parts: readonly MarketPart[]): boolean {
+  return parts.some(({ source, isSold }) => isSold || source.kind !== "grid average");
 }
 
 const YEAR_MS = 300 * 86_400_000;

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CARRIERS, type CarrierId } from "../../core/emission/carriers.ts";
-import { type Decimal, integer, multiply, parseDecimal } from "../../core/emission/decimal.ts";
+import { add, type Decimal, integer, multiply, parseDecimal, toNumber } from "../../core/emission/decimal.ts";
 import { type Bucket, zoneOffset_ms } from "../../core/interval/calendar.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS, type UnitNotation } from "../../core/units/units.ts";
@@ -12,6 +12,7 @@ import type { ApiDeps, SiteInfo } from "./deps.ts";
 import { bucketTimes, checkSize, type Period, PeriodQuery, periodHead, periodOf, placeOf } from "./query.ts";
 import { Energy } from "./schemas.ts";
 import { type Expectation, elapsed_ms, expectation, measureOf, NOTHING, sumTallies, type Tally } from "./tally.ts";
+import { energyUncertainty } from "./uncertainty.ts";
 
 type EnergyGroup = Energy["groups"][number];
 
@@ -190,10 +191,11 @@ export function expectations(
 
 /** The whole answer's groups. A meter that never counted export is no line of zeros: its export stream is left out. */
 export function energyGroups(
+  deps: Pick<ApiDeps, "store">,
   streams: readonly EnergyStream[],
   index: EnergyIndex,
   expected: ReadonlyMap<string, Expectation>,
-  period: Pick<Period, "buckets">,
+  period: Pick<Period, "from_ms" | "to_ms" | "buckets">,
   times: readonly { readonly from: string; readonly to: string }[],
 ): readonly EnergyGroup[] {
   return streams
@@ -204,12 +206,27 @@ export function energyGroups(
       const tallies = period.buckets.map((bucket, at) =>
         sumTallies(meters.map((meter) => energyTally(index, meter, quantity, at, bucket, expected.get(meter.id)!))),
       );
+      const uncertainty = energyUncertainty(deps, partsOf(stream, index), unit, period);
       return {
         ...head,
-        total: measureOf(sumTallies(tallies), unit),
+        total: { ...measureOf(sumTallies(tallies), unit), uncertainty_pct: uncertainty.pct },
+        uncertainty,
         points: tallies.map((tally, at) => ({ ...measureOf(tally, unit), ...times[at]! })),
       };
     });
+}
+
+/** What each meter of the line adds to it. */
+function partsOf({ meters, quantity }: EnergyStream, index: EnergyIndex) {
+  const { unit } = QUANTITIES[quantity];
+  return meters.map((meter) => ({
+    meter,
+    amount: toNumber(
+      [...(index.get(`${meter.id} ${quantity}`)?.values() ?? [])]
+        .flat()
+        .reduce((sum, { ticks, tick }) => add(sum, amountIn(unit, ticks, tick)), integer(0n)),
+    ),
+  }));
 }
 
 function hasRows(stream: EnergyStream, index: EnergyIndex): boolean {
@@ -245,7 +262,7 @@ export function energyRoutes(app: FastifyInstance, deps: ApiDeps): void {
         quantities,
       );
       const times = bucketTimes(period, deps.zone.time_zone);
-      const groups = energyGroups(streams, indexEnergy(sums), expectations(deps, meters), period, times);
+      const groups = energyGroups(deps, streams, indexEnergy(sums), expectations(deps, meters), period, times);
       return { ...periodHead(deps, place, period), by: query.by, groups: [...groups] };
     },
   );

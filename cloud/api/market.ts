@@ -114,8 +114,9 @@ export function readMarket(
   return { ...cutter(deps, matched, booked, buckets), usedUntil: usage(booked) };
 }
 
+/** Power bought from a neighbour in the zone is not of the grid: no instrument covers it. */
 export function isGrid(meter: CatalogMeter): boolean {
-  return meter.row.carrier === "electricity" && emitting(meter) !== null;
+  return meter.row.carrier === "electricity" && meter.row.supplier === null && emitting(meter) !== null;
 }
 
 /** An instrument in use now may have been used before, and shares those days with others that began earlier still. */

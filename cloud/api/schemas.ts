@@ -123,11 +123,37 @@ const Period = z.object({
   time_zone: z.string(),
 });
 
+/** A total; its parts in time carry no uncertainty of their own. */
+export const Total = Measure.extend({
+  uncertainty_pct: z.number().nullable().describe("half-width at 95 %; null = something of it is not known, never 0"),
+});
+
+/** What a total's uncertainty is made of: where better meters or analyses would pay. */
+export const Uncertainty = z.object({
+  pct: z.number().nullable().describe("half-width at 95 % of the total; null = something is not known, see `unknown`"),
+  half_width: z.number().nullable(),
+  unit: z.string(),
+  method: z.string(),
+  sources: z.array(
+    z.object({
+      meter: z.string(),
+      name: Text,
+      pct: z.number().nullable(),
+      contribution_pct: z.number().nullable().describe("share of the variance"),
+    }),
+  ),
+  causes: z
+    .array(z.object({ key: z.string(), half_width: z.number().nullable(), contribution_pct: z.number().nullable() }))
+    .describe("what errs: a meter, a factor or calorific value that several meters share"),
+  unknown: z.array(z.string()),
+  assumptions: z.array(z.string()).describe("configured where nothing is published"),
+});
+
 const Group = z.object({
   key: z.string().describe("carrier, scope (scope1, scope2), site or meter id, as asked by `by`"),
   name: Text,
   colour: z.string().nullable().describe("design token of a carrier or scope"),
-  total: Measure,
+  total: Total,
   points: z.array(Point),
 });
 
@@ -138,6 +164,7 @@ export const Energy = Period.extend({
       carrier: z.string(),
       direction: z.enum(["import", "export", "generation", "use"]),
       meter: z.string().nullable(),
+      uncertainty: Uncertainty,
     }),
   ),
 });
@@ -216,11 +243,33 @@ export const Emissions = Period.extend({
   by: z.enum(["scope", "carrier", "site"]),
   basis: z.enum(["location", "market"]),
   gwp: z.enum(["AR4", "AR5", "AR6"]),
-  total: Measure.extend({ id: z.string() }),
+  total: Total.extend({ id: z.string() }),
+  uncertainty: Uncertainty,
   bases: z
     .object({ location: Measure, market: Measure })
     .describe("the total by both bases side by side, each with its own factors"),
   market: MarketUse,
+  roll_up: z
+    .object({
+      naive_kg: z.number().describe("sum of the sites as each of them reports"),
+      eliminated_kg: z.number().describe("sold inside the zone: scope 2 of the buyer, already counted at the seller"),
+      scope1_kg: z.number(),
+      scope2_kg: z.number().describe("of what crosses the zone's fence"),
+      uncovered: z.array(z.string()).describe("sites without data in the period: not zero"),
+      internal: z.array(
+        z.object({
+          meter: z.string(),
+          name: Text,
+          site: z.string().nullable().describe("the buyer"),
+          supplier: z.string(),
+          kg: z.number().nullable(),
+          eliminated: z.boolean(),
+          kept_because: z.enum(["no-such-site", "seller-without-data"]).nullable(),
+        }),
+      ),
+    })
+    .nullable()
+    .describe("zone only: total = naive − eliminated; groups by site are what each site reports"),
   review: z
     .object({
       status: z.enum(["sound", "needs-review", "lower-bound"]),
@@ -496,6 +545,7 @@ export type Gateway = z.infer<typeof Gateway>;
 export type Energy = z.infer<typeof Energy>;
 export type Emissions = z.infer<typeof Emissions>;
 export type FactorUse = z.infer<typeof FactorUse>;
+export type Uncertainty = z.infer<typeof Uncertainty>;
 export type MarketUse = z.infer<typeof MarketUse>;
 export type Trace = z.infer<typeof Trace>;
 export type TraceInterval = z.infer<typeof TraceInterval>;

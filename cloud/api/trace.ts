@@ -34,6 +34,7 @@ import {
   type Basis,
   CO2E_UNIT,
   co2e_kg,
+  countedMeters,
   emissionParts,
   emissionTally,
   emittingMeters,
@@ -114,9 +115,13 @@ export function traceRoutes(app: FastifyInstance, deps: ApiDeps): void {
 function askedOf(deps: ApiDeps, id: string, question: Question): Omit<Asked, "offset"> {
   const place = placeOf(deps, question.site === null ? {} : { site: question.site });
   const all = emittingMeters(place.meters);
+  const counted = countedMeters(deps, place, all);
   const { part } = question;
   const meters =
-    part === null ? all : emissionParts(part.by, all, place.sites).find((one) => one.key === part.key)?.meters;
+    part === null
+      ? counted
+      : emissionParts(part.by, part.by === "site" ? all : counted, place.sites).find((one) => one.key === part.key)
+          ?.meters;
   if (meters === undefined) throw noFigure();
   const { from_ms, to_ms, knownAt_ms, basis } = question;
   return { id, period: { from_ms, to_ms }, meters, gwp: gwpSetOf(deps, question.gwp), knownAt_ms, basis };

@@ -90,6 +90,12 @@ export const collectorSchema = section({
   instruments_file: text(
     "Certificates, contracts and supplier's rates of scope 2: see config/examples/instruments.yaml",
   ).exactOptional(),
+  assumed_factor_uncertainty_pct: z
+    .number()
+    .positive()
+    .max(100)
+    .describe("±% at 95 % taken for a factor that publishes none (the grid's); absent = totals with it have none")
+    .exactOptional(),
   store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
   listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
 }).readonly();

@@ -74,6 +74,7 @@ test("no rows is no number, and zero with full coverage is zero", async () => {
     estimated_pct: 0,
     provisional: false,
     lower_bound: false,
+    uncertainty_pct: null,
   });
   const before = await energy("from=2026-10-01&to=2026-10-02&site=steel");
   expect(before.groups[0]?.total).toMatchObject({

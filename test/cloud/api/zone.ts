@@ -139,6 +139,8 @@ export interface TestZone {
   change(): void;
   readonly listeners: ReadonlySet<() => void>;
   commit(meter: MeterName, change: Partial<NewBatch>): void;
+  /** As if the newest birth said this of the meter. */
+  describe(meter: MeterName, change: Partial<MeterRow>): void;
   dispose(): void;
 }
 
@@ -253,6 +255,11 @@ export function testZone(change: Partial<ApiDeps> = {}): TestZone {
           ...change,
         },
       ]);
+    },
+    describe(name, change) {
+      const meter: MeterSpec = METERS[name];
+      const birth = { gateway: keyOf(meter.edge), epoch: "e1", device: meter.device, metrics: birthMetrics(meter) };
+      store.putBirth(birth, { ...meterRow(meter), ...change });
     },
     gateway(edge, row = {}) {
       const online = row.online ?? true;

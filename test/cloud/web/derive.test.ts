@@ -53,7 +53,7 @@ const group = (key: string, points: Point[]): EmissionGroup => ({
   id: key,
   name: { vi: key, en: key },
   colour: null,
-  total: figure(0),
+  total: { ...figure(0), uncertainty_pct: null },
   points,
 });
 
@@ -112,7 +112,17 @@ const energy = (groups: [string, string, number | null][]): Energy => ({
     carrier,
     direction: direction as Energy["groups"][number]["direction"],
     meter: null,
-    total: figure(kWh, { unit: "kW.h" }),
+    total: { ...figure(kWh, { unit: "kW.h" }), uncertainty_pct: null },
+    uncertainty: {
+      pct: null,
+      half_width: null,
+      unit: "kW.h",
+      method: "",
+      sources: [],
+      causes: [],
+      unknown: [],
+      assumptions: [],
+    },
     points: [],
   })),
 });

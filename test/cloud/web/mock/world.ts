@@ -104,7 +104,7 @@ type Stream = { meter: MockMeter; rate: (at_ms: number) => number; scale: number
 function series(streams: readonly Stream[], asked: PeriodAsked, now_ms: number, unit: string, provisional = false) {
   const cuts = buckets(asked.from_ms, asked.to_ms, asked.step, TIME_ZONE);
   return {
-    total: measure(sumOf(streams, asked, now_ms), unit, provisional),
+    total: { ...measure(sumOf(streams, asked, now_ms), unit, provisional), uncertainty_pct: null },
     points: cuts.map((cut) => ({
       ...measure(sumOf(streams, cut, now_ms), unit, provisional),
       from: iso(cut.from_ms),
@@ -127,6 +127,7 @@ export function energy(asked: PeriodAsked, by: "carrier" | "meter", now_ms: numb
         direction: meter.role,
         meter: meter.id,
         ...series([{ meter, rate: meter.rate, scale: perHour(meter) }], asked, now_ms, carrierOf(meter).unit),
+        uncertainty: NOT_KNOWN,
       })),
     };
   }
@@ -147,6 +148,7 @@ export function energy(asked: PeriodAsked, by: "carrier" | "meter", now_ms: numb
             direction,
             meter: null,
             ...series(streams, asked, now_ms, CARRIERS[carrier].unit),
+            uncertainty: NOT_KNOWN,
           },
         ];
   const main = (carrier: string): Stream[] =>
@@ -218,7 +220,9 @@ export function emissions(asked: PeriodAsked, by: "scope" | "carrier" | "site", 
     by,
     basis: "location",
     gwp: "AR5",
-    total: { ...total, id: idOf(asked, "total") },
+    total: { ...total, uncertainty_pct: null, id: idOf(asked, "total") },
+    uncertainty: NOT_KNOWN,
+    roll_up: null,
     bases: { location: total, market: total },
     market: NO_MARKET,
     review: { status: "lower-bound", limit_pct: 10, needs_approval: false },
@@ -243,6 +247,18 @@ export function emissions(asked: PeriodAsked, by: "scope" | "carrier" | "site", 
     factors: FACTORS,
   };
 }
+
+/** No meter says its class. */
+const NOT_KNOWN: Emissions["uncertainty"] = {
+  pct: null,
+  half_width: null,
+  unit: "",
+  method: "",
+  sources: [],
+  causes: [],
+  unknown: [],
+  assumptions: [],
+};
 
 /** No contractual instruments: both bases are one figure. */
 const NO_MARKET: Emissions["market"] = {
