@@ -454,7 +454,8 @@ export class Gateway {
       this.#savedAt = this.#isSaveDue(position) ? position : this.#savedAt;
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
-      if (isLive) for (const { kind, device } of all) if (kind === "sample") this.#polls.journaled(device);
+      if (isLive)
+        for (const { kind, device, from_ms } of all) if (kind === "sample") this.#polls.journaled(device, from_ms);
       if (isLive) this.#noteUndated(all, numbers);
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {

@@ -31,35 +31,40 @@ export class PollAccount {
   readonly #meters: readonly PolledMeter[];
   readonly #interval_ms: number;
   readonly #timeZone: string;
-  readonly #counts = new Map<string, Counts>();
-  #from_ms: EpochMs;
+  #counts = new Map<string, Counts>();
+  /** Of polls that belong behind the end already, before the account is closed: the one on the boundary is the next one's. */
+  #nextCounts = new Map<string, Counts>();
+  #from_ms: EpochMs = 0;
+  /** Of the interval it lies in. */
+  #end_ms: EpochMs = 0;
 
   constructor(meters: readonly PolledMeter[], interval_ms: number, timeZone: string, now_ms: EpochMs) {
     this.#meters = meters;
     this.#interval_ms = interval_ms;
     this.#timeZone = timeZone;
-    this.#from_ms = now_ms;
+    this.#startAt(now_ms);
   }
 
   /** One poll of a meter: answered if anything of it was, else failed as its first exchange did. */
-  polled({ device, blocks, failures }: Sample): void {
+  polled({ device, at_ms, blocks, failures }: Sample): void {
     const first = failures[0];
-    if (blocks.length > 0) this.#of(device).answered += 1;
-    else if (first !== undefined) this.#of(device)[FAILURES[first.why]] += 1;
+    const counts = this.#of(device, at_ms);
+    if (blocks.length > 0) counts.answered += 1;
+    else if (first !== undefined) counts[FAILURES[first.why]] += 1;
   }
 
   /** Polls left out because the line was still busy. */
   leftOut(device: string, polls: number): void {
-    this.#of(device).overruns += polls;
+    this.#of(device, this.#from_ms).overruns += polls;
   }
 
-  journaled(device: string): void {
-    this.#of(device).journaled += 1;
+  journaled(device: string, at_ms: EpochMs): void {
+    this.#of(device, at_ms).journaled += 1;
   }
 
   /** The account of the interval that is over, as entries for the journal; none while it goes on. */
   due(now_ms: EpochMs, boot: number): JournalEntry[] {
-    const end_ms = intervalStart(this.#from_ms, this.#interval_ms, this.#timeZone) + this.#interval_ms;
+    const end_ms = this.#end_ms;
     // A clock that was set: what was counted by the other time is of no interval.
     if (now_ms < this.#from_ms || now_ms >= end_ms + this.#interval_ms) return this.#begin(now_ms);
     return now_ms < end_ms ? [] : this.#close(end_ms, now_ms, boot);
@@ -74,7 +79,7 @@ export class PollAccount {
     const from_ms = Math.round(this.#from_ms);
     const meters = this.#meters.map(({ device, every_ms }): MeterPolls => {
       const expected = Math.round((to_ms - this.#from_ms) / every_ms);
-      return { device, expected, ...this.#of(device) };
+      return { device, expected, ...this.#of(device, this.#from_ms) };
     });
     const entries: JournalEntry[] = [];
     for (let i = 0; i < meters.length; i += POLLED_METERS_MAX) {
@@ -83,21 +88,30 @@ export class PollAccount {
       const body = encoder.encode(formatNodeRecord({ kind: "polls", ...times, boot, meters: some }));
       entries.push({ device: "", from_ms, to_ms: Math.round(to_ms), kind: "node", body });
     }
-    this.#begin(to_ms);
+    this.#startAt(to_ms);
+    this.#counts = this.#nextCounts;
+    this.#nextCounts = new Map();
     return entries;
   }
 
   #begin(from_ms: EpochMs): JournalEntry[] {
-    this.#from_ms = from_ms;
+    this.#startAt(from_ms);
     this.#counts.clear();
+    this.#nextCounts.clear();
     return [];
   }
 
-  #of(device: string): Counts {
-    let counts = this.#counts.get(device);
+  #startAt(from_ms: EpochMs): void {
+    this.#from_ms = from_ms;
+    this.#end_ms = intervalStart(from_ms, this.#interval_ms, this.#timeZone) + this.#interval_ms;
+  }
+
+  #of(device: string, at_ms: EpochMs): Counts {
+    const all = at_ms < this.#end_ms ? this.#counts : this.#nextCounts;
+    let counts = all.get(device);
     if (counts === undefined) {
       counts = { answered: 0, timeouts: 0, exceptions: 0, garbled: 0, unreachable: 0, overruns: 0, journaled: 0 };
-      this.#counts.set(device, counts);
+      all.set(device, counts);
     }
     return counts;
   }

@@ -16,6 +16,10 @@ const account = (now_ms = T, meters = METERS) => new PollAccount(meters, QUARTER
 const recordsOf = (entries: ReturnType<PollAccount["due"]>) =>
   entries.map(({ body }) => parseNodeRecord(decoder.decode(body)) as PollsRecord);
 
+function sampleAt(at_ms: number): Sample {
+  return { ...sample("incomer"), at_ms };
+}
+
 function sample(device: string, ...failures: readonly Sample["failures"][number]["why"][]): Sample {
   const blocks = failures.length === 0 ? [{ fc: 3 as const, address: 0, words: new Uint16Array(1) }] : [];
   return {
@@ -31,7 +35,7 @@ test("at the end of its interval an account says of every meter what was due, an
   const polls = account();
   for (let i = 0; i < 880; i++) {
     polls.polled(sample("incomer"));
-    polls.journaled("incomer");
+    polls.journaled("incomer", T + i * 1000);
   }
   polls.polled(sample("incomer", "timeout", "garbled"));
   polls.polled(sample("incomer", "unreachable"));
@@ -87,6 +91,18 @@ test("a clock that was set back, or far ahead, begins another account and closes
   }
 });
 
+test("the poll on the boundary is of the interval it begins, though the account is closed after it", () => {
+  const polls = account();
+  for (let at_ms = T; at_ms <= T + QUARTER_MS; at_ms += 1000) {
+    polls.polled(sampleAt(at_ms));
+    polls.journaled("incomer", at_ms);
+  }
+  const [first] = recordsOf(polls.due(T + QUARTER_MS + 50, 1));
+  expect(first?.meters[0]).toMatchObject({ expected: 900, answered: 900, journaled: 900 });
+  const [next] = recordsOf(polls.close(T + QUARTER_MS + 1000, 1));
+  expect(next?.meters[0]).toMatchObject({ expected: 1, answered: 1, journaled: 1 });
+});
+
 test("many meters make several records, each within its limits", () => {
   const many = Array.from({ length: 250 }, (_, i) => ({ device: `m${i}`, every_ms: 1000 }));
   const records = recordsOf(account(T, many).due(T + QUARTER_MS, 1));
@@ -102,7 +118,7 @@ test("law: whenever it is looked at, the accounts follow each other without gap,
       for (const step of steps) {
         now_ms += step;
         records.push(...recordsOf(polls.due(now_ms, 1)));
-        polls.polled(sample("incomer"));
+        polls.polled(sampleAt(now_ms));
       }
       records.push(...recordsOf(polls.close(now_ms + 1, 1)));
       expect(records[0]?.from_ms).toBe(T);
