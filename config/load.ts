@@ -1,7 +1,8 @@
 import { ConfigProblems, KhuXanhError } from "../core/errors.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import { configProblems, type Finding, pathText } from "./explain.ts";
-import { type AgentConfig, agentSpec, type ModelLookup } from "./files/agent.ts";
+import { type AgentConfig, agentSpec } from "./files/agent.ts";
+import type { ModelLookup } from "./files/agentRules.ts";
 import { type CalcConfig, calcSpec } from "./files/calc.ts";
 import { type CollectorConfig, collectorSpec } from "./files/collector.ts";
 import { type FillsFile, fillsSpec } from "./files/fills.ts";

@@ -162,6 +162,31 @@ export function emissionTally(books: EmissionBooks, meter: CatalogMeter, at: num
   };
 }
 
+/** Each meter's tallies, by bucket. */
+export type MeterTallies = ReadonlyMap<CatalogMeter, readonly Tally[]>;
+
+function meterTallies(books: EmissionBooks, meters: readonly CatalogMeter[], buckets: readonly Bucket[]): MeterTallies {
+  return new Map(meters.map((meter) => [meter, buckets.map((bucket, at) => emissionTally(books, meter, at, bucket))]));
+}
+
+/** Gases of these meters in the whole period, by the basis of the books. */
+function massesOfAll(
+  { market }: EmissionBooks,
+  sums: readonly EmissionSum[],
+  meters: readonly CatalogMeter[],
+): GasMasses {
+  const ids = new Set(meters.map(({ id }) => id));
+  const matched = new Map(meters.map(({ id }) => [id, market?.partsOfAll(id) ?? null]));
+  const booked = sums.filter(({ gateway, device }) => {
+    const id = `${gateway.edge}/${device}`;
+    return ids.has(id) && (matched.get(id) ?? null) === null;
+  });
+  return addMasses([
+    gasMasses(booked),
+    ...[...matched.values()].flatMap((parts) => (parts === null ? [] : [massesOf(parts)])),
+  ]);
+}
+
 /** Intervals that have entries: every factor gives one entry a gas, so it is the gas with the most. */
 export function entriesOf(sums: readonly Pick<EmissionSum, "gas" | "entries">[]): number {
   const byGas = new Map<string, number>();
@@ -263,27 +288,28 @@ export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emi
 
   const sources = emissionSources(deps, location, all, period);
   const uncertaintyOf = (of: readonly CatalogMeter[]): Uncertainty =>
-    of.some((meter) => books.market !== null && isByContract(books.market.partsOfAll(meter.id)))
+    of.some((meter) => books.market !== null && isByContract(books.market.partsOfAll(meter.id) ?? []))
       ? marketUncertainty(CO2E_UNIT)
       : emissionUncertainty(deps, sources, of, CO2E_UNIT);
 
+  const tallies = meterTallies(books, all, period.buckets);
   const groups = parts.map((part) => {
-    const tallies = period.buckets.map((bucket, at) => tallyOf(books, part.meters, at, bucket));
-    const total = sumTallies(tallies);
+    const points = period.buckets.map((_, at) => sumTallies(part.meters.map((meter) => tallies.get(meter)![at]!)));
+    const total = sumTallies(points);
     return {
       id: idOf({ by, key: part.key }),
       key: part.key,
       name: part.name,
       colour: part.colour,
       total: { ...measureOf(total, CO2E_UNIT), uncertainty_pct: uncertaintyOf(part.meters).pct },
-      points: tallies.map((tally, at) => ({ ...measureOf(tally, CO2E_UNIT), ...times[at]! })),
+      points: points.map((tally, at) => ({ ...measureOf(tally, CO2E_UNIT), ...times[at]! })),
     };
   });
-  const totalBy = (of: EmissionBooks): Measure =>
-    measureOf(sumTallies(period.buckets.map((bucket, at) => tallyOf(of, meters, at, bucket))), CO2E_UNIT);
-  const total = totalBy(books);
+  const totalBy = (of: MeterTallies): Measure =>
+    measureOf(sumTallies(meters.map((meter) => sumTallies(of.get(meter)!))), CO2E_UNIT);
+  const total = totalBy(tallies);
   // Without instruments both bases are one figure.
-  const otherTotal = market.market === null ? total : totalBy(other);
+  const otherTotal = market.market === null ? total : totalBy(meterTallies(other, meters, period.buckets));
   const uncertainty = uncertaintyOf(meters);
   return {
     ...periodHead(deps, place, period),
@@ -293,12 +319,19 @@ export function answerEmissions(deps: ApiDeps, question: EmissionsQuestion): Emi
     total: { ...total, uncertainty_pct: uncertainty.pct, id: idOf(null) },
     uncertainty,
     bases: basis === "location" ? { location: total, market: otherTotal } : { location: otherTotal, market: total },
-    market: marketUse(deps, market.market, meters, period.buckets, knownAt_ms),
-    roll_up: place.site === null ? zoneRollUp(deps, books, place.meters, all, period.buckets) : null,
+    market: marketUse(
+      deps,
+      market.market,
+      place.sites.map(({ id }) => id),
+      meters,
+      period.buckets,
+      knownAt_ms,
+    ),
+    roll_up: place.site === null ? zoneRollUp(deps, tallies, place.meters) : null,
     review: reviewOf(total, period),
     previous: previousOf(deps, meters, period, gwp, knownAt_ms, basis),
     groups,
-    gases_kg: gases_kg(addMasses(meters.flatMap((meter) => period.buckets.map((_, at) => massesIn(books, meter, at))))),
+    gases_kg: gases_kg(massesOfAll(books, books.sums, meters)),
     factors: [...factorsUsed(books.sums, deps.factors, deps.zone.time_zone)],
   };
 }

@@ -65,7 +65,7 @@ export interface MarketBooks {
   /** What the meter's electricity of the bucket is made of; null = the meter's location-based entries stand. */
   parts(meter: string, bucket: number): readonly MarketPart[] | null;
   /** The same of all the buckets together, which follow each other. */
-  partsOfAll(meter: string): readonly MarketPart[];
+  partsOfAll(meter: string): readonly MarketPart[] | null;
   /** How much of each instrument is used from its beginning to the end of the question, MWh. */
   readonly usedUntil: ReadonlyMap<string, Fraction>;
 }
@@ -247,7 +247,7 @@ function cutter(
   const whole = { from_ms: buckets[0]!.from_ms, to_ms: buckets.at(-1)!.to_ms };
   return {
     parts: (meter, at) => (ids.has(meter) ? partsIn(meter, buckets[at]!) : null),
-    partsOfAll: (meter) => partsIn(meter, whole),
+    partsOfAll: (meter) => (ids.has(meter) ? partsIn(meter, whole) : null),
   };
 }
 

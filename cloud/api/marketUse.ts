@@ -12,13 +12,14 @@ import { localDateOf } from "./time.ts";
 
 /** All parts of these meters in the period of the question. */
 export function partsOf(books: MarketBooks | null, meters: readonly CatalogMeter[]): readonly MarketPart[] {
-  return books === null ? [] : joinParts(meters.flatMap(({ id }) => books.partsOfAll(id)));
+  return books === null ? [] : joinParts(meters.flatMap(({ id }) => books.partsOfAll(id) ?? []));
 }
 
 /** What the market-based figure of a period rests on, for the answer. */
 export function marketUse(
   deps: ApiDeps,
   books: MarketBooks | null,
+  sites: readonly string[],
   meters: readonly CatalogMeter[],
   buckets: readonly Bucket[],
   knownAt_ms: EpochMs | null,
@@ -27,7 +28,7 @@ export function marketUse(
   const { time_zone } = deps.zone;
   const [from_ms, to_ms] = [buckets[0]!.from_ms, buckets.at(-1)!.to_ms];
   const touches = ({ site, span }: { readonly site: string; readonly span: Span }): boolean =>
-    meters.some((meter) => meter.site === site) && span.from_ms < to_ms && span.to_ms > from_ms;
+    sites.includes(site) && span.from_ms < to_ms && span.to_ms > from_ms;
   const parts = partsOf(books, meters);
   const usedIn = (id: string): Fraction =>
     sum(parts.flatMap(({ source, MWh }) => (source.kind === "instrument" && source.instrument.id === id ? [MWh] : [])));

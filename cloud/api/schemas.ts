@@ -251,10 +251,13 @@ export const Emissions = Period.extend({
   market: MarketUse,
   roll_up: z
     .object({
-      naive_kg: z.number().describe("sum of the sites as each of them reports"),
-      eliminated_kg: z.number().describe("sold inside the zone: scope 2 of the buyer, already counted at the seller"),
-      scope1_kg: z.number(),
-      scope2_kg: z.number().describe("of what crosses the zone's fence"),
+      naive_kg: z.number().nullable().describe("sum of the sites as each of them reports; null = none has data"),
+      eliminated_kg: z
+        .number()
+        .nullable()
+        .describe("sold inside the zone: scope 2 of the buyer, already counted at the seller"),
+      scope1_kg: z.number().nullable(),
+      scope2_kg: z.number().nullable().describe("of what crosses the zone's fence"),
       uncovered: z.array(z.string()).describe("sites without data in the period: not zero"),
       internal: z.array(
         z.object({

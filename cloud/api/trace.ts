@@ -188,12 +188,16 @@ function trace(deps: ApiDeps, asked: Asked): Trace {
     time_zone,
     gwp: gwp.id,
     basis: asked.basis,
-    market: isMarket ? marketUse(deps, market, meters, pieces, asked.knownAt_ms) : null,
+    market: isMarket ? marketUse(deps, market, sitesOf(meters), meters, pieces, asked.knownAt_ms) : null,
     value_kg: measureOf(total, CO2E_UNIT).value,
     formulas: [...formulas(deps, asked, pieces, books), ...marketFormulas(deps.factors, meters, pieces, books)],
     activities,
     factors: [...factorsUsed(books.sums, deps.factors, time_zone)],
   };
+}
+
+function sitesOf(meters: readonly CatalogMeter[]): readonly string[] {
+  return [...new Set(meters.flatMap(({ site }) => site ?? []))];
 }
 
 function sumsOf(sums: readonly EmissionSum[], meter: CatalogMeter): readonly EmissionSum[] {

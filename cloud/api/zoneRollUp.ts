@@ -9,10 +9,9 @@ import {
   times,
   ZERO,
 } from "../../core/emission/fraction.ts";
-import type { Bucket } from "../../core/interval/calendar.ts";
 import type { CatalogMeter } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
-import { type EmissionBooks, emissionTally } from "./emissions.ts";
+import type { MeterTallies } from "./emissions.ts";
 import type { Emissions } from "./schemas.ts";
 import { sumTallies } from "./tally.ts";
 
@@ -62,21 +61,19 @@ const KG_PER_MG = fraction(1n, 1_000_000n);
 const MG_PER_KG = fraction(1_000_000n);
 
 /**
+ * @param tallies of the meters that emit
  * @param all meters of the zone, generation and sub-meters too: they tell whether a seller has data
- * @param emitting those of them that emit
  */
 export function zoneRollUp(
   deps: ApiDeps,
-  books: EmissionBooks,
+  tallies: MeterTallies,
   all: readonly CatalogMeter[],
-  emitting: readonly CatalogMeter[],
-  buckets: readonly Bucket[],
 ): NonNullable<Emissions["roll_up"]> {
   const internal = internalMeters(deps, all);
   const shares = new Map<string, SiteShare>();
   const mgOf = new Map<string, Fraction>();
-  for (const meter of emitting) {
-    const tally = sumTallies(buckets.map((bucket, at) => emissionTally(books, meter, at, bucket)));
+  for (const [meter, ofMeter] of tallies) {
+    const tally = sumTallies(ofMeter);
     if (tally.known === 0 || meter.site === null) continue;
     const mg = times(fromDecimal(tally.amount), MG_PER_KG);
     mgOf.set(meter.id, mg);
@@ -96,11 +93,13 @@ export function zoneRollUp(
     deps.sites.map(({ id }) => id),
   );
   const kg = (mg: Fraction): number => fractionNumber(times(mg, KG_PER_MG));
+  // No data is no number, which is not zero.
+  const figure = (mg: Fraction): number | null => (shares.size === 0 ? null : kg(mg));
   return {
-    naive_kg: kg(result.naive_mg),
-    eliminated_kg: kg(result.eliminated_mg),
-    scope1_kg: kg(result.scope1_mg),
-    scope2_kg: kg(result.scope2_mg),
+    naive_kg: figure(result.naive_mg),
+    eliminated_kg: figure(result.eliminated_mg),
+    scope1_kg: figure(result.scope1_mg),
+    scope2_kg: figure(result.scope2_mg),
     uncovered: [...result.uncovered],
     internal: internal.map(({ meter, supplier, keptBecause }) => ({
       meter: meter.id,

@@ -7,7 +7,7 @@ import { type BusUrl, parseBusUrl } from "../notation/busUrl.ts";
 import type { Parsed } from "../notation/parsed.ts";
 import { type FileSpec, isModelFile } from "../parse.ts";
 import { duplicates, field, list, type Named, textOf } from "../rules.ts";
-import type { ModelLookup } from "./agent.ts";
+import type { ModelLookup } from "./agentRules.ts";
 import { listenAddress, timeZone } from "./shared.ts";
 import { faultFindings, faults } from "./simFaults.ts";
 import { load, seed } from "./simLoads.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type AgentConfig, agentSpec, type MeterConfig, type ModelLookup } from "../../config/files/agent.ts";
+import { type AgentConfig, agentSpec, type MeterConfig } from "../../config/files/agent.ts";
+import type { ModelLookup } from "../../config/files/agentRules.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { parseConfig, type Surroundings } from "../../config/parse.ts";
 import type { MeterSetup } from "../../drivers/define.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ModelLookup } from "../../config/files/agent.ts";
+import type { ModelLookup } from "../../config/files/agentRules.ts";
 import { collectorSpec } from "../../config/files/collector.ts";
 import { type SimConfig, simSpec } from "../../config/files/sim.ts";
 import {

@@ -100,6 +100,12 @@ describe("with instruments", () => {
     }
   });
 
+  test("they are listed before any meter of their site is known", async () => {
+    begin(fileOf({ instruments: [certificate()] }));
+    const { market } = await emissions(`${FIVE_DAYS}&site=steel`);
+    expect(market).toMatchObject({ consumption_MWh: 0, instruments: [{ id: "irec", used_MWh: 0, left_MWh: 1 }] });
+  });
+
   test("a month asked for later does not get what an earlier one has used", async () => {
     begin(fileOf({ instruments: [certificate()] }));
     bookDay(0, [1_000_000n]);
