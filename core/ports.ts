@@ -21,6 +21,35 @@ export interface Timers {
   every(period_ms: number, run: () => void): Cancel;
 }
 
+/**
+ * A timer that runs only while there is something to do: armed however often, it fires once, `delay_ms` after the first
+ * time. An idle process has nothing to wake up for.
+ */
+export class OnDemand {
+  readonly #timers: Timers;
+  readonly #delay_ms: number;
+  readonly #run: () => void;
+  #cancel: Cancel | null = null;
+
+  constructor(timers: Timers, delay_ms: number, run: () => void) {
+    this.#timers = timers;
+    this.#delay_ms = delay_ms;
+    this.#run = run;
+  }
+
+  arm(): void {
+    this.#cancel ??= this.#timers.after(this.#delay_ms, () => {
+      this.#cancel = null;
+      this.#run();
+    });
+  }
+
+  cancel(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+}
+
 /** Settles as `work` does, but after `limit_ms` at the latest; leaves no timer behind. */
 export function atMost(limit_ms: number, work: Promise<unknown>, timers: Timers): Promise<void> {
   return new Promise((resolve, reject) => {

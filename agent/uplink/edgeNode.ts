@@ -73,7 +73,8 @@ const RECONNECT_AFTER_HOST_OFFLINE_MS = 500;
 /** How long a death certificate may wait for its PUBACK, and a DISCONNECT for the socket to close. */
 const DEATH_MS = 2000;
 const DISCONNECT_MS = 1000;
-const PUMP_MS = 100;
+/** How often it is looked what waits for no event: an ack that did not come, a loss the journal numbered by itself. */
+const PUMP_MS = 1000;
 const PENDING_REPORT_MS = 60_000;
 /** Batches handed to the link in one go, before other work gets its turn. */
 const BURST_MAX = 100;

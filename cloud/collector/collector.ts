@@ -1,6 +1,6 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import type { Clock, Log, MqttConnector, Random, Timers } from "../../core/ports.ts";
+import { type Clock, type Log, type MqttConnector, OnDemand, type Random, type Timers } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { isEpoch, MetricName } from "../../core/wire/ack.ts";
 import { metricContent } from "../../core/wire/content.ts";
@@ -75,6 +75,14 @@ const UNEXPLAINED_MAX = 1_000;
 
 type Unusable = Omit<DeadLetter, "at_ms" | "code" | "batch">;
 
+/** Each is armed when there is something for it, and by nothing else: an idle collector sleeps. */
+interface Wakes {
+  readonly commit: OnDemand;
+  readonly ack: OnDemand;
+  readonly verify: OnDemand;
+  readonly notify: OnDemand;
+}
+
 export class Collector implements LiveView {
   readonly #o: CollectorOptions;
   readonly #nodes: Nodes;
@@ -85,7 +93,8 @@ export class Collector implements LiveView {
   readonly #restater: Restater;
   readonly #listeners = new Set<() => void>();
   #booksTo_ms: EpochMs | null = null;
-  #hasChanged = false;
+  /** While it runs: what wakes it up when there is something to do. */
+  #wakes: Wakes | null = null;
   readonly #counts = { messages: 0, malformed: 0, committed: 0, duplicates: 0, differing: 0, foreign: 0 };
 
   constructor(options: CollectorOptions) {
@@ -134,18 +143,26 @@ export class Collector implements LiveView {
     const { timers, reorderTimeout_ms = 0 } = this.#o;
     const every = (period_ms: number, what: string, run: () => void) =>
       timers.every(period_ms, () => this.#guarded(what, run));
+    const wake = (delay_ms: number, what: string, run: () => void) =>
+      new OnDemand(timers, delay_ms, () => this.#guarded(what, run));
+    const wakes: Wakes = {
+      commit: wake(COMMIT_MS, "commit", () => this.#commits.commit()),
+      ack: wake(ACK_MS, "ack", () => this.#flushAcks()),
+      verify: wake(VERIFY_MS, "verify", () => this.#verify()),
+      notify: wake(NOTIFY_MS, "notify", () => this.#notify()),
+    };
+    this.#wakes = wakes;
+    for (const one of Object.values(wakes)) one.arm();
     const stops = [
-      every(COMMIT_MS, "commit", () => this.#commits.commit()),
-      every(ACK_MS, "ack", () => this.#confirmations.flushAll()),
-      every(VERIFY_MS, "verify", () => this.#verify()),
-      every(GATEWAY_ROW_MS, "gateways", () => this.#nodes.keepAll()),
-      every(NOTIFY_MS, "notify", () => this.#notify()),
+      every(GATEWAY_ROW_MS, "gateways", () => this.#keep()),
       every(HELLO_MS, "hello", () => this.#confirmations.sayHellos()),
     ];
     if (reorderTimeout_ms > 0) {
       stops.push(every(REORDER_CHECK_MS, "reorder", () => this.#checkOrder(reorderTimeout_ms)));
     }
     await this.#host.run();
+    this.#wakes = null;
+    for (const one of Object.values(wakes)) one.cancel();
     for (const stop of stops) stop();
   }
 
@@ -271,7 +288,7 @@ export class Collector implements LiveView {
     if (epoch !== null) this.#confirmations.born(gateway, epoch, () => this.#verifier.highest(gateway, epoch));
     else this.#sayForeign(node);
     this.#o.log.info("collector.node-born", { ...gateway, bdSeq, epoch });
-    this.#hasChanged = true;
+    this.#changed();
   }
 
   #sayForeign(node: Node): void {
@@ -284,7 +301,7 @@ export class Collector implements LiveView {
   #onNodeDeath(node: Node, metrics: readonly Metric[]): void {
     const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64);
     if (node.session === null || bdSeq !== node.session.bdSeq) return;
-    if (this.#nodes.setOffline(node, "offline")) this.#hasChanged = true;
+    if (this.#nodes.setOffline(node, "offline")) this.#changed();
     this.#confirmations.died(node.gateway);
     this.#o.log.info("collector.node-dead", { ...node.gateway, bdSeq });
   }
@@ -340,7 +357,7 @@ export class Collector implements LiveView {
       values.delete(content.reading.quantity);
       showLive(added, sentMetric(content.reading, metric, entry), true);
     }
-    this.#hasChanged = true;
+    this.#changed();
   }
 
   #onDeviceDeath(node: Node, device: string, payload: Payload): void {
@@ -350,7 +367,7 @@ export class Collector implements LiveView {
     if (dead === undefined) return;
     dead.isAlive = false;
     dead.staleSince_ms = payload.timestamp_ms ?? this.#o.clock.now_ms();
-    this.#hasChanged = true;
+    this.#changed();
   }
 
   #onDeviceData(node: Node, device: string, payload: Payload, bytes: Uint8Array, topicText: string): void {
@@ -361,7 +378,7 @@ export class Collector implements LiveView {
     const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
     if (intake.kind === "batch" || intake.kind === "plain") {
       for (const reading of intake.readings) showLive(born, reading, session.isOnline);
-      this.#hasChanged = true;
+      this.#changed();
     }
     this.#take(node, session, intake, device, bytes, topicText);
   }
@@ -382,6 +399,7 @@ export class Collector implements LiveView {
     }
     this.#verifier.noteArrival();
     this.#commits.add({ gateway, epoch, ...intake.batch, device });
+    this.#wakes?.commit.arm();
   }
 
   /**
@@ -420,8 +438,10 @@ export class Collector implements LiveView {
       if (outcomes[i] === "stored") this.#restater.noteBooked(batch);
       for (const { to_ms } of batch.intervals) this.#booksTo_ms = Math.max(this.#booksTo_ms ?? 0, to_ms);
     });
-    this.#hasChanged = true;
+    this.#changed();
     this.#confirmations.flushMany();
+    this.#wakes?.ack.arm();
+    this.#wakes?.verify.arm();
   }
 
   #countOutcome(outcome: BatchOutcome | undefined, { gateway, number }: NewBatch): void {
@@ -443,6 +463,7 @@ export class Collector implements LiveView {
   #giveUp(letter: Unusable, epoch: string, number: number): void {
     this.#setAside(letter, { epoch, number });
     this.#confirmations.ack(letter.gateway, epoch, number);
+    this.#wakes?.ack.arm();
     this.#verifier.accounted(letter.gateway, epoch, number, number);
   }
 
@@ -455,8 +476,21 @@ export class Collector implements LiveView {
   // Beside it
 
   #verify(): void {
-    this.#verifier.run([...this.#nodes.values()].map(({ gateway, row: { epoch } }) => ({ gateway, epoch })));
-    this.#restater.run();
+    const nodes = [...this.#nodes.values()].map(({ gateway, row: { epoch } }) => ({ gateway, epoch }));
+    const isVerified = this.#verifier.run(nodes);
+    const isRestated = this.#restater.run();
+    if (!isVerified || !isRestated) this.#wakes?.verify.arm();
+  }
+
+  /** And now and then what may have stopped half way (a store that was busy, a day that came) goes on. */
+  #keep(): void {
+    this.#wakes?.verify.arm();
+    this.#nodes.keepAll();
+  }
+
+  /** What could not be said, for want of a connection, is said later. */
+  #flushAcks(): void {
+    if (this.#confirmations.flushAll() > 0) this.#wakes?.ack.arm();
   }
 
   #checkOrder(timeout_ms: number): void {
@@ -470,14 +504,16 @@ export class Collector implements LiveView {
   #onLost(): void {
     for (const node of this.#nodes.values()) {
       this.#confirmations.died(node.gateway);
-      if (this.#nodes.setOffline(node, "unknown")) this.#hasChanged = true;
+      if (this.#nodes.setOffline(node, "unknown")) this.#changed();
     }
     this.#nodes.keepAll();
   }
 
+  #changed(): void {
+    this.#wakes?.notify.arm();
+  }
+
   #notify(): void {
-    if (!this.#hasChanged) return;
-    this.#hasChanged = false;
     for (const listener of this.#listeners) listener();
   }
 

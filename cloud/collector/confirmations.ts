@@ -79,8 +79,14 @@ export class Confirmations {
     for (const node of this.#nodes.values()) if (node.toAck.count >= ACK_NUMBERS) this.#flush(node);
   }
 
-  flushAll(): void {
-    for (const node of this.#nodes.values()) this.#flush(node);
+  /** @returns how many nodes still wait to be told, because there is no connection. */
+  flushAll(): number {
+    let waiting = 0;
+    for (const node of this.#nodes.values()) {
+      this.#flush(node);
+      if (node.toAck.count > 0 && node.epoch !== null) waiting += 1;
+    }
+    return waiting;
   }
 
   sayHellos(): void {

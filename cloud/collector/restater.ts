@@ -86,16 +86,18 @@ export class Restater {
     this.#waiting.push({ gateway, device, from_ms, to_ms });
   }
 
-  /** One helping. */
-  run(): void {
+  /** One helping. @returns whether there is nothing more to do. */
+  run(): boolean {
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) {
       this.#restateStretch(waiting, this.#clock.now_ms());
-      return;
+      return false;
     }
     const factors = this.#factorsNow();
     if (this.#walk === null || this.#walk.factors !== factors) this.#begin(factors);
-    if (this.#walk!.meter !== null) this.#step(this.#walk!, this.#walk!.meter);
+    const walk = this.#walk!;
+    if (walk.meter !== null) this.#step(walk, walk.meter);
+    return this.#walk!.meter === null;
   }
 
   #begin(factors: number): void {

@@ -58,7 +58,8 @@ export class Verifier {
     return this.#accountedOf(gateway, epoch).highest;
   }
 
-  run(nodes: Iterable<{ readonly gateway: GatewayKey; readonly epoch: string | null }>): void {
+  /** @returns whether all that came in is compared. */
+  run(nodes: Iterable<{ readonly gateway: GatewayKey; readonly epoch: string | null }>): boolean {
     const isIdle = this.#arrived < IDLE_BATCHES;
     this.#arrived = 0;
     const until_ms = this.#clock.mono_ms() + (isIdle ? BUDGET_MS : 1);
@@ -75,9 +76,10 @@ export class Verifier {
           this.#fresh.delete(keyOf(gateway, epoch));
           break;
         }
-        if (this.#clock.mono_ms() > until_ms) return;
+        if (this.#clock.mono_ms() > until_ms) return false;
       }
     }
+    return true;
   }
 
   #verify(interval: StoredInterval): Verification {
