@@ -368,7 +368,8 @@ export class BusWorker {
       if (reply.kind === "exception") meter.exchange_ms = smoothed(meter.exchange_ms, took_ms);
       meter.lastError = { words: failureWords(reply, block, meter.of.timeout_ms), at_ms: now_ms };
     }
-    job.take(reply, now_ms, this.#learn(meter, job, block, reply, now_ms));
+    const at = { at_ms: now_ms, mono_ms: this.#quietFrom_ms, rank: meter.blockRank(block) };
+    job.take(reply, at, this.#learn(meter, job, block, reply, now_ms));
   }
 
   /** What the reply teaches about the plan; @returns what to ask for at once instead. */

@@ -1,6 +1,7 @@
 import type { Bus, BusReply } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
 import type { BlockRead } from "../../drivers/modbus/planner.ts";
+import { holdsCounter } from "./due.ts";
 
 /** Whom to ask. */
 export interface Asked {
@@ -14,6 +15,12 @@ const GATEWAY_CODES: readonly number[] = [0x0a, 0x0b];
 /** A line that garbles twice in a poll garbles the rest as well. */
 const GARBLED_MAX = 2;
 
+/**
+ * What a block's date is worth: 0 it holds an accounted counter · 1 another counter, or what one is scaled with · 2 neither ·
+ * 3 no reply yet.
+ */
+export type BlockRank = 0 | 1 | 2 | 3;
+
 /** The meter itself said nothing. */
 export function isSilence(reply: BusReply): boolean {
   return (
@@ -24,19 +31,20 @@ export function isSilence(reply: BusReply): boolean {
 }
 
 /**
- * One poll of one meter: blocks are asked one after another, and what they bring becomes one sample, dated by its first
- * words. Silence ends it: a silent meter costs its bus one timeout, not one per block; the blocks not asked for count as
+ * One poll of one meter: blocks are asked one after another, and what they bring becomes one sample, dated by the reply that
+ * brought its first counter (what is accounted depends on that date), else by its first words. Silence ends it: a silent meter costs its bus one timeout, not one per block; the blocks not asked for count as
  * failed for the same reason.
  */
 export class PollJob {
   readonly #device: string;
-  readonly #mono_ms: number;
   /** Shared with other polls: never changed in place. */
   #queue: readonly BlockRead[];
   #asked = 0;
   readonly #read: Sample["blocks"][number][] = [];
   readonly #failures: Sample["failures"][number][] = [];
   #at_ms: EpochMs;
+  #mono_ms: number;
+  #datedBy: BlockRank = 3;
   #garbled = 0;
   /** Reads that were made. */
   exchanges = 0;
@@ -59,12 +67,23 @@ export class PollJob {
     return this.#asked < this.#queue.length ? this.#queue[this.#asked]! : null;
   }
 
-  /** Takes the reply to the block asked for. `instead`: what to ask for at once in its place. */
-  take(reply: BusReply, at_ms: EpochMs, instead: readonly BlockRead[] = []): void {
+  /**
+   * Takes the reply to the block asked for, which came at these times of both clocks.
+   * @param instead what to ask for at once in its place
+   */
+  take(
+    reply: BusReply,
+    at: { readonly at_ms: EpochMs; readonly mono_ms: number; readonly rank: BlockRank },
+    instead: readonly BlockRead[] = [],
+  ): void {
     const block = this.#queue[this.#asked++]!;
     this.exchanges += 1;
     if (reply.kind === "words") {
-      if (this.#read.length === 0) this.#at_ms = at_ms;
+      if (at.rank < this.#datedBy) {
+        this.#at_ms = at.at_ms;
+        this.#mono_ms = at.mono_ms;
+        this.#datedBy = at.rank;
+      }
       this.#read.push({ fc: block.fc, address: block.address, words: reply.words });
       this.hasAnswered = true;
       return;
@@ -116,7 +135,8 @@ export async function pollMeter(
   const job = new PollJob(device, blocks, now);
   for (let block = job.next(); block !== null; block = job.next()) {
     const { fc, address, count } = block;
-    job.take(await bus.read({ unit, fc, address, count, timeout_ms }), now.now_ms());
+    const reply = await bus.read({ unit, fc, address, count, timeout_ms });
+    job.take(reply, { at_ms: now.now_ms(), mono_ms: now.mono_ms(), rank: holdsCounter(block) ? 1 : 2 });
   }
   return job.sample();
 }

@@ -6,7 +6,7 @@ import type { BlockRead, ReadCost } from "../../drivers/modbus/planner.ts";
 import { boundaryBefore, holdsCounter, isDue, nextDue_ms } from "./due.ts";
 import { type Plan, restoreLearned, retries, startPlan } from "./learn.ts";
 import { smoothed } from "./load.ts";
-import type { Asked, PollJob } from "./meter.ts";
+import type { Asked, BlockRank, PollJob } from "./meter.ts";
 import { SettingsWatch } from "./settingsWatch.ts";
 import type { MeterStatus } from "./status.ts";
 
@@ -45,7 +45,7 @@ const RARE_AGAIN_MS = 60_000;
 /** A block of the plan: what is asked for it, and how it fared. */
 interface Known {
   readonly request: BusRead;
-  readonly isCounter: boolean;
+  readonly rank: BlockRank;
   /** Smoothed; null before the first answer. */
   took_ms: number | null;
   /** In a row, while the meter answered others. */
@@ -125,6 +125,19 @@ export class PolledMeter {
   /** What to ask for a block of the plan, or for a register that is asked again. */
   requestFor(block: BlockRead): BusRead {
     return this.#known.get(block)?.request ?? this.#request(block);
+  }
+
+  blockRank(block: BlockRead): BlockRank {
+    return this.#known.get(block)?.rank ?? this.#rankOf(block);
+  }
+
+  #rankOf(block: BlockRead): BlockRank {
+    const counters = this.definition?.counters ?? [];
+    const isAccounted = block.registers.some(
+      ({ kind, quantity }) =>
+        kind === "counter" && counters.some((counter) => counter.accounted && counter.quantity === quantity),
+    );
+    return isAccounted ? 0 : holdsCounter(block) ? 1 : 2;
   }
 
   isSlow(): boolean {
@@ -290,7 +303,7 @@ export class PolledMeter {
   }
 
   #new(block: BlockRead): Known {
-    return { request: this.#request(block), isCounter: holdsCounter(block), took_ms: null, timeouts: 0 };
+    return { request: this.#request(block), rank: this.#rankOf(block), took_ms: null, timeouts: 0 };
   }
 
   #request({ fc, address, count }: BlockRead): BusRead {
@@ -307,11 +320,11 @@ interface TakenPoll {
 
 const NOTHING: readonly BlockRead[] = [];
 
-/** Counters first, for they date the sample; blocks that time out last, for a timeout ends the poll. */
+/** Accounted counters first, for they date the sample; blocks that time out last, for a timeout ends the poll. */
 function inOrder(blocks: readonly BlockRead[], known: ReadonlyMap<BlockRead, Known>): readonly BlockRead[] {
   const rank = (block: BlockRead): number => {
     const of = known.get(block);
-    return (of?.timeouts ?? 0) * 2 + ((of?.isCounter ?? holdsCounter(block)) ? 0 : 1);
+    return (of?.timeouts ?? 0) * 3 + (of?.rank ?? (holdsCounter(block) ? 1 : 2));
   };
   return blocks.length < 2 ? blocks : [...blocks].sort((a, b) => rank(a) - rank(b));
 }

@@ -346,6 +346,34 @@ test("a worker that is stopped asks nobody any more and closes its bus", async (
   expect(line.isClosed).toBe(true);
 });
 
+describe("on a line where an exchange takes 0.9 s", () => {
+  const EVERY_MS = 10_000;
+  const OTHER = register({ name: "l1", type: "u32", address: 60, kind: "counter" });
+  const repliedAt = (line: VirtualLine, address: number) => line.beganAt(1, address).map((at_ms) => at_ms + 900);
+
+  test("a sample is dated by the reply that brought the accounted counter, which is asked first", async () => {
+    const registers = [POWER, OTHER, ENERGY];
+    const line = new VirtualLine([{ unit: 1, behaves: slow, registers, power_ms: EVERY_MS, energy_ms: EVERY_MS }]);
+    await line.run(65_000);
+    expect(line.samples.every(({ blocks }) => blocks[0]?.address === ENERGY.address)).toBe(true);
+    expect(line.samples.map(({ at_ms }) => at_ms)).toEqual(repliedAt(line, ENERGY.address));
+    expect(line.samples.every(({ at_ms, mono_ms }) => at_ms - mono_ms === T)).toBe(true);
+  });
+
+  test("so is one that begins with another block because the meter was silent before", async () => {
+    const registers = [POWER, ENERGY];
+    const line = new VirtualLine([{ unit: 1, behaves: silent, registers, power_ms: EVERY_MS, energy_ms: EVERY_MS }]);
+    await line.run(10_000);
+    line.forgetAsked(Number.POSITIVE_INFINITY);
+    line.behave(1, slow);
+    await line.run(15_000);
+    const [answered] = line.samples.filter(({ blocks }) => blocks.length > 0);
+    expect(answered?.blocks.map(({ address }) => address)).toEqual([POWER.address, ENERGY.address]);
+    expect(answered?.at_ms).toBe(repliedAt(line, ENERGY.address)[0]);
+    expect(answered?.at_ms).toBe(repliedAt(line, POWER.address)[0]! + 900);
+  });
+});
+
 describe("settings and identity", () => {
   const DAY_MS = 86_400_000;
   const RATIO = register({ name: "ct_ratio", type: "u16", address: 331, kind: "setting" });

@@ -2,10 +2,16 @@ import { describe, expect, test } from "vitest";
 import { pollMeter } from "../../../agent/poll/meter.ts";
 import type { Bus, BusRead, BusReply } from "../../../core/ports.ts";
 import type { BlockRead } from "../../../drivers/modbus/planner.ts";
+import { register } from "../../drivers/devices.ts";
 
 const T = 1_760_000_000_000;
 const POWER: BlockRead = { fc: 4, address: 0, count: 2, registers: [] };
-const ENERGY: BlockRead = { fc: 3, address: 100, count: 4, registers: [] };
+const ENERGY: BlockRead = {
+  fc: 3,
+  address: 100,
+  count: 4,
+  registers: [register({ name: "e", type: "u32", kind: "counter" })],
+};
 const MORE: BlockRead = { fc: 3, address: 500, count: 1, registers: [] };
 
 const METER = { device: "meter", unit: 7, timeout_ms: 250 };
@@ -33,14 +39,14 @@ const words = ({ count, address }: BusRead): BusReply => ({
 const ALL = [POWER, ENERGY, MORE];
 
 describe("a poll", () => {
-  test("reads its blocks one after another and is dated by its first answer", async () => {
+  test("reads its blocks one after another and is dated by the answer that brought its first counter", async () => {
     const { bus, asked, now } = busOf(words);
     const sample = await pollMeter(bus, METER, ALL, now);
     expect(asked).toEqual(ALL.map(({ fc, address, count }) => ({ unit: 7, fc, address, count, timeout_ms: 250 })));
     expect(sample).toEqual({
       device: "meter",
-      at_ms: T + 30,
-      mono_ms: 0,
+      at_ms: T + 60,
+      mono_ms: 60,
       blocks: [
         { fc: 4, address: 0, words: Uint16Array.of(0, 0) },
         { fc: 3, address: 100, words: Uint16Array.of(100, 100, 100, 100) },
