@@ -2,6 +2,7 @@ import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
 import { readBytes, readSecretFile } from "../../config/io.ts";
+import { loadFills, loadInstruments } from "../../config/load.ts";
 import { resolveModel } from "../../config/models.ts";
 import type { BusUrl } from "../../config/notation/busUrl.ts";
 import { ConfigProblems, type ErrorCode, KhuXanhError, type Problem } from "../../core/errors.ts";
@@ -59,6 +60,8 @@ function checkOne(file: string): Result {
     if (checked.kind === "calc") calculation(checked.value, file, Date.now());
     const unreadable = unreadableFiles(checked);
     if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
+    const wrong = wrongFiles(checked);
+    if (wrong.length > 0) throw new ConfigProblems(file, wrong);
     const plan = checked.kind === "agent" ? planOf(checked.value) : null;
     const flash = plan === null ? null : flashWrites(plan.flatMap(({ meters }) => meters));
     return { file, ok: true, kind: checked.kind, plan, flash };
@@ -89,6 +92,32 @@ function unreadableFiles(checked: CheckedFile): readonly Problem[] {
       return why === null ? [] : [{ path: `${section}.${key}`, message: why }];
     }),
   );
+}
+
+/** Files of gaps and instruments that a collector reads when it starts: what is wrong in them stops it. */
+function wrongFiles({ kind, value }: CheckedFile): readonly Problem[] {
+  if (kind !== "collector") return [];
+  const { fills_file, instruments_file, sites } = value;
+  const siteIds = sites.map(({ id }) => id);
+  return [
+    ...(fills_file === undefined ? [] : problemsAt("fills_file", () => loadFills(fills_file))),
+    ...(instruments_file === undefined
+      ? []
+      : problemsAt("instruments_file", () => loadInstruments(instruments_file, siteIds))),
+  ];
+}
+
+function problemsAt(path: string, load: () => unknown): readonly Problem[] {
+  try {
+    load();
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigProblems) {
+      return error.problems.map((problem) => ({ path, message: `${problem.path}: ${problem.message}` }));
+    }
+    if (!(error instanceof KhuXanhError)) throw error;
+    return [{ path, message: plain(error) }];
+  }
 }
 
 /** The sections in which this process is somebody's client. */

@@ -107,6 +107,27 @@ test("a bus that cannot keep up is said to, with what it needs", async () => {
   expect(stdout).toMatch(/OVERLOAD: bus line needs \d+(\.\d)? ms of every 1000 ms; poll less often or split the bus/);
 });
 
+test("what is wrong in a collector's file of instruments is a problem of the collector's file", async () => {
+  const [file, instruments] = [join(folder, "zone.yaml"), join(folder, "instruments.yaml")];
+  writeFileSync(
+    file,
+    "zone: {id: z, name: {vi: Z, en: Z}, time_zone: Asia/Ho_Chi_Minh}\ndata_dir: ./zone\n" +
+      "sites: [{id: steel, name: {vi: A, en: A}, gateways: [gw-01]}]\ninstruments_file: ./instruments.yaml\n",
+  );
+  const missing = await khuxanhRun("check", file);
+  expect(missing.code).toBe(2);
+  expect(missing.stderr).toContain(`instruments_file: ${instruments}: does not exist`);
+  const sold = "{site: stel, quantity: 1, period: {from: 2026-01-01, to: 2027-01-01}, document: d}";
+  writeFileSync(instruments, `certificates_sold: [${sold}]\n`);
+  const wrong = await khuxanhRun("check", file);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toContain(
+    'instruments_file: certificates_sold[0].site: "stel" is no site of this zone (allowed: steel)',
+  );
+  writeFileSync(instruments, `certificates_sold: [${sold.replace("stel,", "steel,")}]\n`);
+  expect((await khuxanhRun("check", file)).code).toBe(0);
+});
+
 test("a file that the configuration names and that is not there is a problem with its place", async () => {
   const file = agentFile("login", "tcp://127.0.0.1:502", 1, "10s");
   const tls = '{url: "mqtts://127.0.0.1", username: g, password_file: ./secret, ca_file: ./ca.pem}';
