@@ -11,7 +11,10 @@ export class Machine {
   readonly #scheduler: Scheduler;
   readonly #seed: number;
   readonly #origin_ms: number;
-  /** How the wall clock runs now, and how it ran, oldest first. */
+  /** What the wall clock shows in this event. */
+  #shownAt_ms = Number.NaN;
+  #shown_ms = 0;
+  /** How it runs now, and how it ran, oldest first. */
   #setting: ClockSetting = { from_ms: 0, offset_ms: 0, drift_ppm: 0 };
   readonly #settings: ClockSetting[] = [this.#setting];
   #starts = 0;
@@ -27,10 +30,15 @@ export class Machine {
 
   /** What the machine takes for the time, whole ms since the epoch. */
   wall_ms(): number {
-    const { from_ms, offset_ms, drift_ppm } = this.#setting;
     const now_ms = this.#scheduler.now_ms;
-    const drifted_ms = drift_ppm === 0 ? 0 : ((now_ms - from_ms) * drift_ppm) / 1e6;
-    return Math.floor(this.#origin_ms + now_ms + offset_ms + drifted_ms);
+    // It is asked a thousand times an event, and shows the same until the next.
+    if (now_ms !== this.#shownAt_ms) {
+      const { from_ms, offset_ms, drift_ppm } = this.#setting;
+      const drifted_ms = drift_ppm === 0 ? 0 : ((now_ms - from_ms) * drift_ppm) / 1e6;
+      this.#shown_ms = Math.floor(this.#origin_ms + now_ms + offset_ms + drifted_ms);
+      this.#shownAt_ms = now_ms;
+    }
+    return this.#shown_ms;
   }
 
   /** By how much the wall clock is ahead of true time. */
@@ -52,6 +60,7 @@ export class Machine {
   #set(offset_ms: number, drift_ppm: number): void {
     this.#setting = { from_ms: this.#scheduler.now_ms, offset_ms, drift_ppm };
     this.#settings.push(this.#setting);
+    this.#shownAt_ms = Number.NaN;
   }
 
   /** True times, ms since the epoch, at which the wall clock showed this; several if it was put back, none if it leapt over. */
