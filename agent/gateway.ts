@@ -7,6 +7,7 @@ import type { MeterModel } from "../core/model/meterModel.ts";
 import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
 import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
+import type { MeterSwapRecord } from "../core/wire/nodeRecord.ts";
 import { defineDevice } from "../drivers/define.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
 import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
@@ -428,10 +429,17 @@ export class Gateway {
       const readings = decodeSample(meter.definition, sample);
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
-      // The counter carries it to the first reading whose date is known.
-      const accountant = clockState === "waiting" ? undefined : accountantOf(device);
-      const accounted = accountant?.take(sample, readings, clock.now_ms(), isLive ? boot : null);
-      if (accountant === undefined || accounted === undefined || accounted.intervals.length === 0) continue;
+      const accountant = accountantOf(device);
+      if (accountant === undefined) continue;
+      if (clockState === "waiting") {
+        // The counter carries it to the first reading whose date is known.
+        accountant.identify(sample, boot);
+        continue;
+      }
+      const accounted = accountant.take(sample, readings, clock.now_ms(), isLive ? boot : null);
+      if (accounted.asksWho && isLive) for (const worker of this.#workers) worker.askWho(device);
+      if (accounted.swap !== null) books.push(this.#swapped(device, accountant, accounted.swap));
+      if (accounted.intervals.length === 0) continue;
       this.counts.intervals += accounted.intervals.length;
       this.#noteWithoutFactor(accounted.withoutFactor);
       books.push(...contentEntries(device, accounted));
@@ -440,6 +448,14 @@ export class Gateway {
       for (const interval of accounted.intervals) this.#meters.get(device)?.intervals.set(interval.quantity, interval);
     }
     this.#write([...samples, ...books], isLive);
+  }
+
+  /** Its account is saved with the record, so that no restart tells it again. */
+  #swapped(device: string, accountant: Accountant, swap: MeterSwapRecord): JournalEntry {
+    const { serialBefore, serialAfter } = swap;
+    this.#o.log.warn("account.meter-replaced", { device, serialBefore, serialAfter });
+    this.#unsaved.set(device, accountant);
+    return entryOf(swap);
   }
 
   #write(entries: readonly JournalEntry[], isLive: boolean): void {
@@ -561,8 +577,9 @@ export class Gateway {
   #takeAgain({ definition, hash, accountant }: Defined, record: StoredRecord): void {
     const { sample, definition: takenUnder, boot, clock } = decodeSampleRecord(record);
     const then = takenUnder === hash ? definition : this.#o.journal.definition(takenUnder);
-    if (boot === HISTORY_BOOT || clock === "waiting" || then === null || !countsAlike(then, definition)) return;
-    accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
+    if (boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) return;
+    if (clock === "waiting") accountant.identify(sample, boot);
+    else accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
   }
 }
 

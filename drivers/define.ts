@@ -196,7 +196,8 @@ function seldomChanged(
   return [...listed, ...serials].filter((one) => !isPolled(one)).map((register) => ({ register, every_ms }));
 }
 
-const SERIAL_NUMBER = "serial_number";
+/** Name of the register in every model that tells one. */
+export const SERIAL_NUMBER = "serial_number";
 
 function serialNumbers({ identify, discovery }: MeterModel): Register[] {
   if (discovery !== undefined) return [];

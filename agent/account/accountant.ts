@@ -1,3 +1,4 @@
+import { counterDelta } from "../../core/counter/counterDelta.ts";
 import { type Emission, type Emitter, emissionsOf } from "../../core/emission/emission.ts";
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import {
@@ -12,7 +13,9 @@ import type { Boundary, CounterWords, Interval, IntervalCause } from "../../core
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { EpochMs, ExchangeFailure, Reading, Sample } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import { clockStep_ms, type Moment, momentOf } from "./clockStep.ts";
+import { type HeldCount, type HeldCounts, MeterIdentity, type SavedIdentity } from "./meterIdentity.ts";
 
 /**
  * Accounting of one meter at the edge: samples in, closed intervals and their emissions out. Pure but for the accounts it
@@ -24,16 +27,19 @@ export interface Accountant {
    * shows; null where samples come in no real time (history), and no clock is set.
    */
   take(sample: Sample, readings: readonly Reading[], knownAt_ms: EpochMs, boot: number | null): Accounted;
+  /** A sample whose date is not known: nothing is counted, but which meter it is of is noted. */
+  identify(sample: Sample, boot: number): void;
   /** The accounts as text, to be kept with the batch that was derived from them. */
   save(): string;
   /** Goes on from saved text; accounts of counters that are counted differently now start afresh. */
   restore(text: string): void;
 }
 
-/** Accounts as text. Older text is the list of accounts alone. */
+/** Accounts as text. Older text is the list of accounts alone, or knows of no serial numbers. */
 interface Saved {
   readonly seen: Moment | null;
   readonly accounts: readonly CounterAccount[];
+  readonly identity?: SavedIdentity;
 }
 
 export interface Accounted {
@@ -41,9 +47,15 @@ export interface Accounted {
   readonly emissions: readonly Emission[];
   /** Activity that no factor could be found for, with why; shown, never dropped. */
   readonly withoutFactor: readonly { readonly interval: Interval; readonly why: string }[];
+  /** Another meter stands in its place. */
+  readonly swap: MeterSwapRecord | null;
+  /** Its counts make no sense: its serial number should be read with its next poll. */
+  readonly asksWho: boolean;
 }
 
-const NOTHING: Accounted = { intervals: [], emissions: [], withoutFactor: [] };
+const NOTHING: Accounted = { intervals: [], emissions: [], withoutFactor: [], swap: null, asksWho: false };
+
+const NO_COUNTS: readonly HeldCount[] = [];
 
 const CAUSES: Readonly<Record<ExchangeFailure, IntervalCause>> = {
   timeout: "meter-silent",
@@ -86,12 +98,58 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
   /** When the last sample was taken; null before the first. */
   let seen: Moment | null = null;
 
-  const followClock = (now: Moment): Interval[] | null => {
+  const identity = new MeterIdentity(definition);
+
+  const stepOfClock_ms = (now: Moment): number => {
     const step_ms = clockStep_ms(seen, now, definition.interval_ms);
     seen = now;
-    if (step_ms === 0) return null;
-    const closed = [...accounts.values()].flatMap((account) => setClock(account, step_ms));
-    return closed.length === 0 ? null : closed;
+    return step_ms;
+  };
+
+  const countsIn = (sample: Sample, readings: readonly Reading[]): HeldCount[] => {
+    const counts: HeldCount[] = [];
+    for (const { quantity, value, quality } of readings) {
+      const account = accounts.get(quantity);
+      if (account === undefined) continue;
+      if (typeof value !== "bigint" || quality !== "good") noteFailure(account, "bad-values");
+      else counts.push({ quantity, count: value, words: wordsOf(quantity, sample) });
+    }
+    return counts;
+  };
+
+  const takeCounts = ({ at_ms, counts }: HeldCounts, closed: Interval[]): void => {
+    for (const { quantity, count, words } of counts) {
+      const account = accounts.get(quantity);
+      if (account === undefined) continue;
+      const intervals = takeReading(account, { at_ms, count, meterSerial: identity.serial }, words);
+      if (intervals.length > 0) closed.push(...intervals);
+    }
+  };
+
+  const makesNoSense = (counts: readonly HeldCount[], at_ms: EpochMs): boolean =>
+    counts.some(({ quantity, count }) => {
+      const account = accounts.get(quantity);
+      if (account === undefined || account.last === null || at_ms <= account.last.at_ms) return false;
+      const delta = counterDelta(account.last, { at_ms, count, meterSerial: null }, account.definition);
+      return delta.kind === "gap" && (delta.why === "counter-reset" || delta.why === "rate-too-high");
+    });
+
+  /** If the meter is another one now, its first counts being these. */
+  const swapAt = ({ at_ms, counts }: HeldCounts): MeterSwapRecord | null => {
+    const serialBefore = identity.settle();
+    if (serialBefore === null) return null;
+    return {
+      kind: "meter-swap",
+      at_ms: Math.max(0, Math.floor(at_ms)),
+      device: definition.device,
+      serialBefore,
+      serialAfter: identity.serial,
+      counters: [...accounts].map(([quantity, { last }]) => ({
+        quantity,
+        last: last?.count ?? null,
+        first: counts.find((one) => one.quantity === quantity)?.count ?? null,
+      })),
+    };
   };
 
   const noteFailures = (sample: Sample): void => {
@@ -107,28 +165,45 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
 
   return {
     take(sample, readings, knownAt_ms, boot) {
-      let intervals: Interval[] | null = boot === null ? null : followClock(momentOf(sample, boot));
-      if (sample.failures.length > 0) noteFailures(sample);
-      for (const { quantity, at_ms, value, quality } of readings) {
-        const account = accounts.get(quantity);
-        if (account === undefined) continue;
-        if (typeof value !== "bigint" || quality !== "good") {
-          noteFailure(account, "bad-values");
-          continue;
-        }
-        const closed = takeReading(account, { at_ms, count: value, meterSerial: null }, wordsOf(quantity, sample));
-        if (closed.length > 0) (intervals ??= []).push(...closed);
+      const isTold = identity.hear(sample, boot);
+      const step_ms = boot === null ? 0 : stepOfClock_ms(momentOf(sample, boot));
+      const closed: Interval[] = [];
+      let swap: MeterSwapRecord | null = null;
+      const hasFailed = sample.failures.length > 0;
+      const counters = readings.some(({ quantity }) => accounts.has(quantity));
+      const held = isTold || hasFailed || counters || step_ms !== 0 ? identity.release() : null;
+      if (held !== null) {
+        swap = swapAt(held);
+        takeCounts(held, closed);
       }
-      return intervals === null ? NOTHING : accountFor(intervals, emitter, factors, knownAt_ms);
+      if (step_ms !== 0) for (const account of accounts.values()) closed.push(...setClock(account, step_ms));
+      if (hasFailed) noteFailures(sample);
+      const now: HeldCounts = { at_ms: sample.at_ms, counts: counters ? countsIn(sample, readings) : NO_COUNTS };
+      swap ??= swapAt(now);
+      const isUntold = !isTold && identity.serial !== null && now.counts.length > 0;
+      const asksWho =
+        isUntold && !identity.isDoubted && makesNoSense(now.counts, now.at_ms) && identity.doubt(now.at_ms);
+      if (isUntold && identity.isDoubted) identity.hold(now);
+      else takeCounts(now, closed);
+      if (closed.length === 0 && swap === null && !asksWho) return NOTHING;
+      return { ...accountFor(closed, emitter, factors, knownAt_ms), swap, asksWho };
     },
 
-    save: () => JSON.stringify({ seen, accounts: [...accounts.values()].map(snapshot) } satisfies Saved, bigintsAsText),
+    identify(sample, boot) {
+      identity.hear(sample, boot);
+    },
+
+    save() {
+      const saved: Saved = { seen, accounts: [...accounts.values()].map(snapshot), identity: identity.save() };
+      return JSON.stringify(saved, bigintsAsText);
+    },
 
     restore(text) {
       const read = JSON.parse(text, textsAsBigint) as Saved | readonly CounterAccount[];
-      const { seen: seenThen, accounts: savedAccounts } = "accounts" in read ? read : { seen: null, accounts: read };
-      seen = seenThen;
-      for (const saved of savedAccounts) {
+      const then: Saved = "accounts" in read ? read : { seen: null, accounts: read };
+      seen = then.seen;
+      identity.restore(then.identity ?? null);
+      for (const saved of then.accounts) {
         const account = accounts.get(saved.definition.quantity);
         if (account === undefined || !countsTheSame(saved, account)) continue;
         accounts.set(account.definition.quantity, {
@@ -147,7 +222,7 @@ function accountFor(
   emitter: Emitter,
   factors: readonly EmissionFactor[],
   knownAt_ms: EpochMs,
-): Accounted {
+): Pick<Accounted, "intervals" | "emissions" | "withoutFactor"> {
   const emissions: Emission[] = [];
   const withoutFactor: { interval: Interval; why: string }[] = [];
   for (const interval of intervals) {

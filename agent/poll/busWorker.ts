@@ -1,11 +1,13 @@
 import type { Bus, BusRead, BusReply, Clock, Log } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
+import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BlockRead } from "../../drivers/modbus/planner.ts";
 import { afterSilence, type Backoff, isHeld } from "./backoff.ts";
 import { answered, isRefusal, type Plan, refreshed, refused, saveLearned } from "./learn.ts";
 import { BusLoad, smoothed } from "./load.ts";
 import { PollJob } from "./meter.ts";
 import { FIND_AGAIN_MS, PolledMeter, type Rank, type WorkerMeter } from "./polledMeter.ts";
+import { mayBeAnother, SILENT_AFTER_POLLS } from "./settingsWatch.ts";
 import { type BusStatus, meterStatus } from "./status.ts";
 import { failureWords, refusalWords } from "./words.ts";
 
@@ -42,8 +44,6 @@ export interface BusWorkerOptions {
   readonly onAnswering: (device: string, isAnswering: boolean, why: string | null) => void;
 }
 
-/** A meter is called silent after this many polls without a word: a single lost reply is no news. */
-const SILENT_AFTER_POLLS = 3;
 const SPLITS_PER_POLL = 16;
 /** Timeouts of one block, while its meter answers others, until the block is to blame. */
 const TIMEOUTS_MAX = 3;
@@ -121,6 +121,11 @@ export class BusWorker {
 
   isAnswering(device: string): boolean {
     return this.#meters.some((meter) => meter.of.device === device && meter.isAnswering);
+  }
+
+  /** Its settings and identity are asked for with its next poll. */
+  askWho(device: string): void {
+    this.#meters.find(({ of, plan }) => of.device === device && plan !== null)?.rereadRare();
   }
 
   status(): BusStatus {
@@ -436,7 +441,7 @@ export class BusWorker {
     const news = settings?.take(sample) ?? null;
     if (settings === null || news === null) return;
     for (const { name, before, value, unit } of news) {
-      const isSerial = name === "serial_number";
+      const isSerial = name === SERIAL_NUMBER;
       if (before !== null) {
         this.#o.log.warn(isSerial ? "meter.replaced" : "meter.setting-changed", { device, name, before, value, unit });
       }
@@ -446,11 +451,17 @@ export class BusWorker {
 
   #noteAnswer(meter: PolledMeter, sample: Sample): void {
     meter.unanswered = sample.blocks.length > 0 ? 0 : meter.unanswered + 1;
+    // Every time, for a poll that brings nothing puts off what it asked for.
+    if (meter.unanswered > 0 && mayBeAnother(meter.unanswered, this.#silentFor_ms(meter))) meter.rereadRare();
     const isAnswering = meter.unanswered === 0 || (meter.isAnswering && meter.unanswered < SILENT_AFTER_POLLS);
     if (isAnswering === meter.isAnswering) return;
     meter.isAnswering = isAnswering;
-    if (!isAnswering) meter.rereadRare();
     this.#o.onAnswering(meter.of.device, isAnswering, isAnswering ? null : (sample.failures[0]?.why ?? null));
+  }
+
+  /** Without an end if it never answered. */
+  #silentFor_ms({ lastAnswer_ms }: PolledMeter): number {
+    return lastAnswer_ms === null ? Number.POSITIVE_INFINITY : this.#o.clock.now_ms() - lastAnswer_ms;
   }
 
   /** Nobody on this line can be asked: it is left alone as a whole, and what is due now has failed for that reason. */

@@ -23,6 +23,16 @@ export interface Setting {
   readonly before: string | null;
 }
 
+/** Polls in a row without a word after which a meter is silent: a single lost reply is no news. */
+export const SILENT_AFTER_POLLS = 3;
+/** Nobody exchanges a meter within less. */
+const SWAP_MIN_MS = 60_000;
+
+/** Whether what comes back after so many polls without a word, this long after the last one, may be another meter. */
+export function mayBeAnother(silentPolls: number, silent_ms: number): boolean {
+  return silentPolls >= SILENT_AFTER_POLLS || (silentPolls > 0 && silent_ms >= SWAP_MIN_MS);
+}
+
 export class SettingsWatch {
   readonly #definition: DeviceDefinition;
   readonly #registers: readonly Register[];

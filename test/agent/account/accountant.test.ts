@@ -82,7 +82,7 @@ describe("a sample", () => {
 
   test("that ends none gives nothing", () => {
     expect(accountantOf().run([sample(0, { import: 1 }), sample(10, { import: 2, Hz: 50 })])).toEqual(
-      Array(2).fill({ intervals: [], emissions: [], withoutFactor: [] }),
+      Array(2).fill({ intervals: [], emissions: [], withoutFactor: [], swap: null, asksWho: false }),
     );
   });
 
