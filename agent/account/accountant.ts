@@ -179,12 +179,14 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
       if (step_ms !== 0) for (const account of accounts.values()) closed.push(...setClock(account, step_ms));
       if (hasFailed) noteFailures(sample);
       const now: HeldCounts = { at_ms: sample.at_ms, counts: counters ? countsIn(sample, readings) : NO_COUNTS };
-      swap ??= swapAt(now);
       const isUntold = !isTold && identity.serial !== null && now.counts.length > 0;
       const asksWho =
         isUntold && !identity.isDoubted && makesNoSense(now.counts, now.at_ms) && identity.doubt(now.at_ms);
       if (isUntold && identity.isDoubted) identity.hold(now);
-      else takeCounts(now, closed);
+      else if (now.counts.length > 0) {
+        swap ??= swapAt(now);
+        takeCounts(now, closed);
+      }
       if (closed.length === 0 && swap === null && !asksWho) return NOTHING;
       return { ...accountFor(closed, emitter, factors, knownAt_ms), swap, asksWho };
     },

@@ -2,6 +2,7 @@ import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { ModelLimits } from "../../core/model/meterModel.ts";
 import type { Bus, BusRead } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
+import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BlockRead, ReadCost } from "../../drivers/modbus/planner.ts";
 import { boundaryBefore, holdsCounter, isDue, nextDue_ms } from "./due.ts";
 import { type Plan, restoreLearned, retries, startPlan } from "./learn.ts";
@@ -287,8 +288,8 @@ export class PolledMeter {
 
   /** It was silent for a while: it may be another meter, or set otherwise. */
   rereadRare(): void {
-    for (const [i, { every_ms }] of this.#plan!.groups.entries()) {
-      if (every_ms >= RARE_MS) this.#due_ms[i] = Number.NEGATIVE_INFINITY;
+    for (const [i, { every_ms, blocks }] of this.#plan!.groups.entries()) {
+      if (every_ms >= RARE_MS || blocks.some(tellsSerial)) this.#due_ms[i] = Number.NEGATIVE_INFINITY;
     }
   }
 
@@ -327,6 +328,10 @@ function inOrder(blocks: readonly BlockRead[], known: ReadonlyMap<BlockRead, Kno
     return (of?.timeouts ?? 0) * 3 + (of?.rank ?? (holdsCounter(block) ? 1 : 2));
   };
   return blocks.length < 2 ? blocks : [...blocks].sort((a, b) => rank(a) - rank(b));
+}
+
+function tellsSerial({ registers }: BlockRead): boolean {
+  return registers.some(({ name }) => name === SERIAL_NUMBER);
 }
 
 function keyOf({ fc, address, count }: BlockRead): string {

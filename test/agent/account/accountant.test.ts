@@ -280,3 +280,119 @@ describe("after a restart", () => {
     expect(closedBy([after.take(sample(900, { import: 9, reactive: 9 }))])).toHaveLength(1);
   });
 });
+
+describe("another meter in the place of one", () => {
+  const SERIAL = 64_512;
+  const TOLD = defineDevice(
+    model([
+      counter("active_energy_import_total", IMPORT, "kWh"),
+      register({ name: "serial_number", type: "u32", address: SERIAL, kind: "info" }),
+    ]),
+    setup("electricity", { every: { power_ms: 1000, energy_ms: 10_000, settings_ms: 86_400_000 } }),
+    ACCOUNT,
+  );
+  /** A poll of its counter, of its serial number, or of both; of neither: it was silent. */
+  const polled = (at_s: number, { count, serial }: { readonly count?: number; readonly serial?: number }): Sample => {
+    const both = sample(at_s, count === undefined ? {} : { import: count });
+    const isSilent = count === undefined && serial === undefined;
+    return {
+      ...both,
+      blocks: [
+        ...both.blocks,
+        ...(serial === undefined ? [] : [{ fc: 3 as const, address: SERIAL, words: u32(serial) }]),
+      ],
+      failures: isSilent ? [{ fc: 3, address: IMPORT, count: 2, why: "timeout" }] : [],
+    };
+  };
+  const silence = (...at_s: number[]) => at_s.map((one) => polled(one, {}));
+  const swapsOf = (results: readonly Accounted[]) => results.flatMap(({ swap }) => (swap === null ? [] : [swap]));
+
+  test("may tell who it is after its first count: the count waits for that", () => {
+    const results = accountantOf(TOLD).run([
+      polled(0, { count: 1000, serial: 1 }),
+      polled(100, { count: 1100 }),
+      ...silence(110, 120, 130),
+      polled(200, { count: 1150 }),
+      polled(201, { serial: 2 }),
+      polled(900, { count: 1250 }),
+    ]);
+    expect(swapsOf(results)).toEqual([
+      {
+        kind: "meter-swap",
+        at_ms: START_MS + 200_000,
+        device: "meter",
+        serialBefore: "1",
+        serialAfter: "2",
+        counters: [{ quantity: "active_energy_import_total", last: 1100n, first: 1150n }],
+      },
+    ]);
+    expect(closedBy(results)).toMatchObject([{ ticks: 200n, flag: "X", cause: "meter-replaced" }]);
+  });
+
+  test("is not assumed of one that comes back, tells the same number, or none before its next count", () => {
+    for (const answer of [[polled(201, { serial: 1 })], []]) {
+      const results = accountantOf(TOLD).run([
+        polled(0, { count: 1000, serial: 1 }),
+        ...silence(110, 120, 130),
+        polled(200, { count: 1150 }),
+        ...answer,
+        polled(900, { count: 1250 }),
+      ]);
+      expect(swapsOf(results)).toEqual([]);
+      expect(closedBy(results)).toMatchObject([{ ticks: 250n }]);
+    }
+  });
+
+  test("is not assumed of one whose number reads zero, as after a restart of its own", () => {
+    const results = accountantOf(TOLD).run([
+      polled(0, { count: 1000, serial: 1 }),
+      polled(10, { count: 1010, serial: 0 }),
+      polled(900, { count: 1100, serial: 1 }),
+    ]);
+    expect(swapsOf(results)).toEqual([]);
+    expect(closedBy(results)).toMatchObject([{ ticks: 100n }]);
+  });
+
+  test("is suspected where a count makes no sense, once a minute: the meter is asked", () => {
+    const results = accountantOf(TOLD).run([
+      polled(0, { count: 1000, serial: 1 }),
+      polled(10, { count: 5 }),
+      polled(11, { count: 6, serial: 2 }),
+      polled(20, { count: 2 }),
+      polled(900, { count: 50 }),
+    ]);
+    expect(results.map(({ asksWho }) => asksWho)).toEqual([false, true, false, false, false]);
+    expect(swapsOf(results)).toMatchObject([{ at_ms: START_MS + 10_000, counters: [{ last: 1000n, first: 5n }] }]);
+    expect(closedBy(results)).toMatchObject([{ ticks: 49n, flag: "X" }]);
+  });
+
+  test("is noticed by the first dated count if it told its number before the time was known", () => {
+    const accountant = accountantOf(TOLD);
+    accountant.take(polled(0, { count: 1000, serial: 1 }));
+    accountant.identify(polled(500, { count: 2000, serial: 2 }), 1);
+    expect(accountant.take(polled(600, { count: 2100 })).swap).toMatchObject({ serialAfter: "2" });
+  });
+
+  test("gives the same figures whenever the accounts are saved and gone on with (law)", () => {
+    const poll = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ count: fc.integer({ min: 0, max: 3000 }) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ count: fc.integer({ min: 0, max: 3000 }), serial: fc.integer({ min: 0, max: 2 }) }),
+      },
+      { weight: 2, arbitrary: fc.record({ serial: fc.integer({ min: 0, max: 2 }) }) },
+      { weight: 3, arbitrary: fc.constant({}) },
+    );
+    fc.assert(
+      fc.property(fc.array(poll, { maxLength: 40 }), fc.nat({ max: 40 }), (polls, cut) => {
+        const samples = polls.map((one, i) => polled(i * 100, one));
+        const whole = accountantOf(TOLD).run(samples);
+        const first = accountantOf(TOLD);
+        const before = first.run(samples.slice(0, cut));
+        const second = accountantOf(TOLD);
+        second.restore(first.save());
+        expect([...before, ...second.run(samples.slice(cut))]).toEqual(whole);
+      }),
+    );
+  });
+});
