@@ -5,6 +5,7 @@ import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { type BornMetric, type DeviceProfile, metricContent, profileOfBirth } from "../../core/wire/content.ts";
+import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import { decodePayload } from "../../core/wire/payload.ts";
 import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
 
@@ -79,10 +80,14 @@ export function verifyInterval(
 
   const account = openAccount(device, counter, profile.interval_ms, profile.time_zone);
   readings.sort((a, b) => a.at_ms - b.at_ms);
+  const swaps = swapsOf(stored, store, readings.at(-1)?.at_ms ?? to_ms);
+  if (stored.cause === "meter-replaced" && swaps.length === 0) {
+    return { kind: "unverifiable", why: "the record of the meter's replacement is not here" };
+  }
   let computed: Interval | null = null;
   for (const { at_ms, value } of readings) {
     if (typeof value !== "bigint") continue;
-    for (const interval of takeReading(account, { at_ms, count: value, meterSerial: null })) {
+    for (const interval of takeReading(account, { at_ms, count: value, meterSerial: serialAt(swaps, at_ms) })) {
       if (interval.from_ms === from_ms) computed = interval;
     }
   }
@@ -97,6 +102,21 @@ export function verifyInterval(
     return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
   }
   return { kind: "disagreed", edge, cloud };
+}
+
+/** Swaps of one meter kept apart; of more the newest are not known, and what they did counts as a disagreement. */
+const SWAPS_MAX = 1000;
+
+/** What the gateway told of other meters in the place of this one, up to an instant, oldest first. */
+function swapsOf({ gateway, device }: StoredInterval, store: ZoneStore, to_ms: EpochMs): readonly MeterSwapRecord[] {
+  const records = store.nodeRecords(gateway, "meter-swap", 0, to_ms + 1, SWAPS_MAX).map(({ record }) => record);
+  return records.filter((record) => record.device === device).sort((a, b) => a.at_ms - b.at_ms);
+}
+
+/** Of the meter that counted at an instant: what stood there before the first swap is that one's old meter. */
+function serialAt(swaps: readonly MeterSwapRecord[], at_ms: EpochMs): string | null {
+  const swap = swaps.findLast((one) => one.at_ms <= at_ms);
+  return swap === undefined ? (swaps[0]?.serialBefore ?? null) : swap.serialAfter;
 }
 
 /**

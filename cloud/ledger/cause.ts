@@ -1,6 +1,6 @@
 import type { IntervalCause } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { LossRecord, MeterPolls } from "../../core/wire/nodeRecord.ts";
+import type { LossRecord, MeterPolls, MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import type { Presence } from "../store/store.ts";
 
 /**
@@ -59,15 +59,21 @@ export interface Circumstance {
   readonly polls: MeterPolls | null;
   /** Losses of this meter, or of nobody in particular, that speak of this time. */
   readonly losses: readonly LossRecord[];
+  /** Of this meter, told in this time: another one stands in its place since. */
+  readonly swaps: readonly MeterSwapRecord[];
   /** Of the gateway: as in the store, oldest first. */
   readonly presence: readonly Presence[];
   /** The gateway may still have batches of this time. */
   readonly isUnderWay: boolean;
 }
 
+const REPLACED: Cause = { cause: "meter-changed", detail: "meter-replaced" };
+
 /** Why a held interval is not whole. */
 export function causeOfInterval(noted: IntervalCause | null, around: Circumstance): Cause {
   const shed = shedding(around);
+  // Whatever else went wrong meanwhile, a meter was exchanged: the silence was for that.
+  if (around.swaps.length > 0) return REPLACED;
   if (noted === null) return shed ?? pollCause(around) ?? { cause: "unknown", detail: null };
   if (noted !== "not-polled" && noted !== "first-reading") return { cause: OF_INTERVAL[noted], detail: noted };
   // Nobody asked the meter: the line was full, the gateway was off, or what it read then was given up.
@@ -81,6 +87,7 @@ export function causeOfAbsence(around: Circumstance): Cause {
   const shed = shedding(around);
   if (shed !== null) return shed;
   if (around.isUnderWay) return { cause: "uplink", detail: null };
+  if (around.swaps.length > 0) return REPLACED;
   const cause = pollCause(around);
   if (cause !== null) return cause;
   if (wasAway(around)) return { cause: "gateway-down", detail: null };

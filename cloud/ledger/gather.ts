@@ -34,7 +34,7 @@ export function meterLedger(
   const intervals = store.intervals(gateway, device, quantity, from_ms, to_ms, LINES_MAX);
   // The batch that holds it lies, by its time, in the first interval asked for.
   const before = store.intervals(gateway, device, quantity, from_ms - interval_ms, from_ms, 1);
-  const records = <K extends "loss" | "clock" | "polls">(kind: K, since_ms: EpochMs) =>
+  const records = <K extends "loss" | "clock" | "polls" | "meter-swap">(kind: K, since_ms: EpochMs) =>
     store.nodeRecords(gateway, kind, since_ms, Number.MAX_SAFE_INTEGER, RECORDS_MAX);
   return ledgerLines({
     device,
@@ -51,6 +51,7 @@ export function meterLedger(
     polls: records("polls", from_ms)
       .map(({ record }) => record)
       .filter((record) => record.from_ms < to_ms),
+    swaps: records("meter-swap", from_ms).map(({ record }) => record),
     presence: store.presence(gateway, from_ms, to_ms),
     underWayFrom_ms: underWayFrom_ms(store, gateway, isOnline),
   });

@@ -1,6 +1,6 @@
 import { intervalStart } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { ClockRecord, LossRecord, MeterPolls, PollsRecord } from "../../core/wire/nodeRecord.ts";
+import type { ClockRecord, LossRecord, MeterPolls, MeterSwapRecord, PollsRecord } from "../../core/wire/nodeRecord.ts";
 import type { Presence, StoredEmission, StoredInterval } from "../store/store.ts";
 import {
   type Cause,
@@ -33,6 +33,7 @@ export interface LedgerFacts {
   readonly losses: readonly LossRecord[];
   readonly clocks: readonly ClockRecord[];
   readonly polls: readonly PollsRecord[];
+  readonly swaps: readonly MeterSwapRecord[];
   readonly presence: readonly Presence[];
   /** Content of this time and later may still be with the gateway; infinity: it has nothing that is not here. */
   readonly underWayFrom_ms: EpochMs;
@@ -90,6 +91,7 @@ function lineOf(
     to_ms,
     polls: pollsOf(facts, from_ms, to_ms),
     losses: lossesOf(facts, from_ms, to_ms),
+    swaps: facts.swaps.filter((swap) => swap.device === facts.device && swap.at_ms >= from_ms && swap.at_ms < to_ms),
     presence: facts.presence,
     isUnderWay: to_ms > facts.underWayFrom_ms,
   };

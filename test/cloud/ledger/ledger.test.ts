@@ -30,6 +30,7 @@ const facts = (change: Partial<LedgerFacts> = {}): LedgerFacts => ({
   losses: [],
   clocks: [],
   polls: [],
+  swaps: [],
   presence: [{ gateway: GATEWAY, at_ms: at(-10), state: "online" }],
   underWayFrom_ms: Number.POSITIVE_INFINITY,
   ...change,
@@ -148,6 +149,23 @@ describe("an interval that is not whole", () => {
   ] as const)("%s", (_name, change, accounts, cause, detail, energy) => {
     const intervals = [held(0), held(1, { ...silent, ...change })];
     expect(holes({ intervals, polls: [...accounts] })[1]).toEqual({ cause, detail, energy });
+  });
+
+  test("in which a meter was exchanged is not whole for that, whatever was noted of it", () => {
+    const swap = {
+      kind: "meter-swap",
+      at_ms: at(1) + 5000,
+      device: "incomer",
+      serialBefore: "1",
+      serialAfter: "2",
+      counters: [],
+    } as const;
+    const intervals = [held(0, silent), held(1, { ...silent, cause: "counter-reset" })];
+    const causes = (swaps: LedgerFacts["swaps"]) => holes({ intervals, swaps }).map((hole) => hole?.cause);
+    expect(causes([swap])).toEqual(["unknown", "meter-changed", "unknown", "unknown"]);
+    expect(holes({ intervals, swaps: [swap] })[1]).toMatchObject({ detail: "meter-replaced" });
+    expect(holes({ intervals: [held(0)], swaps: [swap] })[1]).toMatchObject({ cause: "meter-changed" });
+    expect(holes({ intervals, swaps: [{ ...swap, device: "gas" }] })[1]).toMatchObject({ detail: "counter-reset" });
   });
 
   test("of a time in which the gateway was away lost its polls to that", () => {
