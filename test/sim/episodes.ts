@@ -4,6 +4,9 @@ import type { SimAgent, SimZone } from "./zone.ts";
 
 /** A fault with a beginning and an end. Whatever it does, `end` undoes it; both may come when it is no news. */
 export interface Episode {
+  readonly kind: string;
+  /** The computer it hits; null = what lies between them. */
+  readonly who: string | null;
   readonly what: string;
   readonly at_ms: number;
   readonly lasts_ms: number;
@@ -11,7 +14,10 @@ export interface Episode {
   end(): void;
 }
 
-type Draw = (zone: SimZone, random: Stream) => Omit<Episode, "at_ms" | "lasts_ms"> & { readonly most_ms: number };
+type Draw = (
+  zone: SimZone,
+  random: Stream,
+) => Omit<Episode, "kind" | "who" | "at_ms" | "lasts_ms"> & { readonly who?: string; readonly most_ms: number };
 
 const MINUTE_MS = 60_000;
 
@@ -33,6 +39,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   partition: (zone, random) => {
     const { name } = random.pick(machinesOf(zone));
     return {
+      who: name,
       what: `${name} cut off`,
       most_ms: 10 * MINUTE_MS,
       begin: () => zone.world.network.cutOff(name),
@@ -42,6 +49,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "half-open": (zone, random) => {
     const { name } = random.pick(machinesOf(zone));
     return {
+      who: name,
       what: `connection of ${name} leads nowhere`,
       most_ms: 0,
       begin: () => zone.world.network.halfOpen(name),
@@ -77,6 +85,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const agent = random.pick(zone.agents);
     const how = random.pick(ENDS);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name} ${how}`,
       most_ms: 20 * MINUTE_MS,
       begin: () => agent.crash(how),
@@ -88,6 +97,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const how = random.pick(ENDS);
     const when = random.pick(SIDES);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name} ${how} ${when} a write`,
       most_ms: 5 * MINUTE_MS,
       begin: () => agent.disk.crashAtNextAppend({ how, when }),
@@ -100,6 +110,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "agent-stop": (zone, random) => {
     const agent = random.pick(zone.agents);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name} stopped`,
       most_ms: 5 * MINUTE_MS,
       begin: () => void agent.stop().catch(ignoreIfDead(agent)),
@@ -147,6 +158,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "agent-disk-full": (zone, random) => {
     const { disk, machine } = random.pick(zone.agents);
     return {
+      who: machine.name,
       what: `disk of ${machine.name} full`,
       most_ms: 10 * MINUTE_MS,
       begin() {
@@ -160,6 +172,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "agent-disk-read-only": (zone, random) => {
     const { disk, machine } = random.pick(zone.agents);
     return {
+      who: machine.name,
       what: `disk of ${machine.name} read-only`,
       most_ms: 5 * MINUTE_MS,
       begin() {
@@ -173,6 +186,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "bit-flip": (zone, random) => {
     const agent = random.pick(zone.agents);
     return {
+      who: agent.machine.name,
       what: `a bit flips on the disk of ${agent.machine.name}`,
       most_ms: 0,
       begin() {
@@ -184,6 +198,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
   "torn-segment": (zone, random) => {
     const agent = random.pick(zone.agents);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name} power-cut, newest segment torn`,
       most_ms: 2 * MINUTE_MS,
       begin() {
@@ -203,6 +218,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
       slow: random.between(0, 0.2),
     };
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name}: noise on line ${agent.lines.indexOf(line)}`,
       most_ms: 20 * MINUTE_MS,
       begin: () => void Object.assign(line.faults, faults),
@@ -214,6 +230,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const line = random.pick(agent.lines);
     const unit = random.whole(1, 3);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name}: unit ${unit} of line ${agent.lines.indexOf(line)} silent`,
       most_ms: 40 * MINUTE_MS,
       begin: () => void line.silentUnits.add(unit),
@@ -224,6 +241,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const agent = random.pick(zone.agents);
     const line = random.pick(agent.lines);
     return {
+      who: agent.machine.name,
       what: `${agent.machine.name}: line ${agent.lines.indexOf(line)} unreachable`,
       most_ms: 20 * MINUTE_MS,
       begin() {
@@ -238,6 +256,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const { name } = random.pick(machinesOf(zone));
     const delta_ms = random.pick([-1, 1]) * Math.round(10 ** random.between(2, 6.5));
     return {
+      who: name,
       what: `clock of ${name} jumps by ${delta_ms} ms`,
       most_ms: 20 * MINUTE_MS,
       begin: () => zone.world.machine(name).jump(delta_ms),
@@ -249,6 +268,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const { name } = random.pick(machinesOf(zone));
     const ppm = random.between(-500, 500);
     return {
+      who: name,
       what: `clock of ${name} drifts by ${ppm.toFixed(0)} ppm`,
       most_ms: 40 * MINUTE_MS,
       begin: () => zone.world.machine(name).drift(ppm),
@@ -270,19 +290,23 @@ export function drawEpisodes(
   span: { readonly from_ms: number; readonly to_ms: number; readonly kinds?: readonly string[] },
 ): readonly Episode[] {
   const random = zone.world.random("faults");
-  const kinds = span.kinds ?? Object.keys(FAULTS);
+  const kinds = span.kinds?.filter((kind) => Object.hasOwn(FAULTS, kind)) ?? Object.keys(FAULTS);
   if (kinds.length === 0) return [];
   const hours = (span.to_ms - span.from_ms) / 3_600_000;
   const count = Math.max(1, Math.round(PER_HOUR * hours * random.between(0.3, 1.7)));
   return Array.from({ length: count }, (_, i) => {
     const own = random.fork(String(i));
     const kind = own.pick(kinds);
-    const { most_ms, ...episode } = FAULTS[kind]!(zone, own);
+    const { most_ms, who = null, ...episode } = FAULTS[kind]!(zone, own);
     const at_ms = own.between(span.from_ms, span.to_ms);
-    // Short ones are as interesting as long ones.
-    const lasts_ms = most_ms === 0 ? 0 : Math.min(LEAST_MS * (most_ms / LEAST_MS) ** own.unit(), span.to_ms - at_ms);
-    return { ...episode, what: `${kind}: ${episode.what}`, at_ms, lasts_ms };
+    const lasts_ms = most_ms === 0 ? 0 : Math.min(drawLength(own, most_ms), span.to_ms - at_ms);
+    return { ...episode, kind, who, what: `${kind}: ${episode.what}`, at_ms, lasts_ms };
   }).sort((a, b) => a.at_ms - b.at_ms);
+}
+
+/** Short ones are as interesting as long ones. */
+export function drawLength(random: Stream, most_ms: number): number {
+  return LEAST_MS * (most_ms / LEAST_MS) ** random.unit();
 }
 
 function machinesOf(zone: SimZone): readonly { readonly name: string }[] {

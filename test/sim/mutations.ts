@@ -16,6 +16,7 @@ export interface Edit {
 }
 
 const ACCOUNT = "core/interval/counterAccount.ts";
+const DELTA = "core/counter/counterDelta.ts";
 const COMMITS = "cloud/collector/commits.ts";
 const CONFIRMATIONS = "cloud/collector/confirmations.ts";
 const EDGE = "agent/uplink/edgeNode.ts";
@@ -35,6 +36,28 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   "interval-carry": {
     what: "what was counted before a boundary is counted again behind it",
     edits: [{ file: ACCOUNT, from: "ticksUntil(reading.at_ms) - ticksDone,", to: "ticksUntil(reading.at_ms)," }],
+  },
+  "counter-reset": {
+    what: "a counter that starts again at zero has counted what it shows",
+    edits: [
+      {
+        file: DELTA,
+        from: 'if (fell && register.modulus === null) return gap("counter-reset");',
+        to: 'if (fell && register.modulus === null) return { kind: "delta", ticks: after.count, elapsed_ms, wrapped: false };',
+      },
+    ],
+    kinds: ["register-reset"],
+  },
+  "counter-rollover": {
+    what: "a counter that passes its end is taken for one that was reset",
+    edits: [
+      {
+        file: DELTA,
+        from: 'if (fell && register.modulus === null) return gap("counter-reset");',
+        to: 'if (fell) return gap("counter-reset");',
+      },
+    ],
+    kinds: ["rollover"],
   },
   "interval-closing": {
     what: "an interval closes with the count of the reading, not of the boundary",

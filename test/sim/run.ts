@@ -1,6 +1,8 @@
 import { whyNotDrained, whyNotWhole } from "./checkers/drained.ts";
+import { checkEnergy } from "./checkers/energy.ts";
 import { drawEpisodes, type Episode } from "./episodes.ts";
 import type { Finding } from "./findings.ts";
+import { drawMeterFaults } from "./meterFaults.ts";
 import { drawZone, INTERVAL_MS } from "./plan.ts";
 import { SimZone } from "./zone.ts";
 
@@ -45,7 +47,8 @@ export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunRe
   const zone = new SimZone(drawZone(seed));
   const { scheduler, trace, broker } = zone.world;
   const faults_ms = hours * 3_600_000;
-  const episodes = drawEpisodes(zone, { from_ms: 0, to_ms: faults_ms, ...(kinds === undefined ? {} : { kinds }) });
+  const span = { from_ms: 0, to_ms: faults_ms, ...(kinds === undefined ? {} : { kinds }) };
+  const episodes = [...drawEpisodes(zone, span), ...drawMeterFaults(zone, span)].sort((a, b) => a.at_ms - b.at_ms);
   for (const episode of episodes) {
     scheduler.at(episode.at_ms, () => {
       trace.note(`fault begins: ${episode.what}`);
@@ -74,6 +77,7 @@ export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunRe
     if (!isWrong()) check();
     const why = isWrong() ? null : whyNotWhole(zone, zone.checkers.books);
     if (why !== null) findings.report("liveness", why);
+    if (!isWrong()) checkEnergy(zone, episodes);
   } catch (error) {
     findings.report("crash", error instanceof Error ? (error.stack ?? error.message) : String(error));
   }

@@ -7,7 +7,8 @@ import type { AgentConfig } from "../../config/files/agent.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { Log, MqttConnector } from "../../core/ports.ts";
-import type { SimMeter } from "../../hw-sim/meters/simMeter.ts";
+import { type FaultBook, faultBook } from "../../hw-sim/faults/faultBook.ts";
+import { type FaultyMeter, faultyMeter } from "../../hw-sim/faults/meterFaults.ts";
 import { buildSim } from "../../hw-sim/sim.ts";
 import { SimDisk } from "../../hw-sim/world/disk.ts";
 import { SimLine } from "../../hw-sim/world/line.ts";
@@ -97,7 +98,10 @@ export interface Checkers {
 export interface MeterInWorld {
   readonly device: string;
   readonly config: WorldMeter["config"];
-  readonly meter: SimMeter;
+  /** Number of its line at the gateway. */
+  readonly line: number;
+  /** As it answers, with what befalls it. */
+  readonly faulty: FaultyMeter;
 }
 
 export class SimAgent {
@@ -105,6 +109,8 @@ export class SimAgent {
   readonly machine: Machine;
   readonly lines: readonly SimLine[];
   readonly meters: readonly MeterInWorld[];
+  /** What befalls its meters; in true time. */
+  readonly faults: FaultBook;
   readonly disk: SimDisk;
   /** How often its medium lost what it held. */
   damages = 0;
@@ -130,20 +136,25 @@ export class SimAgent {
       LIBRARY,
       new Map(),
     );
-    this.lines = built.map(
-      ({ meters }, i) =>
+    const units = built.map(({ meters }) => new Set(meters.map(({ unit }) => unit)));
+    this.faults = faultBook({ seed: plan.seed, lines: units.map((own) => ({ units: own, hasConnections: true })) });
+    const faulty = built.map(({ meters }, line) =>
+      meters.map((meter) => faultyMeter(meter, () => this.faults.ofMeter(line, meter.unit))),
+    );
+    this.lines = faulty.map(
+      (meters, i) =>
         new SimLine({
           name: `${gateway.name} line ${i}`,
           scheduler: world.scheduler,
           random: world.random(`${gateway.name}/line/${i}`),
           trace: world.trace,
-          meters: new Map(meters.map((meter) => [meter.unit, meter])),
+          meters: new Map(meters.map((one) => [one.meter.unit, one])),
           true_ms: world.true_ms,
           latency: LINE_LATENCY,
         }),
     );
     this.meters = gateway.lines.flatMap((meters, line) =>
-      meters.map(({ config }, i) => ({ device: idOf(line, config.id), config, meter: built[line]!.meters[i]! })),
+      meters.map(({ config }, i) => ({ device: idOf(line, config.id), config, line, faulty: faulty[line]![i]! })),
     );
   }
 

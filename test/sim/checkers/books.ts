@@ -156,18 +156,24 @@ export class BooksChecker {
   /** The meter showed this count when the gateway's clock showed that time, or while the poll that began then went on. */
   #whyNotShown(
     agent: SimAgent,
-    { meter }: MeterInWorld,
+    { faulty, line }: MeterInWorld,
     definition: DeviceDefinition,
     quantity: QuantityId,
     { at_ms, hex }: CounterWords,
     shown: bigint,
   ): string | null {
     const times = agent.machine.trueTimesOf(at_ms);
-    const model = LIBRARY.get(meter.model.id)!;
-    const ranges = times.map((true_ms) => [
-      countsAt(meter, definition, model, true_ms - 1).get(quantity),
-      countsAt(meter, definition, model, true_ms + POLL_MAX_MS).get(quantity),
-    ]);
+    const model = LIBRARY.get(faulty.meter.model.id)!;
+    const countAt = (true_ms: number) => countsAt(faulty, definition, model, true_ms).get(quantity);
+    // Between two beginnings or ends of faults a register never falls.
+    const ranges = times.flatMap((true_ms) => {
+      const [from_ms, to_ms] = [Math.floor(true_ms - 1), Math.floor(true_ms + POLL_MAX_MS)];
+      const cuts = agent.faults
+        .changes(from_ms, to_ms)
+        .filter(({ fault: { on } }) => on.line === line && on.unit === faulty.meter.unit)
+        .map((change) => Math.ceil(change.at_ms));
+      return [from_ms, ...cuts].map((begin_ms, i) => [countAt(begin_ms), countAt((cuts[i] ?? to_ms + 1) - 1)]);
+    });
     const isShown = ranges.some(
       ([low, high]) => low !== undefined && high !== undefined && low <= shown && shown <= high,
     );

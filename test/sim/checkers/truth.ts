@@ -3,11 +3,11 @@ import type { MeterModel } from "../../../core/model/meterModel.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
 import { decodeSample } from "../../../drivers/modbus/decode.ts";
 import { planFor } from "../../../drivers/modbus/planner.ts";
-import type { SimMeter } from "../../../hw-sim/meters/simMeter.ts";
+import type { FaultyMeter } from "../../../hw-sim/faults/meterFaults.ts";
 
-/** The counts of a meter's registers at an instant, as somebody would read them who was there. */
+/** The counts that a meter's registers show at an instant, as somebody would read them who was there. */
 export function countsAt(
-  meter: SimMeter,
+  meter: FaultyMeter,
   definition: DeviceDefinition,
   model: MeterModel,
   true_ms: number,
