@@ -289,10 +289,7 @@ export class EdgeNode {
         onFailed: (error) => this.#endSession(errorText(error)),
       });
     try {
-      born.bear(
-        facts,
-        devices().filter(({ isAnswering }) => isAnswering),
-      );
+      born.bear(facts, devices());
     } catch (error) {
       this.#endSession(errorText(error));
       return;

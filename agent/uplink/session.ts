@@ -37,7 +37,10 @@ export class BornSession {
     this.#o = options;
   }
 
-  /** NBIRTH, then a DBIRTH for each device given; nothing comes between them [payloads-dbirth-order]. */
+  /**
+   * NBIRTH, then a DBIRTH for each device given that answers; nothing comes between them [payloads-dbirth-order]. The others
+   * get their aliases in the same commit: one sync, not one for each that is born later.
+   */
   bear(facts: NodeFacts, devices: readonly LiveDevice[]): void {
     const { group, edge, clock, aliasOf, keepAliases } = this.#o;
     const now_ms = clock.now_ms();
@@ -48,7 +51,7 @@ export class BornSession {
     this.#born.clear();
     this.#newestOfNode_ms = Number.NEGATIVE_INFINITY;
     this.#publish({ kind: "NBIRTH", group, edge }, node);
-    for (const [device, metrics] of births) this.#publishBirth(device, metrics);
+    for (const [device, metrics] of births) if (device.isAnswering) this.#publishBirth(device, metrics);
   }
 
   bearDevice(device: LiveDevice): void {

@@ -72,6 +72,24 @@ test("a batch is one message with its number last, transient, stamped with the t
   expect(first?.payload.metrics.some((one) => one.isHistorical === true)).toBe(false);
 });
 
+test("the aliases of all devices are kept in one commit before the births, whoever answers only later", async () => {
+  const stage = staged();
+  stage.meters[1]!.isAnswering = false;
+  const { commit } = stage.journal;
+  let commits = 0;
+  stage.journal.commit = (batch) => {
+    if (batch.entries.length === 0 && [...batch.state([], 0)].some(([key]) => key === "aliases")) commits += 1;
+    return commit.call(stage.journal, batch);
+  };
+  await stage.born();
+  const before = sent(stage.broker.packets, "DBIRTH").length;
+  expect(commits).toBe(1);
+  stage.answers("furnace", true);
+  await stage.pass(1000);
+  expect(sent(stage.broker.packets, "DBIRTH").length).toBe(before + 1);
+  expect(commits).toBe(1);
+});
+
 test("what waited goes after what is live, oldest first, marked historical, with the times it was taken at", async () => {
   const stage = staged();
   const taken: number[] = [];
