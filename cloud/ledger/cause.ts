@@ -63,6 +63,10 @@ export interface Circumstance {
   readonly swaps: readonly MeterSwapRecord[];
   /** Of the gateway: as in the store, oldest first. */
   readonly presence: readonly Presence[];
+  /** The gateway was not running at some time in it, as its own accounts tell: they end, and go on with another boot. */
+  readonly hasRestarted: boolean;
+  /** The gateway's accounts speak of all of it: it was running, whether we heard it or not. */
+  readonly isAccounted: boolean;
   /** The gateway may still have batches of this time. */
   readonly isUnderWay: boolean;
 }
@@ -74,11 +78,10 @@ export function causeOfInterval(noted: IntervalCause | null, around: Circumstanc
   const shed = shedding(around);
   // Whatever else went wrong meanwhile, a meter was exchanged: the silence was for that.
   if (around.swaps.length > 0) return REPLACED;
-  if (noted === null) return shed ?? pollCause(around) ?? { cause: "unknown", detail: null };
+  if (noted === null) return shed ?? pollCause(around) ?? downCause(around, null) ?? { cause: "unknown", detail: null };
   if (noted !== "not-polled" && noted !== "first-reading") return { cause: OF_INTERVAL[noted], detail: noted };
   // Nobody asked the meter: the line was full, the gateway was off, or what it read then was given up.
-  const better =
-    pollCause(around) ?? shed ?? (wasAway(around) ? { cause: "gateway-down" as const, detail: noted } : null);
+  const better = pollCause(around) ?? shed ?? downCause(around, noted);
   return better ?? { cause: OF_INTERVAL[noted], detail: noted };
 }
 
@@ -88,10 +91,7 @@ export function causeOfAbsence(around: Circumstance): Cause {
   if (shed !== null) return shed;
   if (around.isUnderWay) return { cause: "uplink", detail: null };
   if (around.swaps.length > 0) return REPLACED;
-  const cause = pollCause(around);
-  if (cause !== null) return cause;
-  if (wasAway(around)) return { cause: "gateway-down", detail: null };
-  return { cause: "unknown", detail: null };
+  return pollCause(around) ?? downCause(around, null) ?? { cause: "unknown", detail: null };
 }
 
 /** Why readings that were recorded are not here. */
@@ -118,6 +118,12 @@ function pollCause({ polls }: Circumstance): Cause | null {
   ] as const;
   const [detail] = ways.reduce((most, way) => (way[1] > most[1] ? way : most));
   return { cause: "meter-silent", detail };
+}
+
+/** As the gateway's own accounts tell, or as we saw it go; one that accounts for all of the time was cut off, not down. */
+function downCause(around: Circumstance, detail: IntervalCause | null): Cause | null {
+  const isDown = around.hasRestarted || (wasAway(around) && !around.isAccounted);
+  return isDown ? { cause: "gateway-down", detail } : null;
 }
 
 /** Offline at some time in it, as far as we saw. */

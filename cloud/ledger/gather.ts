@@ -16,6 +16,8 @@ export interface LedgerMeter {
 /** Intervals of one meter in one ledger: a year of quarters of an hour. More is asked for in parts. */
 export const LINES_MAX = 36_000;
 const RECORDS_MAX = 100_000;
+/** A gateway that was down for longer before the time asked for is not seen to have been down by its accounts. */
+const ACCOUNTS_BEFORE_MS = 86_400_000;
 const EMISSIONS_PER_INTERVAL_MAX = 8;
 
 type Store = Pick<
@@ -48,9 +50,7 @@ export function meterLedger(
     losses: records("loss", from_ms).map(({ record }) => record),
     // A correction names batches, whenever it was made.
     clocks: records("clock", 0).map(({ record }) => record),
-    polls: records("polls", from_ms)
-      .map(({ record }) => record)
-      .filter((record) => record.from_ms < to_ms),
+    polls: records("polls", from_ms - ACCOUNTS_BEFORE_MS).map(({ record }) => record),
     swaps: records("meter-swap", from_ms).map(({ record }) => record),
     presence: store.presence(gateway, from_ms, to_ms),
     underWayFrom_ms: underWayFrom_ms(store, gateway, isOnline),

@@ -1,7 +1,8 @@
 import { intervalStart } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { ClockRecord, LossRecord, MeterPolls, MeterSwapRecord, PollsRecord } from "../../core/wire/nodeRecord.ts";
+import type { ClockRecord, LossRecord, MeterSwapRecord, PollsRecord } from "../../core/wire/nodeRecord.ts";
 import type { Presence, StoredEmission, StoredInterval } from "../store/store.ts";
+import { type AccountedPolls, type PollAccounts, pollAccounts } from "./accounts.ts";
 import {
   type Cause,
   type Circumstance,
@@ -15,8 +16,9 @@ import {
  * The delivery ledger of one counter: for every interval what was to be read, what was read, what the gateway recorded, what
  * arrived and what is stored; why the rest is not here, and whether its energy is known all the same. Pure.
  *
- * Polls are counted where there is an account of them: the gateway's own (`PollsRecord`) if it gave one, else the counter's
- * polls as its interval says. A batch of readings is one poll.
+ * What was to be read and was, the interval says itself: it is made anew from the journal after a crash. The gateway's accounts
+ * (`PollsRecord`) say so only of an interval without a record, and of time that a crash cut off they say nothing; what the
+ * polls that failed ended in, and what was journaled, is theirs to say. A batch of readings is one poll.
  */
 export interface LedgerFacts {
   readonly device: string;
@@ -32,6 +34,7 @@ export interface LedgerFacts {
   readonly batches: ReadonlyMap<EpochMs, BatchCount>;
   readonly losses: readonly LossRecord[];
   readonly clocks: readonly ClockRecord[];
+  /** Also those before and after the time asked for: between two of them a gateway that was down shows. */
   readonly polls: readonly PollsRecord[];
   readonly swaps: readonly MeterSwapRecord[];
   readonly presence: readonly Presence[];
@@ -71,45 +74,63 @@ export interface LedgerLine {
 export function ledgerLines(facts: LedgerFacts): LedgerLine[] {
   const held = new Map(facts.intervals.map((interval) => [interval.from_ms, interval]));
   const emissions = Map.groupBy(facts.emissions, ({ from_ms }) => from_ms);
+  const accounts = pollAccounts(facts.device, facts.polls);
   const lines: LedgerLine[] = [];
   let from_ms = intervalStart(facts.from_ms, facts.interval_ms, facts.time_zone);
   for (; from_ms + facts.interval_ms <= facts.to_ms; from_ms += facts.interval_ms) {
-    lines.push(lineOf(facts, from_ms, held.get(from_ms) ?? null, emissions.get(from_ms) ?? []));
+    lines.push(lineOf(facts, accounts, from_ms, held.get(from_ms) ?? null, emissions.get(from_ms) ?? []));
   }
   return withCountsAcross(lines);
 }
 
 function lineOf(
   facts: LedgerFacts,
+  accounts: PollAccounts,
   from_ms: EpochMs,
   figure: StoredInterval | null,
   emissions: readonly StoredEmission[],
 ): LedgerLine {
   const to_ms = from_ms + facts.interval_ms;
+  const account = accounts.of(from_ms, to_ms);
   const around: Circumstance = {
     from_ms,
     to_ms,
-    polls: pollsOf(facts, from_ms, to_ms),
+    polls: account?.sums ?? null,
     losses: lossesOf(facts, from_ms, to_ms),
     swaps: facts.swaps.filter((swap) => swap.device === facts.device && swap.at_ms >= from_ms && swap.at_ms < to_ms),
     presence: facts.presence,
+    hasRestarted: accounts.hasRestarted(from_ms, to_ms),
+    isAccounted: account !== null && account.covered_ms >= facts.interval_ms,
     isUnderWay: to_ms > facts.underWayFrom_ms,
   };
-  const polls = countsOf(facts, around, figure);
+  const polls = countsOf(facts, around, account, figure);
   const hole = figure === null ? absence(around) : holeIn(figure, polls, around);
   return { from_ms, to_ms, polls, figure, emissions, redated_ms: redating(facts.clocks, figure), hole };
 }
 
-function countsOf(facts: LedgerFacts, { polls, losses, from_ms }: Circumstance, figure: StoredInterval | null) {
-  const { stored, setAside } = facts.batches.get(from_ms) ?? { stored: 0, setAside: 0 };
+function countsOf(
+  { batches, interval_ms }: LedgerFacts,
+  { losses, from_ms }: Circumstance,
+  account: AccountedPolls | null,
+  figure: StoredInterval | null,
+): LedgerLine["polls"] {
+  const { stored, setAside } = batches.get(from_ms) ?? { stored: 0, setAside: 0 };
+  // An interval that was restated without its counts of polls says 0.
+  const isTold = figure !== null && figure.pollsExpected > 0;
   return {
-    expected: polls?.expected ?? figure?.pollsExpected ?? null,
-    read: polls?.answered ?? figure?.pollsAnswered ?? null,
-    journaled: polls?.journaled ?? null,
+    expected: isTold ? figure.pollsExpected : expectedBy(account, interval_ms),
+    read: isTold ? figure.pollsAnswered : (account?.sums.answered ?? null),
+    journaled: account?.sums.journaled ?? null,
     received: stored + setAside,
     stored,
     lost: losses.reduce((sum, { count }) => sum + count, 0),
   };
+}
+
+/** In the whole interval, at the pace of the part that is accounted for. */
+function expectedBy(account: AccountedPolls | null, interval_ms: number): number | null {
+  if (account === null || account.covered_ms === 0) return null;
+  return Math.round((account.sums.expected * interval_ms) / Math.min(account.covered_ms, interval_ms));
 }
 
 function absence(around: Circumstance): LedgerLine["hole"] {
@@ -129,28 +150,6 @@ function energyOf({ ticks, flag, coverage }: StoredInterval): EnergyAcross {
   if (ticks === null) return "unknown";
   if (flag === "X") return "lower-bound";
   return flag === "S" || coverage < 1 ? "shared" : "known";
-}
-
-/** Sums of the accounts that begin in it; the gateway makes one an interval. */
-function pollsOf({ device, polls }: LedgerFacts, from_ms: EpochMs, to_ms: EpochMs): MeterPolls | null {
-  const own = polls
-    .filter((record) => record.from_ms >= from_ms && record.from_ms < to_ms)
-    .flatMap(({ meters }) => meters.filter((meter) => meter.device === device));
-  return own.length === 0 ? null : own.reduce(sumOf);
-}
-
-function sumOf(a: MeterPolls, b: MeterPolls): MeterPolls {
-  return {
-    device: a.device,
-    expected: a.expected + b.expected,
-    answered: a.answered + b.answered,
-    timeouts: a.timeouts + b.timeouts,
-    exceptions: a.exceptions + b.exceptions,
-    garbled: a.garbled + b.garbled,
-    unreachable: a.unreachable + b.unreachable,
-    overruns: a.overruns + b.overruns,
-    journaled: a.journaled + b.journaled,
-  };
 }
 
 function lossesOf({ device, losses }: LedgerFacts, from_ms: EpochMs, to_ms: EpochMs): LossRecord[] {

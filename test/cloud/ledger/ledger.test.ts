@@ -189,6 +189,56 @@ describe("an interval that is not whole", () => {
   });
 });
 
+describe("an interval in which the gateway was killed and started again", () => {
+  /** Of the time since the restart alone: what was counted before it died with the process. */
+  const since = { ...polls(1, { expected: 450, answered: 451, journaled: 451 }), boot: 2, from_ms: at(1) + 450_000 };
+  const few = held(1, { pollsAnswered: 800 });
+  const intervals = [held(0), few, held(2), held(3)];
+
+  test("expects what the whole interval asks for, whatever the account of its rest says, and is not whole", () => {
+    const line = ledgerLines(facts({ intervals, polls: [since] }))[1];
+    expect(line?.polls).toMatchObject({ expected: 900, read: 800 });
+    expect(line?.hole).toMatchObject({ cause: "unknown", energy: "known" });
+  });
+
+  test("lost its polls to that: by what we saw, or by another boot in the gateway's own accounts", () => {
+    const down = { cause: "gateway-down", detail: null, energy: "known" };
+    const presence = [
+      { gateway: GATEWAY, at_ms: at(1) + 400_000, state: "offline" },
+      { gateway: GATEWAY, at_ms: at(1) + 450_000, state: "online" },
+    ] as const;
+    expect(holes({ intervals, polls: [since], presence })[1]).toEqual(down);
+    const deaf = [{ gateway: GATEWAY, at_ms: at(-1), state: "unknown" }] as const;
+    expect(holes({ intervals, polls: [polls(0), since, polls(2)], presence: deaf })).toEqual([null, down, null, null]);
+    const sameBoot = { ...since, boot: 1 };
+    expect(holes({ intervals, polls: [polls(0), sameBoot], presence: deaf })[1]?.cause).toBe("unknown");
+  });
+
+  test("and has no record, expects what its accounts together ask for, at their pace", () => {
+    const before = { ...polls(1, { expected: 400, answered: 400 }), to_ms: at(1) + 400_000 };
+    const line = ledgerLines(facts({ intervals: without(1), polls: [polls(0), before, since] }))[1];
+    expect(line?.polls).toMatchObject({ expected: 900, read: 851 });
+    expect(line?.hole).toMatchObject({ cause: "gateway-down" });
+  });
+
+  test("is one of many if it was off for long", () => {
+    const late = { ...polls(3), boot: 2 };
+    expect(holes({ intervals: without(1, 2), polls: [polls(0), late] }).map((hole) => hole?.cause)).toEqual([
+      undefined,
+      "gateway-down",
+      "gateway-down",
+      undefined,
+    ]);
+  });
+
+  test("is not put down to that where the gateway accounts for all of the time: it was cut off, and polled", () => {
+    const presence = [{ gateway: GATEWAY, at_ms: at(-1), state: "offline" }] as const;
+    const whole = polls(1, { answered: 900 });
+    expect(holes({ intervals, polls: [whole], presence })[1]).toMatchObject({ cause: "unknown" });
+    expect(holes({ intervals, polls: [], presence })[1]).toMatchObject({ cause: "gateway-down" });
+  });
+});
+
 describe("readings that were journaled and are not stored", () => {
   const account = [polls(1)];
   const batches = new Map([[at(1), { stored: 890, setAside: 4 }]]);
