@@ -22,8 +22,8 @@ export interface Inspection {
   /** Batches and samples lost so far, each in a loss record. */
   readonly lost: number;
   readonly gaveWay: string | null;
-  /** What could not be read so far: files, and chunks in them. */
-  readonly unreadable: { files: number; chunks: number };
+  /** What could not be read so far: files, and chunks in them; each counts once, however often it is come across. */
+  readonly unreadable: { readonly files: number; readonly chunks: number };
   getState(key: string): string | null;
   definition(hash: string): DeviceDefinition | null;
   /** Oldest first, from this position on; what is written meanwhile may come or not. */
@@ -40,7 +40,7 @@ export interface InspectedRecord extends StoredRecord {
 export function inspectJournal(disk: JournalDisk): Inspection {
   const chain = new Chain(disk);
   const bytes = chain.bytes();
-  const unreadable = { files: 0, chunks: 0 };
+  const unreadable = { files: new Set<string>(), chunks: new Set<string>() };
   const definitions = new Map<string, DeviceDefinition>();
   const state = new Map<string, string>();
   const readInto = (at: number): void => {
@@ -52,7 +52,7 @@ export function inspectJournal(disk: JournalDisk): Inspection {
         else if (at === chain.segments.length - 1 && !SEGMENT_KEYS.includes(name)) state.set(name, text);
       }
     } catch {
-      unreadable.files += 1;
+      unreadable.files.add(held.name);
     }
   };
   readInto(chain.segments.length - 1);
@@ -65,7 +65,7 @@ export function inspectJournal(disk: JournalDisk): Inspection {
       for (const { key, blob: stored } of allRows(chain.open(held))) {
         const blob = readBlob(stored);
         if (blob.kind === "damaged" || blob.kind === "value" || blob.ordinal !== key) {
-          unreadable.chunks += 1;
+          unreadable.chunks.add(`${held.name} ${key}`);
           continue;
         }
         if (key >= end || key + blob.count <= from) continue;
@@ -76,7 +76,7 @@ export function inspectJournal(disk: JournalDisk): Inspection {
         }
       }
     } catch {
-      unreadable.files += 1;
+      unreadable.files.add(held.name);
     }
   }
 
@@ -93,7 +93,9 @@ export function inspectJournal(disk: JournalDisk): Inspection {
     setAside: chain.asides.map(({ name }) => name),
     lost: Number(state.get("lost") ?? 0),
     gaveWay: state.get("gaveWay") ?? null,
-    unreadable,
+    get unreadable() {
+      return { files: unreadable.files.size, chunks: unreadable.chunks.size };
+    },
     getState: (key) => state.get(key) ?? null,
     definition(hash) {
       for (let at = chain.segments.length - 2; at >= 0 && !definitions.has(hash); at--) readInto(at);
