@@ -124,11 +124,11 @@ async function readAll(
     lost = reply.kind === "timeout" ? lost + 1 : 0;
 
     if (reply.kind === "words") blocks.push({ fc, address, words: reply.words });
-    else if (reply.kind === "exception" && registers.length > 1) {
+    else if (reply.kind === "exception" && blamesRequest(reply.code) && registers.length > 1) {
       queue.unshift(...registers.flatMap((register) => plan(model, [register])));
     } else {
       for (const register of registers) unread.set(register, whyOf(reply));
-      if (lost < TIMEOUTS_MAX && reply.kind !== "unreachable") continue;
+      if (lost < TIMEOUTS_MAX && reply.kind !== "unreachable" && !isNobodyThere(reply)) continue;
       for (const left of queue.splice(0)) for (const register of left.registers) unread.set(register, whyOf(reply));
     }
   }
@@ -165,7 +165,20 @@ export function withRegisters(model: MeterModel, isWanted: (register: Register) 
   return { ...model, registers: model.registers.filter((register) => wanted.includes(register) || isScale(register)) };
 }
 
+/** Exceptions 1, 2 and 3 speak of the request: another one may do. The rest speak of the device. */
+function blamesRequest(code: number): boolean {
+  return code <= 3;
+}
+
+/** A gateway that has no way to the unit, or no answer from it (exceptions 0x0A, 0x0B): asking for other registers helps nobody. */
+function isNobodyThere(reply: BusReply): boolean {
+  return reply.kind === "exception" && (reply.code === 0x0a || reply.code === 0x0b);
+}
+
 function whyOf(reply: Exclude<BusReply, { readonly kind: "words" }>): string {
+  if (isNobodyThere(reply) && reply.kind === "exception") {
+    return `exception ${reply.code}: the gateway hears nothing from this unit`;
+  }
   if (reply.kind === "exception") return `exception ${reply.code}`;
   return reply.kind === "timeout" ? "timeout" : `${reply.kind}: ${reply.detail}`;
 }

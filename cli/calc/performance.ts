@@ -291,7 +291,15 @@ function quota(written: Section<"quota">) {
     must_surrender_t: result.toSurrender_t,
     purchase_t: result.purchase_t,
     surplus_t: result.surplus_t,
+    notes: [
+      ...beyondCap("credits", credits_t, result.creditsUsed_t),
+      ...beyondCap("borrowed quota", borrowed_t, result.borrowedUsed_t),
+    ],
   };
+}
+
+function beyondCap(what: string, wished_t: number, used_t: number): readonly string[] {
+  return used_t < wished_t ? [`of ${wished_t} t of ${what} only ${used_t} t count: the rest is above the cap`] : [];
 }
 
 const ZERO_DEGC_K = 273.15;

@@ -68,7 +68,7 @@ function activityJson(result: ActivityResult, { gwp, uncertainty }: Account, ref
     gases_mg: Object.fromEntries(Object.entries(mg).map(([gas, mass]) => [gas, String(mass)])),
     co2e_kg: kg(co2e_mg),
     co2e_kg_per_unit: amount.value.n === 0n ? null : fractionNumber(over(times(co2e_mg, KG), amount.value)),
-    factor: parts.length === 0 ? null : factorJson(parts[0]!.factor),
+    factor: parts.length === 0 ? null : factorJson(shownPart(parts).factor),
     ...(parts.length < 2
       ? {}
       : {
@@ -107,6 +107,11 @@ function activityJson(result: ActivityResult, { gwp, uncertainty }: Account, ref
     notes: [...result.notes, ...(activity.accepted === null ? [] : [`accepted by the author: ${activity.accepted}`])],
     chain: result.steps,
   };
+}
+
+/** Of several stretches the one that says what is not final yet, or the first. */
+function shownPart(parts: ActivityResult["parts"]): ActivityResult["parts"][number] {
+  return parts.find(({ factor }) => factor.match === "provisional") ?? parts[0]!;
 }
 
 /** The four of combustion always, so that a reader finds them; others where there are any. */

@@ -113,6 +113,11 @@ function keepCapture(
 
 /** What no register could be read for, by how the reason begins (`ProbeResult.unread`). */
 const FAILURES: readonly (readonly [why: RegExp, code: ErrorCode, hint: string])[] = [
+  [
+    /^exception 1[01]\b/,
+    "METER_SILENT",
+    "The gateway answers, the meter behind it does not: check its unit number, power and wiring; khuxanh scan lists who answers.",
+  ],
   [/^timeout/, "METER_SILENT", "Check power, wiring and unit number; khuxanh scan tells which units answer."],
   [/^unreachable/, "BUS_UNREACHABLE", "Check the address and the cable, and that the gateway or serial port is there."],
   [

@@ -6,6 +6,7 @@ import type { Activity, Book } from "./activity.ts";
 import { calculate } from "./calculate.ts";
 import { addMasses, co2eOf, type Masses } from "./co2e.ts";
 import { inMWh } from "./electricity.ts";
+import { assertRateNotRefused } from "./factors.ts";
 import { type Consumption, type Instrument, type MarketResult, marketBased } from "./market.ts";
 import { refuse } from "./refuse.ts";
 import type { ActivityResult } from "./result.ts";
@@ -89,6 +90,11 @@ export function account(request: AccountRequest, book: Book): AccountOutcome {
   });
   for (const [at, activity] of request.activities.entries())
     collect(at, () => assertOneMethod(activity, request.activities));
+  for (const { id, t_per_MWh } of request.instruments) {
+    collect(null, () => assertRateNotRefused(t_per_MWh, `instruments "${id}".factor`, book));
+  }
+  const { residualMix } = request;
+  if (residualMix !== null) collect(null, () => assertRateNotRefused(residualMix.t_per_MWh, "residual_mix", book));
   if (problems.length > 0) return { kind: "problems", problems };
   const made = collect(null, () => totalled(results, request, book));
   return made === null ? { kind: "problems", problems } : { kind: "account", account: made };

@@ -1,6 +1,7 @@
+import { energyPerUnit, MJ_OF } from "../emission/basis.ts";
 import { CARRIERS, type CarrierId } from "../emission/carriers.ts";
 import type { EmissionFactor } from "../emission/factor.ts";
-import { type Fraction, fraction, times } from "../emission/fraction.ts";
+import { compare, type Fraction, fraction, fromText, over, times, ZERO } from "../emission/fraction.ts";
 import { lookupForUse, type UseMatch } from "../emission/lookup.ts";
 import { factorUse, USES, type UseId } from "../emission/uses.ts";
 import type { Activity, Book, OwnFactor, Span } from "./activity.ts";
@@ -107,10 +108,27 @@ export function statedFactor(own: OwnFactor): FactorUsed {
 
 /** A figure of the lists that must never be used is refused in a calculation as it is in a factor file. */
 export function assertNotRefused(own: OwnFactor, carrier: CarrierId, book: Book): void {
+  const perMJ = carrier === "electricity" ? energyPerUnit(own.per) : null;
+  // Whatever unit it hides in: 681.1 kg/MWh is the same figure as 0.6811 t/MWh.
+  if (perMJ !== null) return assertRateNotRefused(t_per_MWh(own.mgPer.co2 ?? ZERO, perMJ), "factor.value", book);
   const hit = book.refused.find(
     (refused) => refused.carrier === carrier && Number(refused.value) === Number(own.stated.value),
   );
   if (hit !== undefined) refuse("factor.value", `${own.stated.value} must not be used: ${hit.why}`);
+}
+
+/** The same for a rate of electricity that stands elsewhere: an instrument's, a residual mix. */
+export function assertRateNotRefused(rate_t_per_MWh: Fraction, key: string, book: Book): void {
+  const hit = book.refused.find(
+    ({ carrier, value }) => carrier === "electricity" && compare(fromText(value), rate_t_per_MWh) === 0,
+  );
+  if (hit !== undefined) refuse(key, `${hit.value} t/MWh must not be used: ${hit.why}`);
+}
+
+const MG_PER_T = fraction(1_000_000_000n);
+
+function t_per_MWh(mg: Fraction, perMJ: Fraction): Fraction {
+  return over(times(mg, over(MJ_OF.MWh, perMJ)), MG_PER_T);
 }
 
 export function listedUncertainty(factor: EmissionFactor, stated_pct: number | null): FactorUncertainty {

@@ -87,8 +87,9 @@ export function lookupConstant(
   return found;
 }
 
-function isKnown(factor: EmissionFactor, knownAt_ms: EpochMs): boolean {
-  return knownFrom_ms(factor) <= knownAt_ms;
+/** A factor whose day of publication is not verified was not known before its own time began, at least. */
+function isKnown({ known_from_ms, valid_from_ms }: EmissionFactor, knownAt_ms: EpochMs): boolean {
+  return (known_from_ms ?? valid_from_ms) <= knownAt_ms;
 }
 
 function knownFrom_ms({ known_from_ms }: Pick<EmissionFactor, "known_from_ms">): EpochMs {

@@ -251,7 +251,7 @@ describe("plausibility", () => {
           `carrier: electricity, quantity: 1, unit: MWh, factor: {value: ${value}, unit: t/MWh}, accept: "it is well known"`,
         ),
       );
-      expect(line).toMatch(new RegExp(`^activities\\[0\\]\\.factor\\.value: ${value} must not be used: `));
+      expect(line).toMatch(new RegExp(`^activities\\[0\\]\\.factor\\.value: ${value} t/MWh must not be used: `));
     }
   });
 

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "vitest";
 import type { GoldenVector } from "../../core/model/meterModel.ts";
 import type { Bus } from "../../core/ports.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
-import { probe, withRegisters } from "../../drivers/probe.ts";
+import { probe, readModel, withRegisters } from "../../drivers/probe.ts";
 import { model, register } from "./devices.ts";
 import { foreignServer, type Image, rawServer, rtuFrame, type TestServer } from "./modbus/servers.ts";
 import { allModels, modelOf } from "./models.ts";
@@ -169,4 +169,21 @@ test("a part of a model keeps the registers that scale it", () => {
   expect(names("chint-dtsu666", "active_power_total")).toEqual(["ct_ratio", "vt_ratio", "active_power_total"]);
   expect(names("sunspec-meter-201-204", "frequency")).toEqual(["frequency", "frequency_scale_exp"]);
   expect(names("eastron-sdm630", "frequency")).toEqual(["frequency"]);
+});
+
+test("a gateway that hears nothing from the unit is asked once, not for every register", async () => {
+  let asked = 0;
+  const bus = {
+    async read() {
+      asked += 1;
+      return { kind: "exception", code: 0x0b } as const;
+    },
+    async close() {},
+  };
+  const { readings, unread } = await readModel(bus, 77, modelOf("eastron-sdm630"), { timeout_ms: 500 });
+  expect(asked).toBe(1);
+  expect(readings).toEqual([]);
+  expect(new Set(unread.map(({ why }) => why))).toEqual(
+    new Set(["exception 11: the gateway hears nothing from this unit"]),
+  );
 });

@@ -28,14 +28,20 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     edits: [
       {
         file: ACCOUNT,
-        from: "divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(elapsed_ms))",
-        to: "(delta.ticks * BigInt(at_ms - last.at_ms)) / BigInt(elapsed_ms)",
+        from: "divideHalfEven(delta.ticks * BigInt(at_ms - last.at_ms), BigInt(reading.at_ms - last.at_ms))",
+        to: "(delta.ticks * BigInt(at_ms - last.at_ms)) / BigInt(reading.at_ms - last.at_ms)",
       },
     ],
   },
   "interval-carry": {
     what: "what was counted before a boundary is counted again behind it",
-    edits: [{ file: ACCOUNT, from: "ticksUntil(reading.at_ms) - ticksDone,", to: "ticksUntil(reading.at_ms)," }],
+    edits: [
+      {
+        file: ACCOUNT,
+        from: "ticksUntil(reading.at_ms, delta, last, reading) - ticksDone,",
+        to: "ticksUntil(reading.at_ms, delta, last, reading),",
+      },
+    ],
   },
   "counter-reset": {
     what: "a counter that starts again at zero has counted what it shows",
@@ -156,7 +162,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   "replay-skips": {
     what: "a restart leaves out the first samples it should count again",
-    edits: [{ file: "agent/gateway.ts", from: "let from = asOf + 1;", to: "let from = asOf + 8;" }],
+    edits: [{ file: "agent/gateway.ts", from: "record.position > of.asOf)", to: "record.position > of.asOf + 7)" }],
     kinds: ["agent-crash", "agent-crash-at-write"],
   },
   "bdseq-stands": {

@@ -288,6 +288,8 @@ export const activitySchema = section({
   ];
   for (const [key, fits, what] of belongs)
     if (written[key] !== undefined && !fits) issue(key, `belongs to ${what}, not to ${written.carrier}`);
+  if (written.density !== undefined && (written.unit === "kg" || written.unit === "t"))
+    issue("density", `is not needed for an amount in ${written.unit} (did you mean L?)`);
   if (written.factor !== undefined && written.supply !== undefined)
     issue("supply", "stands beside factor: the supplier's factor goes before it");
   if (written.uncertainty?.activity_pct !== undefined && written.uncertainty.meter !== undefined)
