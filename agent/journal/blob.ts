@@ -83,6 +83,12 @@ export function readBlob(bytes: Uint8Array): ReadBlob {
   };
 }
 
+/** How many records a blob that is not sound claims to hold; 0 if it does not say. */
+export function countSaid(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes.length >= HEADER_BYTES && view.getUint32(0) === BLOB_MAGIC ? view.getUint16(22) : 0;
+}
+
 /** Every sound blob in the bytes, wherever it begins. */
 export function* carve(bytes: Uint8Array): Iterable<Blob> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

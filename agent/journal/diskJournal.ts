@@ -7,6 +7,7 @@ import { readBlob } from "./blob.ts";
 import { type Level, MAX_BYTES, SEGMENT_AGE_MS, SEGMENT_BYTES, STEPS, type Step } from "./bounds.ts";
 import { Chain, type Held, isOfDisk, SEGMENT_KEYS, writesOf } from "./chain.ts";
 import { type HeldRecord, packChunks, unpackChunk } from "./chunk.ts";
+import { damagedGaps, type Gap, gapsOf, gapsText } from "./holes.ts";
 import type {
   Journal,
   JournalEntry,
@@ -82,7 +83,7 @@ export class DiskJournal implements Journal {
     this.boot = Number(this.#values.state.get("boot") ?? 0) + 1;
     this.#values.put("boot", String(this.boot));
     const { first = 1 } = this.#chain.segments[0] ?? {};
-    this.#noteMissing([{ first: 1, last: first - 1, from_ms: null, to_ms: null }]);
+    this.#noteMissing([{ first: 1, last: first - 1, from_ms: 0, to_ms: this.#options.now_ms() }]);
     try {
       this.commit({ entries: [], state: () => [] });
     } catch (cause) {
@@ -102,6 +103,7 @@ export class DiskJournal implements Journal {
       return numbers;
     } catch (cause) {
       this.#isWritable = false;
+      this.#losses.areNotTold();
       throw cause;
     }
   }
@@ -364,9 +366,14 @@ export class DiskJournal implements Journal {
     const boot = Number(texts.get("boot") ?? bootOf(found));
     const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name));
     this.#values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
-    const tail = { first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null };
-    const aside = this.#setAside(held, "the newest segment does not say what the next number is");
-    this.#noteMissing([...found.holes, tail]);
+    const tail = end > found.end ? [{ first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null }] : [];
+    const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
+    const { level } = this.#chain.facts(held);
+    const why = "the newest segment does not say what the next number is";
+    const aside = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
+    const history = this.#confirmedIn(damagedGaps(found, gaps, level, false, end));
+    this.#noteMissing(gaps);
+    this.#noteHistory(history);
     const from_ms = found.last_ms ?? 0;
     this.#losses.note(
       { device: null, from_ms, to_ms: now_ms(), count: 0, what: "unknown", why: "set-aside", batches: null },
@@ -388,14 +395,21 @@ export class DiskJournal implements Journal {
   /** A segment that is not what was written: what is sound stays, the file is kept aside, what is missing is a loss. */
   #mend(held: Held): void {
     const isNewest = held === this.#chain.newest;
-    const found = salvage(this.#options.disk, held.name, held.first, this.#chain.endOf(held, this.#numbers.next));
+    const end = this.#chain.endOf(held, this.#numbers.next);
+    const found = salvage(this.#options.disk, held.name, held.first, end);
     const { level } = this.#chain.facts(held);
-    this.#setAside(held, `not what was written: ${found.holes.length} holes, ${found.rows.length} sound chunks`);
-    this.#noteMissing(found.holes);
+    const gaps = this.#gapsIn(held, found.holes);
+    const mayEndEarly = !isNewest && this.#values.state.has("gaveWay");
+    const history = this.#confirmedIn(damagedGaps(found, gaps, level, mayEndEarly, end));
+    const counts = `${gaps.length} holes, ${found.rows.length} sound chunks`;
+    const named = gapsText(gaps, (position) => this.#numbers.numberOf(position));
+    this.#setAside(held, `not what was written: ${counts}${named}`);
+    this.#noteMissing(gaps);
     if (isNewest) this.#values.load(this.#numbers.state(), found.version);
     const texts = isNewest ? this.#values.all() : withoutOwn(found.values);
     const values = this.#values.sealed(texts, this.#numbers.epochNumber);
-    this.#replace(held, level === "whole" ? "mended" : level, found.rows, values);
+    // Not mended, it would be found and told again at every start.
+    if (this.#replace(held, level === "whole" ? "mended" : level, found.rows, values)) this.#noteHistory(history);
   }
 
   #setAside(held: Held, why: string): string {
@@ -410,27 +424,67 @@ export class DiskJournal implements Journal {
     }
   }
 
-  #replace(held: Held, level: Level, rows: readonly DiskRow[], values: readonly DiskValue[]): void {
+  #replace(held: Held, level: Level, rows: readonly DiskRow[], values: readonly DiskValue[]): boolean {
     this.#reader.forget();
     try {
       this.#chain.replace(held, level, writesOf(rows, values));
+      return true;
     } catch (cause) {
       this.#reader.acceptAsIs(held);
       this.#options.log.error("journal.segment-not-mended", { file: held.name, error: String(cause) });
+      return false;
+    }
+  }
+
+  /** Holes with their times: those at the ends of a segment lie between its neighbours. */
+  #gapsIn(held: Held, holes: readonly Hole[]): Gap[] {
+    const { segments } = this.#chain;
+    const at = segments.indexOf(held);
+    const [before, after] = [segments[at - 1], segments[at + 1]];
+    const { opened_ms } = this.#chain.facts(held);
+    const before_ms = (before === undefined ? null : this.#newestIn(before)) ?? opened_ms;
+    const after_ms = after === undefined ? Number.POSITIVE_INFINITY : this.#chain.facts(after).opened_ms;
+    const now_ms = this.#options.now_ms();
+    return gapsOf(holes, before_ms === Number.MAX_SAFE_INTEGER ? 0 : before_ms, Math.min(after_ms, now_ms));
+  }
+
+  /** The end of what was written to it last; null if that cannot be read. */
+  #newestIn(held: Held): EpochMs | null {
+    try {
+      const last = this.#chain.open(held).rows(Number.MAX_SAFE_INTEGER, 1)[0];
+      const blob = last === undefined ? null : readBlob(last.blob);
+      if (blob === null || blob.kind === "damaged" || blob.kind === "value") return null;
+      return Math.max(...unpackChunk(blob).map(({ to_ms }) => to_ms));
+    } catch {
+      return null;
     }
   }
 
   /** Unconfirmed batches that are not there any more: named in a loss record, and not waited for. */
-  #noteMissing(holes: readonly Hole[]): void {
-    const now_ms = this.#options.now_ms();
-    for (const { first, last, from_ms, to_ms } of holes) {
+  #noteMissing(gaps: readonly Gap[]): void {
+    for (const { first, last, from_ms, to_ms } of gaps) {
       const missing = this.#numbers.unconfirmedIn(first, last);
       if (missing.length === 0) continue;
-      const count = missing.reduce((sum, range) => sum + range.last - range.first + 1, 0);
-      const times = { from_ms: from_ms ?? to_ms ?? 0, to_ms: to_ms ?? now_ms };
-      this.#losses.note({ device: null, ...times, count, what: "unknown", why: "damaged", batches: null }, missing);
+      const count = sizeOf(missing);
+      this.#losses.note(
+        { device: null, from_ms, to_ms, count, what: "unknown", why: "damaged", batches: null },
+        missing,
+      );
       this.#numbers.confirmPositions(missing);
     }
+  }
+
+  #confirmedIn(gaps: readonly Gap[]): Loss[] {
+    return gaps.flatMap(({ first, last, from_ms, to_ms }): Loss[] => {
+      const count = last - first + 1 - sizeOf(this.#numbers.unconfirmedIn(first, last));
+      if (count === 0) return [];
+      return [{ device: null, from_ms, to_ms, count, what: "history", why: "damaged", batches: null }];
+    });
+  }
+
+  /** Confirmed batches that are not there any more. Without their numbers: the host holds them, and must not count them lost. */
+  #noteHistory(losses: readonly Loss[]): void {
+    for (const loss of losses) this.#losses.note(loss, null);
   }
 
   #lost(): number {
@@ -464,6 +518,10 @@ export class DiskJournal implements Journal {
     }
     return this.#oldest.at_ms;
   }
+}
+
+function sizeOf(ranges: readonly BatchRange[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
 function withoutOwn(texts: Iterable<readonly [string, string]>): [string, string][] {

@@ -16,6 +16,8 @@ interface Waiting extends Loss {
 export class Losses {
   readonly #now_ms: () => EpochMs;
   #waiting: Waiting[] = [];
+  /** The first so many are in the commit that is being made: nothing joins them. */
+  #telling = 0;
 
   constructor(now_ms: () => EpochMs) {
     this.#now_ms = now_ms;
@@ -32,7 +34,7 @@ export class Losses {
 
   /** @param positions of the batches, ascending; null if they never had a number. */
   note(loss: Loss, positions: readonly BatchRange[] | null): void {
-    const last = this.#waiting.at(-1);
+    const last = this.#waiting.length > this.#telling ? this.#waiting.at(-1) : undefined;
     if (positions === null && last?.positions === null && isAlike(last, loss)) {
       this.#waiting[this.#waiting.length - 1] = together(last, loss);
     } else if (this.#waiting.length >= WAITING_MAX && last !== undefined) {
@@ -50,11 +52,19 @@ export class Losses {
 
   /** Records for all that waits, a record no longer than it may be. They wait on until {@link areTold}. */
   entries(epoch: string, numberOf: (position: number) => number): JournalEntry[] {
+    this.#telling = this.#waiting.length;
     return this.#waiting.flatMap((loss) => this.#recordsOf(loss, epoch, numberOf)).map(entryOf);
   }
 
+  /** Those of the last {@link entries} are on disk; what was noted meanwhile waits on. */
   areTold(): void {
-    this.#waiting = [];
+    this.#waiting = this.#waiting.slice(this.#telling);
+    this.#telling = 0;
+  }
+
+  /** The commit failed: all wait on. */
+  areNotTold(): void {
+    this.#telling = 0;
   }
 
   #recordsOf({ positions, ...loss }: Waiting, epoch: string, numberOf: (position: number) => number): LossRecord[] {
@@ -82,8 +92,9 @@ export class Losses {
   }
 }
 
+/** What damage took from the history is told hole by hole. */
 function isAlike(a: Loss, b: Loss): boolean {
-  return a.device === b.device && a.what === b.what && a.why === b.why;
+  return a.what !== "history" && a.device === b.device && a.what === b.what && a.why === b.why;
 }
 
 function together(a: Waiting, b: Loss): Waiting {

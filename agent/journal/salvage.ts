@@ -1,7 +1,7 @@
 import type { DiskRow, DiskSegment, JournalDisk } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
-import { type Blob, carve, decodeValue, HEADER_BYTES, readBlob } from "./blob.ts";
+import { type Blob, carve, countSaid, decodeValue, HEADER_BYTES, readBlob } from "./blob.ts";
 import { allRows } from "./chain.ts";
 import { unpackChunk } from "./chunk.ts";
 
@@ -15,6 +15,8 @@ export interface Salvage {
   /** Ascending, without overlap. */
   readonly rows: readonly DiskRow[];
   readonly holes: readonly Hole[];
+  /** Ordinals of rows that are stored and not sound, as far as their headers say; one each where they do not. */
+  readonly broken: readonly BatchRange[];
   /** The first ordinal after all rows. */
   readonly end: number;
   /** Newest of the last rows; null if there are none. */
@@ -24,7 +26,10 @@ export interface Salvage {
   readonly version: number;
 }
 
-/** Ordinals of which nothing sound was found, and the times of what lies before and after; null: nothing does. */
+/**
+ * Ordinals of which nothing sound was found, and what is certain of their time: not before the newest record before them, not
+ * after what was written after them; null: nothing lies there.
+ */
 export interface Hole extends BatchRange {
   readonly from_ms: EpochMs | null;
   readonly to_ms: EpochMs | null;
@@ -61,11 +66,11 @@ export function salvage(disk: JournalDisk, name: string, first: number, end: num
   const rowsEnd = last === undefined ? first : last.ordinal + last.count;
   return {
     rows: chunks.map(({ ordinal, bytes }) => ({ key: ordinal, blob: bytes })),
-    holes: holesIn(chunks, first, Number.isFinite(end) ? end : rowsEnd).map((hole) => ({
-      ...hole,
-      from_ms: newestOf(chunks.findLast(({ ordinal }) => ordinal < hole.first)),
-      to_ms: oldestOf(chunks.find(({ ordinal }) => ordinal > hole.last)),
-    })),
+    holes: holesIn(chunks, first, Number.isFinite(end) ? end : rowsEnd).map((hole) => {
+      const from_ms = newestOf(chunks.findLast(({ ordinal }) => ordinal < hole.first));
+      return { ...hole, from_ms, to_ms: firstAfter(chunks, hole.last, from_ms ?? Number.NEGATIVE_INFINITY) };
+    }),
+    broken: stored.broken,
     end: rowsEnd,
     last_ms: newestOf(last),
     values: new Map([...values].map(([key, { text }]) => [key, text])),
@@ -77,8 +82,21 @@ function newestOf(chunk: Found | undefined): EpochMs | null {
   return chunk === undefined ? null : Math.max(...recordsOf(chunk).map(({ to_ms }) => to_ms));
 }
 
-function oldestOf(chunk: Found | undefined): EpochMs | null {
-  return chunk === undefined ? null : Math.min(...recordsOf(chunk).map(({ from_ms }) => from_ms));
+/**
+ * The end of the first record after this ordinal that ends after this time. An interval ends before it is written, so that of
+ * one only counts if nothing else follows.
+ */
+function firstAfter(chunks: readonly Found[], ordinal: number, at_ms: EpochMs): EpochMs | null {
+  let ofBooks: EpochMs | null = null;
+  for (const chunk of chunks) {
+    if (chunk.ordinal <= ordinal) continue;
+    for (const { kind, to_ms } of recordsOf(chunk)) {
+      if (to_ms <= at_ms) continue;
+      if (kind !== "content") return to_ms;
+      ofBooks ??= to_ms;
+    }
+  }
+  return ofBooks;
 }
 
 function recordsOf({ bytes }: Found) {
@@ -104,6 +122,7 @@ function holesIn(
 
 interface Stored {
   readonly chunks: readonly Found[];
+  readonly broken: readonly BatchRange[];
   readonly values: readonly Blob[];
   readonly areValuesSound: boolean;
 }
@@ -114,29 +133,31 @@ function readStored(disk: JournalDisk, name: string): Stored {
   try {
     segment = disk.open(name, "read");
   } catch {
-    return { chunks: [], values: [], areValuesSound: false };
+    return { chunks: [], broken: [], values: [], areValuesSound: false };
   }
   try {
-    return { chunks: storedChunks(segment), ...storedValues(segment) };
+    return { ...storedChunks(segment), ...storedValues(segment) };
   } finally {
     segment.close();
   }
 }
 
-function storedChunks(segment: DiskSegment): Found[] {
+function storedChunks(segment: DiskSegment): Pick<Stored, "chunks" | "broken"> {
   const chunks: Found[] = [];
+  const broken: BatchRange[] = [];
   try {
     for (const { key, blob: bytes } of allRows(segment)) {
       const blob = readBlob(bytes);
       if (blob.kind !== "damaged" && blob.kind !== "value" && blob.ordinal === key) chunks.push(foundIn(blob, bytes));
+      else broken.push({ first: key, last: key + Math.max(1, countSaid(bytes)) - 1 });
     }
   } catch {
     // What could be read before is kept; carving finds the rest.
   }
-  return chunks;
+  return { chunks, broken };
 }
 
-function storedValues(segment: DiskSegment): Omit<Stored, "chunks"> {
+function storedValues(segment: DiskSegment): Omit<Stored, "chunks" | "broken"> {
   const values: Blob[] = [];
   let areValuesSound = true;
   try {

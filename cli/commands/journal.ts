@@ -97,18 +97,26 @@ function status(journal: Inspection, isJson: boolean): void {
     ["set aside", setAside.length === 0 ? "nothing" : setAside.join(", ")],
     ...(journal.unreadable.files + journal.unreadable.chunks === 0
       ? []
-      : [
-          [
-            "unreadable",
-            `${journal.unreadable.files} files, ${journal.unreadable.chunks} chunks; named as losses at the agent's next look`,
-          ],
-        ]),
+      : [["unreadable", `${unreadableText(journal)}; ${NAMED_WHEN}`]]),
   ];
   process.stdout.write(`${lines.map(([name, text]) => `${name!.padEnd(11)}${text}`).join("\n")}\n`);
 }
 
 function lossText([noted, from, to, device, count, what, why]: Row): string {
-  return `${noted}: ${count} ${what} of ${device ?? "the gateway"}, ${from} to ${to}: ${why}`;
+  const of = device ?? "the gateway";
+  const lost =
+    what === "history"
+      ? `${count} confirmed batches of ${of}'s own history (delivered before)`
+      : `${count} ${what} of ${of}`;
+  return `${noted}: ${lost}, ${from} to ${to}: ${why}`;
+}
+
+/** The agent looks through the newest file at every start, through another when it reads from it. */
+const NAMED_WHEN =
+  "what is missing is a loss record after the agent's next start, of an older file than the newest when the agent reads it";
+
+function unreadableText({ unreadable: { files, chunks } }: Inspection): string {
+  return `${files} ${files === 1 ? "file" : "files"} and ${chunks} ${chunks === 1 ? "chunk" : "chunks"}`;
 }
 
 function tail(journal: Inspection, args: Arguments): void {
@@ -155,9 +163,7 @@ async function exportAll(journal: Inspection, args: Arguments, timeZone: string)
   await write(waiting);
   const { files, chunks } = journal.unreadable;
   if (files + chunks > 0) {
-    process.stderr.write(
-      `khuxanh: ${files} files and ${chunks} chunks could not be read; what is missing is in --kind losses after the agent's next start\n`,
-    );
+    process.stderr.write(`khuxanh: ${unreadableText(journal)} could not be read; ${NAMED_WHEN} (--kind losses)\n`);
   }
 }
 

@@ -157,6 +157,7 @@ function lossesOf({ device, losses }: LedgerFacts, from_ms: EpochMs, to_ms: Epoc
     (loss) =>
       (loss.device === null || loss.device === device) &&
       loss.what !== "node-records" &&
+      loss.what !== "history" &&
       loss.from_ms < to_ms &&
       loss.to_ms >= from_ms,
   );

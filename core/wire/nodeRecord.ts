@@ -34,6 +34,7 @@ export const NODE_RECORD_METRICS = {
  * samples       polls with all their words · thinned        every second sample of an otherwise kept run: totals survive
  * gauges        samples of which nothing is a counter · intervals, emissions   entries of the books
  * node-records  records of this file · unknown        what they held can no longer be read
+ * history       batches that were confirmed before: only the gateway's own copy is gone, no reading of the zone
  */
 export const LOSS_WHATS = [
   "samples",
@@ -43,6 +44,7 @@ export const LOSS_WHATS = [
   "emissions",
   "node-records",
   "unknown",
+  "history",
 ] as const;
 export type LossWhat = (typeof LOSS_WHATS)[number];
 

@@ -13,6 +13,12 @@ function overwrite(dir: string, name: string, at: number, length = 64): void {
   writeFileSync(join(dir, name), bytes);
 }
 
+function sql({ dir }: Disk, statement: string): void {
+  const other = new DatabaseSync(join(dir, FIRST));
+  other.exec(`${statement}; VACUUM`);
+  other.close();
+}
+
 const positionsOf = (journal: Journal) => journal.history(1, 1000).map(({ position }) => position);
 const asidesIn = (dir: string) => readdirSync(dir).filter((name) => /\.aside-\d+$/.test(name));
 
@@ -74,19 +80,112 @@ describe("a batch whose checksum fails", () => {
     expect(append(again, 1)).toEqual([41]);
   });
 
-  test("that was confirmed is no loss to anybody", () => {
+  test("that was confirmed is a loss of history: told by itself, and without numbers, as the host holds it", () => {
     const d = disk();
     const journal = d.open();
-    for (let i = 0; i < 3; i++) append(journal, 1, 700);
-    journal.confirm(all(1, 2));
+    for (let i = 0; i < 6; i++) journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    journal.confirm(all(1, 6));
     journal.close();
-    const other = new DatabaseSync(join(d.dir, FIRST));
-    other.exec("DELETE FROM rows WHERE key = 2; VACUUM");
-    other.close();
+    sql(d, "UPDATE rows SET blob = zeroblob(length(blob)) WHERE key IN (2, 5)");
     const again = d.open();
-    expect(positionsOf(again)).toEqual([1, 3]);
-    expect(again.status()).toMatchObject({ lost: 0, unconfirmed: 1 });
-    expect(asidesIn(d.dir)).toHaveLength(1);
+    expect(positionsOf(again)).toEqual([1, 3, 4, 6, 7, 8]);
+    const history = { device: null, count: 1, what: "history", why: "damaged", batches: null };
+    expect(lossesIn(again)).toMatchObject([
+      { ...history, from_ms: T, to_ms: T + 2000 },
+      { ...history, from_ms: T + 3000, to_ms: T + 5000 },
+    ]);
+    expect(again.status()).toMatchObject({ lost: 2, unconfirmed: 2 });
+    const reason = readFileSync(join(d.dir, `${FIRST}.aside-${T}.reason.txt`), "utf8");
+    expect(reason).toMatch(/batches 2-2 .*2025-10-09T08:53:20.000Z to 2025-10-09T08:53:22.000Z/);
+    expect(reason).toMatch(/batches 5-5 /);
+    again.close();
+    const third = d.open();
+    expect(lossesIn(third)).toHaveLength(2);
+    expect(third.status().lost).toBe(2);
+  });
+
+  test("is told once: what an earlier damage took is not counted with what the next one takes", () => {
+    const d = disk();
+    const journal = d.open();
+    for (let i = 0; i < 6; i++) journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    journal.confirm(all(1, 6));
+    journal.close();
+    for (const key of [3, 4]) {
+      sql(d, `UPDATE rows SET blob = zeroblob(length(blob)) WHERE key = ${key}`);
+      d.open().close();
+    }
+    const last = d.open();
+    expect(lossesIn(last).map(({ count, what }) => [count, what])).toEqual([
+      [1, "history"],
+      [1, "history"],
+    ]);
+    expect(last.status().lost).toBe(2);
+  });
+
+  test("and stood between confirmed and open ones is told as what it was: history, and batches nobody need wait for", () => {
+    const d = disk();
+    const journal = d.open();
+    for (let i = 0; i < 6; i++) journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    journal.confirm(all(1, 3));
+    journal.close();
+    sql(d, "DELETE FROM rows WHERE key BETWEEN 2 AND 5");
+    const again = d.open();
+    expect(lossesIn(again).map(({ what, count, batches }) => [what, count, batches])).toEqual([
+      ["unknown", 2, [{ first: 4, last: 5 }]],
+      ["history", 2, null],
+    ]);
+  });
+});
+
+describe("the time of a loss", () => {
+  test("ends with what was written after it, not where an account that began earlier begins", () => {
+    const d = disk();
+    const journal = d.open();
+    for (let i = 0; i < 3; i++) journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    journal.commit({ entries: [{ ...entry(-60, 20), kind: "node", device: "", to_ms: T + 3000 }], state: () => [] });
+    journal.close();
+    sql(d, "DELETE FROM rows WHERE key = 3");
+    expect(lossesIn(d.open())).toMatchObject([{ from_ms: T + 1000, to_ms: T + 3000 }]);
+  });
+
+  test("does not end with an interval that was over before, as long as a sample follows", () => {
+    const d = disk();
+    const journal = d.open();
+    for (let i = 0; i < 3; i++) journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    const books = { ...entry(-900, 20), kind: "content", to_ms: T + 1500 } as const;
+    journal.commit({ entries: [books, entry(4)], state: () => [] });
+    journal.close();
+    sql(d, "DELETE FROM rows WHERE key = 3");
+    expect(lossesIn(d.open())).toMatchObject([{ from_ms: T + 1000, to_ms: T + 4000 }]);
+  });
+
+  test("is that between its neighbours where it lies at the end of a file, and never empty", () => {
+    const d = disk();
+    const journal = d.open({ segmentBytes: 1500 });
+    for (let i = 0; i < 8; i++) {
+      d.now_ms = T + i * 1000;
+      journal.commit({ entries: [entry(i, 700)], state: () => [] });
+    }
+    journal.close();
+    const [, second] = readdirSync(d.dir).filter((name) => name.endsWith(".sqlite"));
+    const first = Number.parseInt(second!, 10);
+    const other = new DatabaseSync(join(d.dir, second!));
+    other.exec(`DELETE FROM rows WHERE key = ${first}; VACUUM`);
+    other.close();
+    sql(d, `DELETE FROM rows WHERE key = ${first - 1}`);
+    const again = d.open();
+    again.read(1, 100);
+    append(again, 1);
+    const times = lossesIn(again).map(({ batches, from_ms, to_ms }) => [batches?.[0]?.first, from_ms - T, to_ms - T]);
+    expect(times).toEqual([
+      [first - 1, (first - 3) * 1000, (first - 1) * 1000],
+      [first, (first - 3) * 1000, first * 1000],
+    ]);
+    again.close();
+    for (const name of readdirSync(d.dir)) if (name !== FIRST) d.remove(name);
+    sql(d, "DELETE FROM rows");
+    d.now_ms = T;
+    for (const { from_ms, to_ms } of lossesIn(d.open())) expect(to_ms).toBeGreaterThan(from_ms);
   });
 });
 

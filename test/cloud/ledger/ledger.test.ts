@@ -76,6 +76,13 @@ test("where everything is here there is no hole, and the counts are those of the
   expect(ledgerTotals(lines)).toMatchObject({ intervals: 4, held: 4, holes: [], polls: { stored: 3600 } });
 });
 
+test("a gateway that lost its own copy of what was confirmed makes no hole and no loss here", () => {
+  const losses = [loss({ what: "history", why: "damaged", count: 72 })];
+  const lines = ledgerLines(facts({ losses, polls: [0, 1, 2, 3].map((quarter) => polls(quarter)) }));
+  expect(lines.map(({ hole, polls: { lost } }) => [hole, lost])).toEqual(Array(4).fill([null, 0]));
+  expect(ledgerLines(facts({ losses: [loss()] }))[1]?.polls.lost).toBe(900);
+});
+
 test("an interval that is not over yet has no line", () => {
   expect(ledgerLines(facts({ to_ms: at(4) - 1 }))).toHaveLength(3);
 });
