@@ -1,9 +1,10 @@
 import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
+import type { SimConfig } from "../../config/files/sim.ts";
 import { readBytes, readSecretFile } from "../../config/io.ts";
 import { loadFills, loadInstruments } from "../../config/load.ts";
-import { resolveModel } from "../../config/models.ts";
+import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import type { BusUrl } from "../../config/notation/busUrl.ts";
 import { ConfigProblems, type ErrorCode, KhuXanhError, type Problem } from "../../core/errors.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
@@ -12,6 +13,9 @@ import { defineDevice } from "../../drivers/define.ts";
 import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
+import { readProfile } from "../../hw-sim/profiles/io.ts";
+import { profilesOf } from "../../hw-sim/profiles/load.ts";
+import { buildSim, withFaults } from "../../hw-sim/sim.ts";
 import { type Command, usage } from "../command.ts";
 import { type FlashWrites, flashWrites } from "../flashWrites.ts";
 import { calculation } from "./calc.ts";
@@ -29,7 +33,7 @@ a TCP gateway at the meter's default. Exit code 2 if any file has a problem.`,
   options: { json: { type: "boolean" } },
   async run({ positionals, values: { json } }) {
     if (positionals.length === 0) throw usage("which file is to be checked?", "khuxanh check FILE...");
-    const results = positionals.map(checkOne);
+    const results = await Promise.all(positionals.map(checkOne));
     if (json === true) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
     else for (const result of results) (result.ok ? process.stdout : process.stderr).write(textOf(result));
     return results.every(({ ok }) => ok) ? 0 : 2;
@@ -53,11 +57,12 @@ type Result =
       readonly hint: string;
     };
 
-function checkOne(file: string): Result {
+async function checkOne(file: string): Promise<Result> {
   try {
     const checked = checkFile(file);
     // What only shows when it is worked out (a unit that fits no factor, an implausible figure) is wrong all the same.
     if (checked.kind === "calc") calculation(checked.value, file, Date.now());
+    if (checked.kind === "sim") await rehearse(checked.value);
     const unreadable = unreadableFiles(checked);
     if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
     const wrong = wrongFiles(checked);
@@ -71,6 +76,15 @@ function checkOne(file: string): Result {
     const problems = error instanceof ConfigProblems ? error.problems : [{ path: "(file)", message: plain(error) }];
     return { file, ok: false, code, problems, hint };
   }
+}
+
+/** Profiles, formulas, the tree of meters and faults are put together as `khuxanh sim` does at its start; nothing is opened. */
+async function rehearse(config: SimConfig): Promise<void> {
+  const profiles = new Map<string, string>();
+  for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
+  const models = new Map(loadModelLibrary());
+  for (const { model } of config.lines.flatMap(({ meters }) => meters)) models.set(model, resolveModel(model));
+  withFaults(config, buildSim(config, models, profiles), Date.now());
 }
 
 /** The message without the code at its end, which stands beside it. */

@@ -163,3 +163,24 @@ test("check --json lists problems one by one, each with its place; a file that i
     { ok: false, code: "CONFIG_UNREADABLE", problems: [{ path: "(file)", message: `${missing}: does not exist` }] },
   ]);
 });
+
+test("a simulation is put together as sim does at its start: a formula or a tree that cannot be is a problem here", async () => {
+  const sim = (name: string, meters: string) => {
+    const file = join(folder, `${name}.yaml`);
+    writeFileSync(file, `lines:\n  - listen: tcp://127.0.0.1:5020\n    meters:\n${meters}`);
+    return file;
+  };
+  const formula = sim("formula", '      - {unit: 1, model: eastron-sdm630, load: {formula: "sin(hour"}}\n');
+  const office = "model: eastron-sdm630, load: {shape: office, peak_W: 1000}";
+  const tree = sim(
+    "tree",
+    `      - {unit: 1, name: a, parent: b, ${office}}\n      - {unit: 2, name: b, parent: a, ${office}}\n`,
+  );
+  const { code, stdout } = await khuxanhRun("check", formula, tree, "--json");
+  expect(code).toBe(2);
+  const said = JSON.parse(stdout).map(
+    ({ problems }: { problems: readonly { message: string }[] }) => problems[0]!.message,
+  );
+  expect(said[0]).toContain("column 9 of the formula");
+  expect(said[1]).toContain("fed through itself");
+});
