@@ -1,9 +1,10 @@
 import type { AgentConfig, BusConfig, MeterConfig } from "../config/files/agent.ts";
+import { CARRIERS } from "../core/emission/carriers.ts";
 import type { EmissionFactor } from "../core/emission/factor.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Interval } from "../core/interval/interval.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
-import type { MeterModel } from "../core/model/meterModel.ts";
+import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
 import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
@@ -124,6 +125,8 @@ export class Gateway {
   readonly #polls: PollAccount;
   #pending: { readonly meter: Defined; readonly sample: Sample }[] = [];
   #unwritten: JournalEntry[] = [];
+  /** Samples with a reading of their meter's main counter. */
+  readonly #mainPolls = new WeakSet<JournalEntry>();
   readonly #undated = new Undated();
   /** Accounts that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
@@ -152,7 +155,7 @@ export class Gateway {
     this.#meters = new Map(this.#buses.flatMap(({ meters }) => meters.map((meter) => [meter.config.id, meter])));
     const polled = [...this.#meters.values()].map(({ config: { id, every } }) => ({
       device: id,
-      every_ms: Math.min(every.power_ms, every.energy_ms),
+      every_ms: every.energy_ms,
     }));
     const { interval_ms, time_zone } = options.config;
     this.#polls = new PollAccount(polled, interval_ms, time_zone, options.clock.now_ms());
@@ -357,7 +360,7 @@ export class Gateway {
     if (meter == null) return;
     this.counts.polls += 1;
     if (sample.blocks.length === 0) this.counts.failedPolls += 1;
-    this.#polls.polled(sample);
+    this.#polls.polled(sample, mainRegister(meter.definition));
     this.#pending.push({ meter, sample });
   }
 
@@ -425,8 +428,11 @@ export class Gateway {
     const books: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { device } = meter.definition;
-      samples.push(sampleEntry({ sample, definition: meter.hash, boot, clock: clockState }));
+      const entry = sampleEntry({ sample, definition: meter.hash, boot, clock: clockState });
+      samples.push(entry);
       const readings = decodeSample(meter.definition, sample);
+      const main = CARRIERS[meter.definition.carrier].counters[0];
+      if (isLive && readings.some(({ quantity }) => quantity === main)) this.#mainPolls.add(entry);
       this.counts.readings += readings.length;
       if (isLive) this.#remember(device, readings);
       const accountant = accountantOf(device);
@@ -471,7 +477,7 @@ export class Gateway {
       this.#unsaved.clear();
       this.#unsavedPlans.clear();
       if (isLive)
-        for (const { kind, device, from_ms } of all) if (kind === "sample") this.#polls.journaled(device, from_ms);
+        for (const entry of all) if (this.#mainPolls.has(entry)) this.#polls.journaled(entry.device, entry.from_ms);
       if (isLive) this.#noteUndated(all, numbers);
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {
@@ -637,6 +643,11 @@ function savedAccount(asOf: number, accountant: Accountant): string {
 
 function liveDevice(meter: MeterRuntime, { definition, hash }: Defined): LiveDevice {
   return { definition, hash, isAnswering: meter.isAnswering, last: meter.last };
+}
+
+function mainRegister({ carrier, registers }: DeviceDefinition): Pick<Register, "fc" | "address"> | null {
+  const main = CARRIERS[carrier].counters[0];
+  return registers.find(({ register }) => register.quantity === main)?.register ?? null;
 }
 
 /** The definition as history is polled: once an interval. */

@@ -1,10 +1,11 @@
 import { intervalStart } from "../../core/interval/calendar.ts";
+import type { Register } from "../../core/model/meterModel.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
 import { formatNodeRecord, type MeterPolls, POLLED_METERS_MAX } from "../../core/wire/nodeRecord.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 
 /**
- * How many polls every meter was due, got and answered, an account an accounting interval: it travels to the collector like
+ * How many polls of its main counter every meter was due, got and answered, an account an accounting interval: it travels to the collector like
  * any batch, so that the ledger can tell a silent meter from a full line and from a gateway that was off. Pure.
  *
  * Expected is what the period asks for in the time accounted; polls left out because a silent meter is left alone are
@@ -12,7 +13,7 @@ import type { JournalEntry } from "../journal/journal.ts";
  */
 export interface PolledMeter {
   readonly device: string;
-  /** Its shortest poll period. */
+  /** The poll period of its counters. */
   readonly every_ms: number;
 }
 
@@ -45,12 +46,17 @@ export class PollAccount {
     this.#startAt(now_ms);
   }
 
-  /** One poll of a meter: answered if anything of it was, else failed as its first exchange did. */
-  polled({ device, at_ms, blocks, failures }: Sample): void {
-    const first = failures[0];
+  /**
+   * One poll of a meter: answered if its main counter was, failed as the exchange that asks for it did, or as the first one
+   * where none was answered; what asks for something else (settings, powers) is no poll here. `counter` null: any register.
+   */
+  polled({ device, at_ms, blocks, failures }: Sample, counter: Pick<Register, "fc" | "address"> | null = null): void {
+    const asks = ({ fc, address }: Pick<Register, "fc" | "address">, words: number): boolean =>
+      counter === null || (fc === counter.fc && address <= counter.address && counter.address < address + words);
     const counts = this.#of(device, at_ms);
-    if (blocks.length > 0) counts.answered += 1;
-    else if (first !== undefined) counts[FAILURES[first.why]] += 1;
+    const failed = blocks.length === 0 ? failures[0] : failures.find((failure) => asks(failure, failure.count));
+    if (blocks.some((block) => asks(block, block.words.length))) counts.answered += 1;
+    else if (failed !== undefined) counts[FAILURES[failed.why]] += 1;
   }
 
   /** Polls left out because the line was still busy. */
@@ -58,6 +64,7 @@ export class PollAccount {
     this.#of(device, this.#from_ms).overruns += polls;
   }
 
+  /** A poll that {@link polled} counts as answered. */
   journaled(device: string, at_ms: EpochMs): void {
     this.#of(device, at_ms).journaled += 1;
   }

@@ -1,3 +1,4 @@
+import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Emission } from "../../core/emission/emission.ts";
 import { intervalStart } from "../../core/interval/calendar.ts";
 import type { Interval } from "../../core/interval/interval.ts";
@@ -103,9 +104,11 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   if (stored.length === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
   const packed = pack(stored);
+  const main = device.profile === null ? undefined : CARRIERS[device.profile.carrier].counters[0];
+  const isPoll = main === undefined || readings.some(({ reading }) => reading.quantity === main);
   return {
     kind: "batch",
-    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null },
+    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null, isPoll },
     readings,
   };
 }

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
-import type { GatewayKey, StoredInterval, ZoneStore } from "../store/store.ts";
-import { type BatchCount, type LedgerLine, ledgerLines } from "./ledger.ts";
+import type { GatewayKey, ZoneStore } from "../store/store.ts";
+import { type LedgerLine, ledgerLines } from "./ledger.ts";
 import { missingBatches } from "./missing.ts";
 
 /** One meter whose ledger is wanted. */
@@ -34,8 +34,6 @@ export function meterLedger(
   isOnline: boolean,
 ): LedgerLine[] {
   const intervals = store.intervals(gateway, device, quantity, from_ms, to_ms, LINES_MAX);
-  // The batch that holds it lies, by its time, in the first interval asked for.
-  const before = store.intervals(gateway, device, quantity, from_ms - interval_ms, from_ms, 1);
   const records = <K extends "loss" | "clock" | "polls" | "meter-swap">(kind: K, since_ms: EpochMs) =>
     store.nodeRecords(gateway, kind, since_ms, Number.MAX_SAFE_INTEGER, RECORDS_MAX);
   return ledgerLines({
@@ -46,7 +44,7 @@ export function meterLedger(
     time_zone,
     intervals,
     emissions: store.emissions(gateway, device, from_ms, to_ms, LINES_MAX * EMISSIONS_PER_INTERVAL_MAX),
-    batches: sampleBatches(store.countBatches(gateway, device, from_ms, to_ms, interval_ms), [...before, ...intervals]),
+    batches: store.countBatches(gateway, device, from_ms, to_ms, interval_ms),
     losses: records("loss", from_ms).map(({ record }) => record),
     // A correction names batches, whenever it was made.
     clocks: records("clock", 0).map(({ record }) => record),
@@ -55,21 +53,6 @@ export function meterLedger(
     presence: store.presence(gateway, from_ms, to_ms),
     underWayFrom_ms: underWayFrom_ms(store, gateway, isOnline),
   });
-}
-
-/** Batches of readings: those that hold the counter's intervals are no polls. They count where their newest interval ends. */
-function sampleBatches(
-  counts: ReadonlyMap<EpochMs, BatchCount>,
-  intervals: readonly StoredInterval[],
-): Map<EpochMs, BatchCount> {
-  const newest = new Map<string, StoredInterval>();
-  for (const interval of intervals) newest.set(`${interval.epoch} ${interval.batch}`, interval);
-  const samples = new Map(counts);
-  for (const { to_ms } of newest.values()) {
-    const count = samples.get(to_ms);
-    if (count !== undefined) samples.set(to_ms, { ...count, stored: Math.max(0, count.stored - 1) });
-  }
-  return samples;
 }
 
 /**

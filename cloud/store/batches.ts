@@ -149,7 +149,7 @@ export class Batches {
     };
     const stored = this.#db.all(
       `SELECT CAST((to_ms - ?1) / ?2 AS INTEGER) AS slot, count(*) AS n FROM batch
-       WHERE device_id = ?3 AND to_ms >= ?1 AND to_ms < ?4 GROUP BY slot`,
+       WHERE device_id = ?3 AND to_ms >= ?1 AND to_ms < ?4 AND is_poll IS NOT 0 GROUP BY slot`,
       from_ms,
       slot_ms,
       deviceId,
@@ -205,7 +205,8 @@ export class Batches {
     const key = batchKey(epochId, batch.number);
     const deviceId = this.#keys.deviceId(batch.gateway, batch.device);
     const isNew = this.#db.run(
-      `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload, is_poll)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (batch_key) DO NOTHING`,
       key,
       deviceId,
@@ -214,6 +215,7 @@ export class Batches {
       batch.to_ms,
       batch.crc32c,
       batch.payload,
+      Number(batch.isPoll ?? batch.intervals.length === 0),
     );
     if (!isNew) return this.#heldAlready(batch, key, known_ms);
     this.#noteSpan(deviceId, batch.to_ms - batch.from_ms);

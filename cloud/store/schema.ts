@@ -310,4 +310,10 @@ ALTER TABLE meter ADD COLUMN ct_pct REAL;
 ALTER TABLE meter ADD COLUMN vt_pct REAL;
 ALTER TABLE meter ADD COLUMN supplier TEXT;
 `,
+  `
+-- Whether the batch is a poll of the meter's main counter; null: not known, as of batches from before this was noted.
+-- The key of a batch is its epoch's id * 2^36 + its number: those of the books are no polls.
+ALTER TABLE batch ADD COLUMN is_poll INTEGER;
+UPDATE batch SET is_poll = 0 WHERE batch_key IN (SELECT epoch_id * 68719476736 + batch FROM book_interval);
+`,
 ];

@@ -70,6 +70,8 @@ export interface NewBatch {
   readonly emissions: readonly Emission[];
   /** What the gateway reports of itself; null for a batch of a meter. */
   readonly record: NodeRecord | null;
+  /** It holds a reading of the meter's main counter; absent where nobody looked, and it counts as a poll unless it holds intervals. */
+  readonly isPoll?: boolean;
 }
 
 /** stored: new · duplicate: same key and CRC · differs: same key, other content, kept in quarantine. All three may be acked. */
@@ -324,8 +326,8 @@ export interface ZoneStore {
   /** Batches of one device that hold content in [from, to], oldest first, at most `limit`. */
   batches(gateway: GatewayKey, device: string, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[];
   /**
-   * How many batches of the device hold their newest content in each slot of [from, to): by the start of the slot, slots
-   * without any left out. Set aside: those that could not be used, as far as it could be read whose and when.
+   * How many batches of the device, polls of its main counter all, hold their newest content in each slot of [from, to): by
+   * the start of the slot, slots without any left out. Set aside: those that could not be used, as far as it could be read whose and when.
    */
   countBatches(
     gateway: GatewayKey,

@@ -81,6 +81,18 @@ test("the first account begins with the gateway, the last one ends with it: only
   expect(polls.close(T + QUARTER_MS + 60_000, 1)).toEqual([]);
 });
 
+test("of a meter whose main counter is known only the polls that ask for it count, and end as they did for it", () => {
+  const polls = account();
+  const block = (address: number) => ({ fc: 3 as const, address, words: new Uint16Array(4) });
+  const failure = (address: number) => ({ fc: 3 as const, address, count: 4, why: "exception" as const });
+  const counter = { fc: 3, address: 102 } as const;
+  polls.polled({ ...sample("incomer"), blocks: [block(100)], failures: [failure(200)] }, counter);
+  polls.polled({ ...sample("incomer"), blocks: [block(200)] }, counter);
+  polls.polled({ ...sample("incomer"), blocks: [block(200)], failures: [failure(100)] }, counter);
+  const [record] = recordsOf(polls.due(T + QUARTER_MS, 1));
+  expect(record?.meters[0]).toMatchObject({ answered: 1, exceptions: 1 });
+});
+
 test("a clock that was set back, or far ahead, begins another account and closes none", () => {
   for (const jump_ms of [-5000, 7 * QUARTER_MS]) {
     const polls = account();

@@ -142,6 +142,12 @@ test("a message that was set aside was received, and is not waited for", () => {
   expect(ledger(1)[0]?.polls).toMatchObject({ received: 5, stored: 4 });
 });
 
+test("a batch without the main counter, as of the settings at every start, is no poll", () => {
+  commitQuarter(0, 1);
+  store.commitBatches([batch(5, START_MS + 10, { isPoll: false }), batch(6, START_MS + 20, { isPoll: true })]);
+  expect(ledger(1)[0]?.polls).toMatchObject({ received: 4, stored: 4 });
+});
+
 test("a year of quarters is one ledger", () => {
   commitQuarter(0, 1);
   const lines = ledger(LINES_MAX);
