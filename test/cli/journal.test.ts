@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { createAccountant } from "../../agent/account/accountant.ts";
@@ -35,7 +36,7 @@ const METER = defineDevice(
 );
 
 /** A gateway's data folder with half an hour in its journal, which an agent still holds open. */
-function gateway(): { readonly config: string; readonly journal: Journal } {
+function gateway(): { readonly config: string; readonly journal: Journal; open(): Journal } {
   const dir = tempDir();
   writeFileSync(
     join(dir, "agent.yaml"),
@@ -49,14 +50,16 @@ uplink: {url: "mqtt://127.0.0.1:1"}
 `,
   );
   mkdirSync(join(dir, "data"));
-  const journal = openJournal({
-    disk: sqliteDisk(join(dir, "data", "journal")),
-    maxBytes: 1e9,
-    maxAge_ms: 1e12,
-    now_ms: () => START_MS,
-    random: { unit: () => 0.5, hex: () => "00000000000000aa" },
-    log: { debug() {}, info() {}, warn() {}, error() {} },
-  });
+  const open = () =>
+    openJournal({
+      disk: sqliteDisk(join(dir, "data", "journal")),
+      maxBytes: 1e9,
+      maxAge_ms: 1e12,
+      now_ms: () => START_MS,
+      random: { unit: () => 0.5, hex: () => "00000000000000aa" },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+  const journal = open();
   onTestFinished(() => journal.close());
   const definition = journal.putDefinition(METER);
   journal.setState(`definition:${METER.device}`, definition);
@@ -91,7 +94,7 @@ uplink: {url: "mqtt://127.0.0.1:1"}
   });
   journal.confirm([{ first: 1, last: 2 }]);
   journal.commit({ entries: [], state: () => [] });
-  return { config: join(dir, "agent.yaml"), journal };
+  return { config: join(dir, "agent.yaml"), journal, open };
 }
 
 function khuxanh(...args: readonly string[]) {
@@ -189,4 +192,21 @@ test("wrong use is said with what is allowed, and no journal is no crash", () =>
   const { status, stderr } = khuxanh("status", "--config", join(empty, "agent.yaml"));
   expect([1, 2]).toContain(status);
   expect(stderr).toMatch(/\[(NOT_FOUND|CONFIG_INVALID)\]/);
+});
+
+test("damage to what was delivered is announced, and a record with its time after the agent's next start", () => {
+  const { config, journal, open } = gateway();
+  journal.confirm([{ first: 1, last: 10 }]);
+  journal.close();
+  const file = new DatabaseSync(join(dirname(config), "data", "journal", "000000000001.sqlite"));
+  file.exec("UPDATE rows SET blob = zeroblob(length(blob)) WHERE key = 4; VACUUM");
+  file.close();
+  expect(khuxanh("status", "--config", config).stdout).toMatch(
+    /unreadable 0 files and 1 chunk; what is missing is a loss record after the agent's next start/,
+  );
+  open().close();
+  const { stdout } = khuxanh("status", "--config", config);
+  expect(stdout).toMatch(/lost {7}4, in 2 records/);
+  expect(stdout).toMatch(/1 confirmed batches of the gateway's own history \(delivered before\), 2026-03-02T03:1/);
+  expect(stdout).not.toMatch(/unreadable/);
 });
