@@ -57,5 +57,7 @@ test.each([0, 30_000_000])(
     );
     expect(lines[1]?.hole).toEqual({ cause: "meter-changed", detail: "meter-replaced", energy: "lower-bound" });
     expect(lines[2]?.hole).toBeNull();
+    // Powers are read every second: those are no polls of the counter.
+    expect(lines[2]?.polls).toEqual({ expected: 90, read: 90, journaled: 90, received: 90, stored: 90, lost: 0 });
   },
 );
