@@ -288,9 +288,13 @@ export class PolledMeter {
 
   /** It was silent for a while: it may be another meter, or set otherwise. */
   rereadRare(): void {
-    for (const [i, { every_ms, blocks }] of this.#plan!.groups.entries()) {
-      if (every_ms >= RARE_MS || blocks.some(tellsSerial)) this.#due_ms[i] = Number.NEGATIVE_INFINITY;
-    }
+    const { groups } = this.#plan!;
+    const isRare = groups.map(({ every_ms, blocks }) => every_ms >= RARE_MS || blocks.some(tellsSerial));
+    const others_ms = this.#due_ms.filter((_, i) => !isRare[i]);
+    // With the next poll, not at once: a meter that throws exceptions would be asked again and again without a pause.
+    // A moment before the others: a slow meter reads one group a turn, and counts wait for this one.
+    const next_ms = others_ms.length === 0 ? this.nextDue_ms() : Math.min(...others_ms) - 1;
+    for (let i = 0; i < groups.length; i++) if (isRare[i] && this.#due_ms[i]! > next_ms) this.#due_ms[i] = next_ms;
   }
 
   /** Measured duration of a block's exchange, else of any; 0 before the first. */
