@@ -10,7 +10,7 @@ const INTERVALS = [0, 1, 2].map((i) => {
   return interval(BigInt(i * 1000), { from_ms, to_ms: from_ms + 900_000 });
 });
 const EMISSIONS = INTERVALS.flatMap((of) => {
-  const result = emissionsOf(of, GRID_METER, [factor()], 0);
+  const result = emissionsOf(of, GRID_METER, [factor()], Number.MAX_SAFE_INTEGER);
   return result.kind === "emissions" ? result.entries : [];
 });
 
