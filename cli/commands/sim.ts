@@ -66,7 +66,8 @@ async function simulate(args: Arguments): Promise<number> {
   const config: SimConfig = loadSimConfig(required(args, "config"));
   const every = parseDuration(optional(args, "truth-every") ?? "15min");
   if (!every.ok) throw usage(`--truth-every: ${every.problem}`);
-  if (DAY_MS % every.value !== 0) throw usage("--truth-every does not divide a day (allowed: 1min, 5min, 15min, 1h, …)");
+  if (DAY_MS % every.value !== 0)
+    throw usage("--truth-every does not divide a day (allowed: 1min, 5min, 15min, 1h, …)");
   const truth = optional(args, "truth");
   if (truth !== undefined) append(truth, []);
   const stopped = untilStopped();
