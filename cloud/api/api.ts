@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { createJsonSchemaTransform, jsonSchemaTransformObject, validatorCompiler } from "fastify-type-provider-zod";
 import { KhuXanhError } from "../../core/errors.ts";
 import { attentionRoutes } from "./attention.ts";
+import { blendedRoutes } from "./blended.ts";
 import { completenessRoutes } from "./completeness.ts";
 import type { ApiDeps } from "./deps.ts";
 import { emissionRoutes } from "./emissions.ts";
@@ -98,6 +99,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   emissionRoutes(app, deps);
   traceRoutes(app, deps);
   restatementRoutes(app, deps);
+  blendedRoutes(app, deps);
   attentionRoutes(app, deps, spacings);
   completenessRoutes(app, deps);
   readingRoutes(app, deps);

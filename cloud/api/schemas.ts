@@ -387,6 +387,24 @@ export const Trace = z.object({
   factors: z.array(FactorUse),
 });
 
+export const BlendedFactor = Period.extend({
+  gwp: z.enum(["AR4", "AR5", "AR6"]),
+  why_unknown: z.string().nullable(),
+  points: z.array(
+    z.object({
+      from: Time,
+      to: Time,
+      import_kWh: z.number(),
+      export_kWh: z.number(),
+      solar_kWh: z.number(),
+      consumption_kWh: z.number().describe("import + solar - export"),
+      purchased_kg: z.number().describe("CO2e of the electricity bought, location-based; export lowers nothing"),
+      kg_per_kWh: z.number().nullable().describe("null = nothing was consumed, or it cannot be said"),
+      is_complete: z.boolean().describe("false = part of the energy is missing or a lower bound"),
+    }),
+  ),
+});
+
 export const Restatements = z.object({
   gwp: z.enum(["AR4", "AR5", "AR6"]),
   significance_pct: z.number(),
