@@ -134,8 +134,11 @@ test.skipIf(skipped !== "")(
   },
 );
 
+// RTU replies name no address: bytes that the pseudo terminals hand on only after the next question cannot be told from its
+// answer. What is tested is that the line is drained of what has arrived, so a run in which they dawdled is made again.
 test.skipIf(skipped !== "")(
   `bytes that come late or unasked are never the answer to the next request ${skipped}`,
+  { retry: 3 },
   async () => {
     let late: (() => void) | null = null;
     const server = keep(
