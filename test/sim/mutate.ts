@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { MUTATIONS, type Mutation } from "./mutations.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FOLDERS = ["core", "drivers", "config", "agent", "cloud", "hw-sim", "test/sim", "package.json"];
+const FOLDERS = ["core", "drivers", "config", "agent", "cloud", "hw-sim", "test/sim", "test/truth", "package.json"];
 const HOURS = 0.5;
 /** Broken code must be found within this time. */
 const LIMIT_MS = 60_000;
