@@ -211,8 +211,8 @@ function tariffOf(written: Section<"tariff">[number], files: TariffFile) {
   if (tables.length === 0) throw unknown("windows", written.windows, files.tables);
   const parts = written.load.flatMap(partsOf);
   // The set was named, so its own validity does not decide: a bill by the old windows can be worked out for any day.
-  const named_ = tables.map((table) => ({ ...table, valid_from_ms: Number.NEGATIVE_INFINITY, valid_to_ms: null }));
-  const split = splitByBand(parts, named_.slice(-1), ZONE);
+  const asked = tables.map((table) => ({ ...table, valid_from_ms: Number.NEGATIVE_INFINITY, valid_to_ms: null }));
+  const split = splitByBand(parts, asked.slice(-1), ZONE);
   const list = typeof written.prices === "string" ? priceList(written.prices, files) : null;
   const prices = list?.prices_VND_per_kWh ?? (typeof written.prices === "object" ? written.prices : null);
   const capacity = written.capacity_VND_per_kW ?? list?.capacity_VND_per_kW ?? null;

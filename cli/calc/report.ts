@@ -7,7 +7,7 @@ import type { UncertaintySum } from "../../core/accounting/uncertainty.ts";
 import type { ZoneResult } from "../../core/accounting/zone.ts";
 import type { Refrigerant } from "../../core/emission/factor.ts";
 import { type Fraction, fraction, fractionNumber, over, times } from "../../core/emission/fraction.ts";
-import { isoDate } from "./words.ts";
+import { vietNamDay } from "../../core/interval/vietNam.ts";
 
 /**
  * An account as the one JSON document of `khuxanh calc --json`. Masses of gas are given twice: in kg for reading, in whole
@@ -59,7 +59,7 @@ function activityJson(result: ActivityResult, { gwp, uncertainty }: Account, ref
     carrier: activity.carrier,
     use: activity.use,
     scope: result.scope,
-    period: { from: isoDate(activity.period.from_ms), to: isoDate(activity.period.to_ms) },
+    period: { from: vietNamDay(activity.period.from_ms), to: vietNamDay(activity.period.to_ms) },
     quantity: { value: fractionNumber(amount.value), unit: amount.unit },
     energy_tj: orNull(result.energy_TJ),
     mass_t: orNull(result.mass_t),
@@ -73,8 +73,8 @@ function activityJson(result: ActivityResult, { gwp, uncertainty }: Account, ref
       ? {}
       : {
           parts: parts.map((part) => ({
-            from: isoDate(part.span.from_ms),
-            to: isoDate(part.span.to_ms),
+            from: vietNamDay(part.span.from_ms),
+            to: vietNamDay(part.span.to_ms),
             quantity: fractionNumber(part.amount),
             factor: factorJson(part.factor),
             gases_kg: gasesJson(part.mg),

@@ -37,13 +37,6 @@ export const WORDS = {
   notes: { vi: "Ghi chú", en: "Notes" },
 } as const satisfies Record<string, Readonly<Record<Lang, string>>>;
 
-const VIET_NAM_OFFSET_MS = 7 * 3_600_000;
-
-/** The local day, 2023-01-01. */
-export function isoDate(at_ms: number): string {
-  return new Date(at_ms + VIET_NAM_OFFSET_MS).toISOString().slice(0, 10);
-}
-
 /** To so many places, rounded half-even; `1,234.500` in English, `1.234,500` in Vietnamese. */
 export function fixed({ n, d }: Fraction, places: number, lang: Lang): string {
   const scaled = divideHalfEven(n * 10n ** BigInt(places), d);

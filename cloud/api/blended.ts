@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { add, type Decimal, toNumber } from "../../core/emission/decimal.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import type { EnergySum } from "../store/store.ts";
-import type { CatalogMeter } from "./catalogue.ts";
+import { type CatalogMeter, isBoundaryImport } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { co2e_kg, GwpQuery, gasMasses, gwpSetOf } from "./emissions.ts";
 import { amountIn } from "./energy.ts";
@@ -38,9 +38,7 @@ export function blendedRoutes(app: FastifyInstance, deps: ApiDeps): void {
       const period = periodOf(deps.zone.time_zone, query);
       checkSize(period, 1);
       const gwp = gwpSetOf(deps, query.gwp);
-      const grid = place.meters.filter(
-        ({ row }) => row.carrier === "electricity" && row.role === "import" && row.parent === null,
-      );
+      const grid = place.meters.filter((meter) => meter.row.carrier === "electricity" && isBoundaryImport(meter));
       const solar = place.meters.filter(({ row }) => row.carrier === "solar" && row.role === "generation");
       const hasGenset = place.meters.some(({ row }) => row.carrier === "genset_electricity");
       const energy = deps.store.sumEnergy(

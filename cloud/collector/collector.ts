@@ -101,8 +101,9 @@ export class Collector implements LiveView {
     this.#o = options;
     const { store, clock, timers, random, log, factors } = options;
     this.#nodes = new Nodes(store, clock);
-    this.#verifier = new Verifier({ store, factors, clock, log });
-    this.#restater = new Restater({ store, factors, clock, log, births: new BirthReader(store) });
+    const births = new BirthReader(store);
+    this.#verifier = new Verifier({ store, factors, clock, log, births });
+    this.#restater = new Restater({ store, factors, clock, log, births });
     this.#host = new HostSession({
       ...options,
       onMessage: (topic, bytes, topicText) => this.#guarded(topicText, () => this.#onMessage(topic, bytes, topicText)),

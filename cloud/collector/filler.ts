@@ -4,12 +4,19 @@ import { emissionsOf, emittingQuantity } from "../../core/emission/emission.ts";
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { type Fraction, fromText, over, roundFraction, times } from "../../core/emission/fraction.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import { fillGap, type Gap, type GapEvidence, type GapRule, INTERPOLATION_MAX_MS } from "../../core/gap/gapRules.ts";
+import {
+  fillGap,
+  type Gap,
+  type GapEvidence,
+  type GapRule,
+  INTERPOLATION_MAX_MS,
+  spreadOver,
+} from "../../core/gap/gapRules.ts";
 import { type Bucket, intervalStart } from "../../core/interval/calendar.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
-import type { MeterRow, NewSubstitution, StoredInterval, ZoneStore } from "../store/store.ts";
+import type { MeterRow, NewSubstitution, StoredInterval, StoredSubstitution, ZoneStore } from "../store/store.ts";
 import { SUBSTITUTED_EPOCH } from "../store/substitutions.ts";
 import type { BirthReader } from "./verify.ts";
 
@@ -92,8 +99,9 @@ function apply(request: FillRequest, filler: Filler): void {
     intervals,
   };
   const stored = store.substitute(fill);
-  bookEmissions(fill, meter, filler);
-  log.info("books.gap-filled", { fill: request.name, meter: request.meter, rule, intervals: stored?.intervals });
+  if (stored === null) return;
+  bookEmissions(stored, meter, filler);
+  log.info("books.gap-filled", { fill: request.name, meter: request.meter, rule, intervals: stored.intervals });
 }
 
 interface FoundGap extends Gap {
@@ -170,7 +178,7 @@ function evidenceOf(request: FillRequest, gap: FoundGap, filler: Filler): GapEvi
           conservative: {
             method: conservative.method,
             document: conservative.document,
-            ticks: spreadEvenly(ticksOf(conservative, gap, request), profile, gap.missing),
+            ticks: spreadOver({ ...gap, intervals: gap.missing }, ticksOf(conservative, gap, request), profile),
           },
         }
       : {}),
@@ -240,13 +248,6 @@ function profileOf(weeks: readonly (readonly bigint[])[], count: number): readon
   return Array.from({ length: count }, (_, i) => Number(weeks.reduce((sum, week) => sum + week[i]!, 0n)));
 }
 
-/** An estimate for the whole gap, spread like an invoice: by the rules' own arithmetic, so that it adds up. */
-function spreadEvenly(total: bigint, weights: readonly number[], missing: readonly Bucket[]): readonly bigint[] {
-  const gap = { device: "", quantity: "", intervals: missing };
-  const spread = fillGap(gap, { invoice: { document: "", total, weights } }, "", 0);
-  return spread.kind === "filled" ? spread.substitution.ticks : [];
-}
-
 /** Units of one kind, each as a multiple of the same base. */
 const KINDS: readonly Readonly<Partial<Record<UnitNotation, Fraction>>>[] = [MJ_OF, KG_OF, LITRES_OF, NM3_OF];
 
@@ -270,16 +271,15 @@ function ticksOf(
 }
 
 /** What stands in emits like what was measured, with the factor of its time. */
-function bookEmissions({ gateway, device, quantity }: NewSubstitution, meter: MeterRow, filler: Filler): void {
+function bookEmissions(stored: StoredSubstitution, meter: MeterRow, filler: Filler): void {
+  const { id, gateway, device, quantity, from_ms, to_ms } = stored;
   const { store, factors, births, clock } = filler;
   const profile = births.profileAt(store.batchAtOrBefore(gateway, device, clock.now_ms()));
   const emitter = profile ?? { ...meter, ncv_MJ_per_Nm3: null };
   if (emittingQuantity(emitter) !== quantity) return;
-  const filled = store.substitutions(gateway, device, 0, Number.MAX_SAFE_INTEGER, 1)[0];
-  if (filled === undefined) return;
   const intervals = store
-    .intervals(gateway, device, quantity, filled.from_ms, filled.to_ms, Number.MAX_SAFE_INTEGER)
-    .filter(({ epoch, batch }) => epoch === SUBSTITUTED_EPOCH && batch === filled.id);
+    .intervals(gateway, device, quantity, from_ms, to_ms, Number.MAX_SAFE_INTEGER)
+    .filter(({ epoch, batch }) => epoch === SUBSTITUTED_EPOCH && batch === id);
   const entries = intervals.flatMap((interval) => {
     const result = emissionsOf(interval, emitter, factors, clock.now_ms());
     return result.kind === "emissions" ? result.entries : [];

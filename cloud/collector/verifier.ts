@@ -2,7 +2,7 @@ import type { EmissionFactor } from "../../core/emission/factor.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import type { GatewayKey, StoredInterval, Verification, ZoneStore } from "../store/store.ts";
-import { BirthReader, verifyInterval } from "./verify.ts";
+import { type BirthReader, verifyInterval } from "./verify.ts";
 
 /** Recomputes in small helpings what the edge booked, when there is nothing more urgent, and raises what disagrees. */
 export const VERIFY_MS = 50;
@@ -29,12 +29,13 @@ export class Verifier {
     readonly factors: readonly EmissionFactor[];
     readonly clock: Clock;
     readonly log: Log;
+    readonly births: BirthReader;
   }) {
     this.#store = parts.store;
     this.#factors = parts.factors;
     this.#clock = parts.clock;
     this.#log = parts.log;
-    this.#births = new BirthReader(parts.store);
+    this.#births = parts.births;
   }
 
   /** A batch arrived: there is more urgent work than comparing. */

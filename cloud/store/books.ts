@@ -198,13 +198,7 @@ export class Books {
     const seriesId = this.#keys.names.series.intern({ deviceId, quantity: interval.quantity });
     if (this.#insertInterval(interval, seriesId, batch, epochId)) return false;
 
-    const [row] = this.#db.allBig(
-      `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
-       WHERE i.series_id = ? AND i.from_ms = ?`,
-      seriesId,
-      interval.from_ms,
-    );
-    const held = this.#storedInterval(row!);
+    const held = this.#heldInterval(seriesId, interval.from_ms)!;
     const verdict = held.epoch === SUBSTITUTED_EPOCH ? overFill(interval) : precedence(held, interval);
     if (verdict === "redefined") {
       this.#alarms.insert({
@@ -240,13 +234,7 @@ export class Books {
       const deviceId = this.#keys.deviceId(fill.gateway, fill.device);
       const seriesId = this.#keys.names.series.intern({ deviceId, quantity: fill.quantity });
       const gaps = fill.intervals.flatMap((interval) => {
-        const [row] = this.#db.allBig(
-          `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
-           WHERE i.series_id = ? AND i.from_ms = ?`,
-          seriesId,
-          interval.from_ms,
-        );
-        const held = row === undefined ? null : this.#storedInterval(row);
+        const held = this.#heldInterval(seriesId, interval.from_ms);
         const isOpen = held === null || held.flag === "X" || held.epoch === SUBSTITUTED_EPOCH;
         return isOpen ? [{ interval, held }] : [];
       });
@@ -254,22 +242,32 @@ export class Books {
       const epochId = this.#keys.epochId(fill.gateway, SUBSTITUTED_EPOCH);
       for (const { interval, held } of gaps) {
         if (held !== null) this.#archiveInterval(seriesId, interval.from_ms, known_ms);
-        this.#insertInterval(standIn(fill, interval, held), seriesId, { number: id }, epochId);
         // There are no readings to recompute it from.
-        this.#db.run(
-          "UPDATE book_interval SET verification = ? WHERE series_id = ? AND from_ms = ?",
-          VERIFICATIONS.indexOf("unverifiable"),
-          seriesId,
-          interval.from_ms,
-        );
+        this.#insertInterval(standIn(fill, interval, held), seriesId, { number: id }, epochId, "unverifiable");
       }
       return log.get(id);
     });
   }
 
-  #insertInterval(interval: Interval, seriesId: number, batch: Pick<NewBatch, "number">, epochId: number): boolean {
+  #heldInterval(seriesId: number, from_ms: EpochMs): StoredInterval | null {
+    const [row] = this.#db.allBig(
+      `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
+       WHERE i.series_id = ? AND i.from_ms = ?`,
+      seriesId,
+      from_ms,
+    );
+    return row === undefined ? null : this.#storedInterval(row);
+  }
+
+  #insertInterval(
+    interval: Interval,
+    seriesId: number,
+    batch: Pick<NewBatch, "number">,
+    epochId: number,
+    verification: Verification = "pending",
+  ): boolean {
     const isNew = this.#db.run(
-      `INSERT INTO book_interval (${INTERVAL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+      `INSERT INTO book_interval (${INTERVAL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (series_id, from_ms) DO NOTHING`,
       seriesId,
       interval.from_ms,
@@ -283,6 +281,7 @@ export class Books {
       interval.cause,
       epochId,
       batch.number,
+      VERIFICATIONS.indexOf(verification),
     );
     if (!isNew) return false;
     return this.#db.run(

@@ -1,7 +1,5 @@
+import { VIET_NAM_OFFSET_MS } from "../../core/interval/vietNam.ts";
 import { type Parsed, parsed, wrong } from "./parsed.ts";
-
-/** Viet Nam is at UTC+7 all year, without daylight saving, since 1975. */
-const VIET_NAM_OFFSET_MS = 7 * 3_600_000;
 
 /** `2023-01-01` → the instant that day begins in Viet Nam, ms UTC. */
 export function parseLocalDate(text: string): Parsed<number> {

@@ -4,6 +4,7 @@ import type { EmissionFactor } from "../emission/factor.ts";
 import { compare, type Fraction, fraction, fromText, over, times, ZERO } from "../emission/fraction.ts";
 import { lookupForUse, type UseMatch } from "../emission/lookup.ts";
 import { factorUse, USES, type UseId } from "../emission/uses.ts";
+import { vietNamDay } from "../interval/vietNam.ts";
 import type { Activity, Book, OwnFactor, Span } from "./activity.ts";
 import { refuse } from "./refuse.ts";
 import type { FactorUncertainty, FactorUsed } from "./result.ts";
@@ -62,19 +63,12 @@ function refuseMissing({ carrier, use, period }: Activity, at_ms: number, book: 
     );
   }
   const first_ms = Math.min(...fitting.map((f) => f.valid_from_ms));
-  const asked = at_ms === period.from_ms ? dateText(at_ms) : `${dateText(at_ms)}, inside the period`;
+  const asked = at_ms === period.from_ms ? vietNamDay(at_ms) : `${vietNamDay(at_ms)}, inside the period`;
   refuse(
     "period",
-    `no ${carrier} factor applies on ${asked}: ${[...new Set(fitting.map((f) => f.id))].join(", ")} exist from ${dateText(first_ms)} on`,
+    `no ${carrier} factor applies on ${asked}: ${[...new Set(fitting.map((f) => f.id))].join(", ")} exist from ${vietNamDay(first_ms)} on`,
     "FACTOR_MISSING",
   );
-}
-
-const VIET_NAM_OFFSET_MS = 7 * 3_600_000;
-
-/** The day in Viet Nam. */
-export function dateText(at_ms: number): string {
-  return new Date(at_ms + VIET_NAM_OFFSET_MS).toISOString().slice(0, 10);
 }
 
 export function listedFactor(match: FactorStretch["match"]): FactorUsed {

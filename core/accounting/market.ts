@@ -11,9 +11,9 @@ import {
   times,
   ZERO,
 } from "../emission/fraction.ts";
+import { vietNamDay } from "../interval/vietNam.ts";
 import type { Span } from "./activity.ts";
 import { input, type Step, step } from "./chain.ts";
-import { dateText } from "./factors.ts";
 
 /**
  * Scope 2 market-based: each consumed MWh takes the first that applies - certificates retired for the reporter, contracts
@@ -242,7 +242,7 @@ export function failedCriteria({ criteria }: Pick<Instrument, "criteria">, used:
 }
 
 function yearOf(at_ms: number): number {
-  return Number(dateText(at_ms).slice(0, 4));
+  return Number(vietNamDay(at_ms).slice(0, 4));
 }
 
 /** MWh delivered over the grid under a direct contract: plant meter / (k × K_pp) × share (Decree 57/2025). */

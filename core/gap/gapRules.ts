@@ -115,7 +115,7 @@ function fromRegister(gap: Gap, { register }: GapEvidence): Attempt {
   const { before, after } = register;
   return {
     kind: "applies",
-    ticks: spread(total, weightsFor(gap, register.weights)),
+    ticks: spreadOver(gap, total, register.weights),
     inputs: { before: String(before), after: String(after) },
   };
 }
@@ -165,7 +165,7 @@ function fromInvoice(gap: Gap, { invoice }: GapEvidence): Attempt {
   if (invoice.total < 0n) return not("the invoice is negative");
   return {
     kind: "applies",
-    ticks: spread(invoice.total, weightsFor(gap, invoice.weights)),
+    ticks: spreadOver(gap, invoice.total, invoice.weights),
     inputs: { document: invoice.document, total: String(invoice.total) },
   };
 }
@@ -175,6 +175,11 @@ function fromConservative(gap: Gap, { conservative }: GapEvidence): Attempt {
   assertCount(gap, conservative.ticks.length, "the estimate");
   const { method, document, ticks } = conservative;
   return { kind: "applies", ticks, inputs: { method, document } };
+}
+
+/** A whole over the gap in the shape of a profile, adding up to the tick; by time where there is no shape. */
+export function spreadOver(gap: Gap, total: bigint, weights: readonly number[]): readonly bigint[] {
+  return spread(total, weightsFor(gap, weights));
 }
 
 /** Weights of a reference profile; without one, or when it is zero throughout, by time. */

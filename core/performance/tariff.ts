@@ -1,4 +1,4 @@
-import { localParts } from "../interval/calendar.ts";
+import { zoneOffset_ms } from "../interval/calendar.ts";
 import type { EpochMs } from "../reading/reading.ts";
 
 /**
@@ -43,9 +43,9 @@ export function tableAt(tables: readonly TariffTable[], at_ms: EpochMs): TariffT
 }
 
 export function bandAt(table: TariffTable, at_ms: EpochMs, timeZone: string): TariffBand {
-  const { year, month, day, hour, minute } = localParts(timeZone, at_ms);
-  const weekday = new Date(Date.UTC(year, month - 1, day)).getUTCDay();
-  const at_min = hour * 60 + minute;
+  const local = new Date(at_ms + zoneOffset_ms(timeZone, at_ms));
+  const weekday = local.getUTCDay();
+  const at_min = local.getUTCHours() * 60 + local.getUTCMinutes();
   const window = table.windows.find(({ from_min, to_min, weekdays }) => {
     if (from_min < to_min) return weekdays.includes(weekday) && from_min <= at_min && at_min < to_min;
     const yesterday = (weekday + 6) % 7;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { TargetPath } from "../../../core/performance/targetPath.ts";
 import { SBTI_ANNUAL_REDUCTION } from "../../../core/performance/targetPath.ts";
 import { notation, section, text } from "../../fields.ts";
+import { parseLocalDate } from "../../notation/localDate.ts";
 import { type Parsed, parsed, wrong } from "../../notation/parsed.ts";
 import { closedList } from "./numbers.ts";
 
@@ -256,13 +257,11 @@ export type PerformanceSections = {
 
 /** `2026-03-02T08:00` in Viet Nam → ms UTC. 24:00 is the end of the day. */
 function parseLocalTime(written: string): Parsed<number> {
-  const match = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})$/.exec(written);
+  const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2})$/.exec(written);
   if (match === null) return wrong(`"${written}" is no time (allowed: e.g. 2026-03-02T08:00)`);
-  const [y = 0, mo = 0, d = 0, h = 0, mi = 0] = match.slice(1).map(Number);
-  const day_ms = Date.UTC(y, mo - 1, d);
-  const isDay = new Date(day_ms).toISOString().slice(0, 10) === written.slice(0, 10);
-  if (!isDay || mi > 59 || h * 60 + mi > 1440) return wrong(`"${written}" is no time of the calendar`);
-  return parsed(day_ms + (h * 60 + mi) * 60_000 - VIET_NAM_OFFSET_MS);
+  const [, day = "", hour, minute] = match;
+  const date = parseLocalDate(day);
+  const minutes = Number(hour) * 60 + Number(minute);
+  if (!date.ok || Number(minute) > 59 || minutes > 1440) return wrong(`"${written}" is no time of the calendar`);
+  return parsed(date.value + minutes * 60_000);
 }
-
-const VIET_NAM_OFFSET_MS = 7 * 3_600_000;
