@@ -280,7 +280,8 @@ function allot(
   // After the clock was set back, time that was closed before counts for nothing here; what is counted in it does.
   const slice_ms = Math.max(0, Math.min(end_ms, account.to_ms) - Math.max(start_ms, account.from_ms));
   if (gap !== null) {
-    account.missing_ms += slice_ms;
+    // So what cannot be counted in it is missing here, for as long as it lasted.
+    account.missing_ms += slice_ms > 0 ? slice_ms : end_ms - start_ms;
     account.missingWhy = gap === "time-not-later" ? "clock" : gap;
     return;
   }

@@ -6,6 +6,7 @@ import {
   INTERVALS_AT_ONCE_MAX,
   noteFailure,
   openAccount,
+  setClock,
   snapshot,
   takeReading,
 } from "../../../core/interval/counterAccount.ts";
@@ -278,6 +279,20 @@ describe("a clock that jumps", () => {
     const [first] = poll(of, 530, 900);
     const [second] = poll(of, 910, 1800);
     expect([first?.cause, second?.cause]).toEqual(["clock", null]);
+  });
+
+  test("set into time that was closed before: what a reset cost there is missing from the interval that counts it", () => {
+    const of = account();
+    poll(of, 0, 700);
+    setClock(of, 1_300_000);
+    takeReading(of, reading(2010, 1_000_710));
+    setClock(of, -1_300_000);
+    takeReading(of, reading(720, 1_000_720));
+    takeReading(of, reading(730, 3));
+    const closed: Interval[] = [];
+    for (let at_s = 740; at_s <= 1800; at_s += 10) closed.push(...takeReading(of, reading(at_s, at_s - 727)));
+    const told = { ticks: 10n + 1070n, flag: "X", coverage: 890 / 900, cause: "clock" };
+    expect(closed).toMatchObject([{ from_ms: START_MS + 900_000, ...told }]);
   });
 
   test("from 1970 to today starts the account again instead of closing two million intervals", () => {
