@@ -43,8 +43,8 @@ interface Session {
   readonly filters: Map<string, 0 | 1>;
   heard_ms: number;
   cancelWatch: Cancel;
-  queued: number;
-  queueFree_ms: number;
+  /** What waits for a slow subscriber, oldest first; it is busy with the first. */
+  queue: { readonly message: Message; readonly late_ms: number }[];
 }
 
 const QUEUE_MAX = 1000;
@@ -112,8 +112,7 @@ export class SimBroker {
       filters: new Map(),
       heard_ms: now_ms,
       cancelWatch: () => {},
-      queued: 0,
-      queueFree_ms: 0,
+      queue: [],
     };
     this.#sessions.set(clientId, session);
     this.#watch(session);
@@ -176,6 +175,7 @@ export class SimBroker {
 
   #drop(session: Session): void {
     session.cancelWatch();
+    session.queue = [];
     this.#sessions.delete(session.peer.clientId);
   }
 
@@ -223,34 +223,33 @@ export class SimBroker {
   }
 
   #send(session: Session, message: Message): void {
-    const wait_ms = this.#queue(session, message);
-    if (wait_ms === null) return;
+    const { queue, peer } = session;
+    const isWaiting = queue.length > 0 || this.slow_ms.has(peer.clientId);
+    if (isWaiting && queue.length >= QUEUE_MAX && message.qos === 0) {
+      this.counts.overflowed += 1;
+      this.#trace.note(`queue of ${peer.clientId} is full: ${message.topic}`);
+      return;
+    }
     this.counts.delivered += 1;
-    this.#trace.note(`to ${session.peer.clientId}: ${message.topic}`);
+    this.#trace.note(`to ${peer.clientId}: ${message.topic}`);
     const isLate = message.qos === 0 && this.#random.chance(this.faults.reordered);
     if (isLate) this.counts.reordered += 1;
     const late_ms = isLate ? this.#random.between(1, REORDER_MAX_MS) : 0;
-    if (wait_ms === 0) session.peer.deliver(message, late_ms);
-    else {
-      this.#scheduler.after(wait_ms, () => {
-        session.queued -= 1;
-        session.peer.deliver(message, late_ms);
-      });
+    if (!isWaiting) {
+      peer.deliver(message, late_ms);
+      return;
     }
+    queue.push({ message, late_ms });
+    if (queue.length === 1) this.#serve(session);
   }
 
-  /** How long the message waits for a slow subscriber; null = its queue is full and the message dropped. */
-  #queue(session: Session, message: Message): number | null {
-    const slow_ms = this.slow_ms.get(session.peer.clientId);
-    const now_ms = this.#scheduler.now_ms;
-    if (slow_ms === undefined && session.queueFree_ms <= now_ms) return 0;
-    if (session.queued >= QUEUE_MAX && message.qos === 0) {
-      this.counts.overflowed += 1;
-      this.#trace.note(`queue of ${session.peer.clientId} is full: ${message.topic}`);
-      return null;
-    }
-    session.queued += 1;
-    session.queueFree_ms = Math.max(session.queueFree_ms, now_ms) + (slow_ms ?? 0);
-    return session.queueFree_ms - now_ms;
+  /** Delivers what waits, as fast as the subscriber takes it by then: one that is slow no longer catches up. */
+  #serve(session: Session): void {
+    this.#scheduler.after(this.slow_ms.get(session.peer.clientId) ?? 0, () => {
+      const first = session.queue.shift();
+      if (first === undefined) return;
+      session.peer.deliver(first.message, first.late_ms);
+      if (session.queue.length > 0) this.#serve(session);
+    });
   }
 }

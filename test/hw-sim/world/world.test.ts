@@ -149,3 +149,16 @@ test("the queue of a slow subscriber overflows and drops QoS 0", async () => {
   expect(host.received).toHaveLength(1000);
   expect(at.broker.counts.overflowed).toBe(500);
 });
+
+test("what waits for a slow subscriber comes at once, in order, when it is slow no longer", async () => {
+  const at = world();
+  const host = await connected(at, "host", ["spBv1.0/#"]);
+  const edge = await connected(at, "edge");
+  at.broker.slow_ms.set("host", 1000);
+  for (let i = 0; i < 500; i++) void edge.link.publish("spBv1.0/a", bytes(String(i)), QOS0);
+  await at.scheduler.run(at.scheduler.now_ms + 5500);
+  expect(host.received).toHaveLength(5);
+  at.broker.slow_ms.delete("host");
+  await at.scheduler.run(at.scheduler.now_ms + 2000);
+  expect(host.received).toEqual(Array.from({ length: 500 }, (_, i) => String(i)));
+});
