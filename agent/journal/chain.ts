@@ -100,7 +100,7 @@ export class Chain {
     const before = this.newest;
     // Nothing was ever written to it, or nothing of it could be saved.
     if (before?.first === ordinal) {
-      this.#close(before);
+      this.closeFile(before);
       this.segments.pop();
     }
     this.#disk.create(name, [write, segmentValues("whole", opened_ms)]);
@@ -109,7 +109,10 @@ export class Chain {
     this.openWriter();
   }
 
-  /** Level and age of a segment; what cannot be read is taken for whole and new, so that nothing goes because of it. */
+  /**
+   * Level and age of a segment; one that does not say is taken for whole and new, so that nothing goes because of it.
+   * @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE: it may say another time.
+   */
   facts(held: Held): { readonly level: Level; readonly opened_ms: EpochMs } {
     held.facts ??= this.#readFacts(held);
     return held.facts;
@@ -126,14 +129,15 @@ export class Chain {
       }
       const level = LEVELS.find((known) => known === texts.get(LEVEL_KEY)) ?? "whole";
       return { level, opened_ms: Number(texts.get(OPENED_KEY) ?? Number.MAX_SAFE_INTEGER) };
-    } catch {
+    } catch (cause) {
+      if (isOfDisk(cause)) throw cause;
       return { level: "whole", opened_ms: Number.MAX_SAFE_INTEGER };
     }
   }
 
   /** Puts other content in the place of a segment at once; the writer, if it was one, has to be opened again. */
   replace(held: Held, level: Level, writes: Iterable<DiskWrite>): void {
-    this.#close(held);
+    this.closeFile(held);
     const { opened_ms } = this.facts(held);
     this.closeReader();
     this.#disk.create(held.name, [segmentValues(level, opened_ms), ...writes]);
@@ -142,7 +146,7 @@ export class Chain {
   }
 
   copyAside(held: Held, at_ms: EpochMs, reason: string): string {
-    this.#close(held);
+    this.closeFile(held);
     const name = `${held.name}.aside-${Math.round(at_ms)}`;
     this.#disk.copyAside(held.name, name, reason);
     this.asides.push({ name, bytes: held.bytes });
@@ -150,7 +154,7 @@ export class Chain {
   }
 
   remove(held: Held): void {
-    this.#close(held);
+    this.closeFile(held);
     this.#disk.remove(held.name);
     this.segments.splice(this.segments.indexOf(held), 1);
   }
@@ -175,7 +179,8 @@ export class Chain {
     segment.close();
   }
 
-  #close(held: Held): void {
+  /** Whoever uses it next opens it anew. */
+  closeFile(held: Held): void {
     if (this.#writer?.held === held) this.closeWriter();
     if (this.#reader?.held === held) this.closeReader();
   }

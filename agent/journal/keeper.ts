@@ -14,7 +14,7 @@ import { allRows, type Chain, type Held, SEGMENT_KEYS, writesOf } from "./chain.
 import { holdsCounter } from "./holdsCounter.ts";
 import type { Numbering } from "./numbering.ts";
 import type { Reader } from "./reader.ts";
-import { type Lost, reduce } from "./reduce.ts";
+import { type Lost, type Reduced, reduce } from "./reduce.ts";
 
 /** Bytes written between two looks at the bounds. */
 const LOOK_BYTES = 1 << 20;
@@ -39,8 +39,12 @@ export interface Kept {
   readonly segmentLimit: () => number;
   readonly numbers: () => Numbering;
   readonly definition: (hash: string) => DeviceDefinition | null;
-  /** Keeps on disk that this step was taken and what unconfirmed batches went by it. @throws what a commit throws */
-  readonly tell: (step: Step, lost: Lost | null) => void;
+  /** Reads a segment through, so that damage in it is named before anything of it goes. */
+  readonly lookThrough: (held: Held) => void;
+  /** This step is taken, and these unconfirmed batches go by it. */
+  readonly note: (held: Held, step: Step, lost: Lost | null) => void;
+  /** Puts on disk what was noted. @throws what a commit throws */
+  readonly keep: () => void;
 }
 
 /** Keeps a journal within its bounds: looks now and then, and lets give way what the order of `bounds.ts` names next. */
@@ -99,31 +103,51 @@ export class Keeper {
     }
   }
 
-  /** A disk that is full before the bound is reached: confirmed history goes, nothing else. */
+  /**
+   * A disk that is full before the bound is reached: confirmed history goes, nothing else. It takes no commit, so what is noted
+   * goes with the next one: there is room for it.
+   */
   makesRoom(): boolean {
     const now_ms = this.#o.now_ms();
-    if (now_ms < this.#noWayUntil_ms) return false;
+    if (this.#isLooking || now_ms < this.#noWayUntil_ms) return false;
     this.#noWayUntil_ms = now_ms + NO_WAY_MS;
-    const next = fullStep(this.#facts(), this.#o.numbers().holes);
-    if (next?.step !== "history") return false;
+    this.#isLooking = true;
     try {
-      this.#take(next.step, next.at);
+      const next = fullStep(this.#facts(), this.#o.numbers().holes);
+      if (next?.step !== "history") return false;
+      const held = this.#o.chain.segments[next.at]!;
+      const reduced = this.#reduced(held, next.step);
+      this.#giveWay(held, next.step, reduced);
+      this.#o.note(held, next.step, reduced.lost);
       return true;
-    } catch {
+    } catch (cause) {
+      this.#o.log.error("journal.no-room", { error: String(cause) });
       return false;
+    } finally {
+      this.#isLooking = false;
     }
   }
 
   #take(step: Step, at: number): void {
     const held = this.#o.chain.segments[at]!;
-    const { rows, lost } = reduce(
+    const reduced = this.#reduced(held, step);
+    // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
+    this.#o.note(held, step, reduced.lost);
+    this.#o.keep();
+    this.#giveWay(held, step, reduced);
+  }
+
+  #reduced(held: Held, step: Step): Reduced {
+    this.#o.lookThrough(held);
+    return reduce(
       allRows(this.#o.chain.open(held)),
       step,
       (position) => this.#o.numbers().isConfirmed(position),
       (record) => holdsCounter(record, (hash) => this.#o.definition(hash)),
     );
-    // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
-    this.#o.tell(step, lost);
+  }
+
+  #giveWay(held: Held, step: Step, { rows, lost }: Reduced): void {
     this.#o.log.warn("journal.gave-way", { step, file: held.name, lost: lost?.count ?? 0 });
     this.#o.reader.forget();
     const level = levelAfter(step);

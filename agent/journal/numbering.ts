@@ -2,6 +2,11 @@ import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import { epochNumber } from "./blob.ts";
 import { formatRanges, parseRanges } from "./values.ts";
 
+/** Until the newest segment was read. */
+export const NO_EPOCH = "0".repeat(16);
+/** Names of the state it is kept as. */
+export const NUMBERING_KEYS: readonly string[] = ["epoch", "base", "next", "confirmed"];
+
 /**
  * Positions and numbers. A position is a record's place in the journal for ever; a number is its name towards the collector:
  * the position less `base`, in one epoch. A new epoch moves the base, and nothing has to be written anew.

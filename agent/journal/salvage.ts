@@ -2,7 +2,7 @@ import type { DiskRow, DiskSegment, JournalDisk } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
 import { type Blob, carve, countSaid, decodeValue, HEADER_BYTES, readBlob } from "./blob.ts";
-import { allRows } from "./chain.ts";
+import { allRows, isOfDisk } from "./chain.ts";
 import { unpackChunk } from "./chunk.ts";
 
 /**
@@ -41,9 +41,22 @@ interface Found {
   readonly bytes: Uint8Array;
 }
 
-/** `end` is the first ordinal that is not of this segment; Infinity if nobody knows. */
-export function salvage(disk: JournalDisk, name: string, first: number, end: number): Salvage {
-  const stored = readStored(disk, name);
+/**
+ * `end` is the first ordinal that is not of this segment; Infinity if nobody knows.
+ * @param whenUnreadable `go-on`: what the disk does not read is not there. `refuse`: who asks can wait until it does.
+ * @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE, with `refuse`
+ */
+export function salvage(
+  disk: JournalDisk,
+  name: string,
+  first: number,
+  end: number,
+  whenUnreadable: "go-on" | "refuse",
+): Salvage {
+  const tolerate = (cause: unknown): void => {
+    if (whenUnreadable === "refuse" && isOfDisk(cause)) throw cause;
+  };
+  const stored = readStored(disk, name, tolerate);
   const isOurs = (chunk: Found): boolean => chunk.ordinal >= first && chunk.ordinal + chunk.count <= end;
   const sound = stored.chunks.filter(isOurs);
   const carved: Found[] = [];
@@ -53,7 +66,7 @@ export function salvage(disk: JournalDisk, name: string, first: number, end: num
     const known = values.get(key);
     if (known === undefined || known.version < blob.ordinal) values.set(key, { version: blob.ordinal, text });
   };
-  for (const part of rawOf(disk, name)) {
+  for (const part of rawOf(disk, name, tolerate)) {
     for (const blob of carve(part)) {
       if (blob.kind === "value") noteValue(blob);
       else carved.push(foundIn(blob, bytesAround(blob)));
@@ -128,21 +141,22 @@ interface Stored {
 }
 
 /** What the disk still reads as a segment; any of it may fail. */
-function readStored(disk: JournalDisk, name: string): Stored {
+function readStored(disk: JournalDisk, name: string, tolerate: (cause: unknown) => void): Stored {
   let segment: DiskSegment;
   try {
     segment = disk.open(name, "read");
-  } catch {
+  } catch (cause) {
+    tolerate(cause);
     return { chunks: [], broken: [], values: [], areValuesSound: false };
   }
   try {
-    return { ...storedChunks(segment), ...storedValues(segment) };
+    return { ...storedChunks(segment, tolerate), ...storedValues(segment, tolerate) };
   } finally {
     segment.close();
   }
 }
 
-function storedChunks(segment: DiskSegment): Pick<Stored, "chunks" | "broken"> {
+function storedChunks(segment: DiskSegment, tolerate: (cause: unknown) => void): Pick<Stored, "chunks" | "broken"> {
   const chunks: Found[] = [];
   const broken: BatchRange[] = [];
   try {
@@ -151,13 +165,14 @@ function storedChunks(segment: DiskSegment): Pick<Stored, "chunks" | "broken"> {
       if (blob.kind !== "damaged" && blob.kind !== "value" && blob.ordinal === key) chunks.push(foundIn(blob, bytes));
       else broken.push({ first: key, last: key + Math.max(1, countSaid(bytes)) - 1 });
     }
-  } catch {
+  } catch (cause) {
     // What could be read before is kept; carving finds the rest.
+    tolerate(cause);
   }
   return { chunks, broken };
 }
 
-function storedValues(segment: DiskSegment): Omit<Stored, "chunks" | "broken"> {
+function storedValues(segment: DiskSegment, tolerate: (cause: unknown) => void): Omit<Stored, "chunks" | "broken"> {
   const values: Blob[] = [];
   let areValuesSound = true;
   try {
@@ -166,16 +181,18 @@ function storedValues(segment: DiskSegment): Omit<Stored, "chunks" | "broken"> {
       if (blob.kind === "value" && decodeValue(blob).name === name) values.push(blob);
       else areValuesSound = false;
     }
-  } catch {
+  } catch (cause) {
+    tolerate(cause);
     areValuesSound = false;
   }
   return { values, areValuesSound };
 }
 
-function rawOf(disk: JournalDisk, name: string): readonly Uint8Array[] {
+function rawOf(disk: JournalDisk, name: string, tolerate: (cause: unknown) => void): readonly Uint8Array[] {
   try {
     return disk.raw(name);
-  } catch {
+  } catch (cause) {
+    tolerate(cause);
     return [];
   }
 }

@@ -3,6 +3,7 @@ import type { DiskValue } from "../../core/ports.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
 import { decodeValue, encodeValue, readBlob } from "./blob.ts";
+import { SEGMENT_KEYS } from "./chain.ts";
 
 /** Values of a segment by name: definitions under their hash with this before it, all else is state. */
 export const DEFINITION_PREFIX = "@";
@@ -40,6 +41,13 @@ export function parseRanges(text: string): BatchRange[] {
         const [first = 0, last = 0] = range.split("-").map(Number);
         return { first, last };
       });
+}
+
+/** Without what is of one segment only. */
+export function withoutOwn(texts: Iterable<readonly [string, string]>): [string, string][] {
+  return [...texts]
+    .filter(([name]) => !SEGMENT_KEYS.includes(name) && name !== FIRST_FORM)
+    .map(([name, text]) => [name, text]);
 }
 
 /** State and definitions as they stand, and what of them is not on disk yet. */

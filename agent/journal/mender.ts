@@ -1,0 +1,249 @@
+import type { DiskRow, DiskValue, JournalDisk, Log, Random } from "../../core/ports.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
+import type { BatchRange } from "../../core/wire/ranges.ts";
+import { readBlob } from "./blob.ts";
+import type { Level } from "./bounds.ts";
+import { type Chain, type Held, writesOf } from "./chain.ts";
+import { unpackChunk } from "./chunk.ts";
+import { damagedGaps, type Gap, gapsOf, gapsText } from "./holes.ts";
+import type { Loss } from "./journal.ts";
+import type { Losses } from "./losses.ts";
+import { NO_EPOCH, NUMBERING_KEYS, Numbering } from "./numbering.ts";
+import type { Look, Reader } from "./reader.ts";
+import { type Hole, type Salvage, salvage } from "./salvage.ts";
+import { decodeSampleRecord } from "./sample.ts";
+import { cautious, type Values, withoutOwn } from "./values.ts";
+
+/** What a mender needs of the journal it mends. */
+export interface Mended {
+  readonly disk: JournalDisk;
+  readonly chain: Chain;
+  readonly reader: Reader;
+  readonly values: Values;
+  readonly losses: Losses;
+  readonly log: Log;
+  readonly now_ms: () => EpochMs;
+  readonly random: Random;
+  readonly numbers: () => Numbering;
+  readonly renumber: (numbers: Numbering) => void;
+}
+
+/**
+ * Damage: reading through it, saving what is sound, naming what is not there any more.
+ *
+ * What is missing is declared only after it was read again through files opened anew, and never because a disk refuses to
+ * read: that may end. What was declared is a loss record with the next commit, and the file as it was is set aside.
+ */
+export class Mender {
+  readonly #o: Mended;
+  /** History that is damaged in segments which could not be mended: named when they go, else at the next start. */
+  readonly #untold = new Map<Held, readonly Loss[]>();
+
+  constructor(mended: Mended) {
+    this.#o = mended;
+  }
+
+  /** The records that lie together with the first one at or after `ordinal`; what is damaged on the way is mended. */
+  look(ordinal: number): Exclude<Look, { readonly kind: "damaged" }> {
+    let doubted: Held | null = null;
+    let mended: Held | null = null;
+    for (;;) {
+      const look = this.#o.reader.from(ordinal, this.#o.numbers().next);
+      if (look.kind !== "damaged") return look;
+      const { held } = look;
+      if (held !== doubted) {
+        // Perhaps it was not read as it lies there.
+        doubted = held;
+        this.#o.chain.closeFile(held);
+        this.#o.reader.forget();
+      } else if (held !== mended) {
+        if (!this.mend(held)) return { kind: "none" };
+        mended = held;
+        // What is still wrong after it was mended stays so.
+      } else this.#o.reader.acceptAsIs(held);
+    }
+  }
+
+  /** Every row of a segment, so that nothing damaged goes from it without a word. */
+  lookThrough(held: Held): void {
+    const end = this.#o.chain.endOf(held, this.#o.numbers().next);
+    for (let ordinal = held.first; ordinal < end; ) {
+      const look = this.look(ordinal);
+      if (look.kind === "none") return;
+      ordinal = look.records.at(-1)!.ordinal + 1;
+    }
+  }
+
+  /** A segment is about to go, in part or whole. */
+  goes(held: Held): void {
+    this.#noteHistory(this.#untold.get(held) ?? []);
+    this.#untold.delete(held);
+  }
+
+  /**
+   * The newest segment cannot say what the next number is. What is sound is kept, what is open goes out again in a new epoch,
+   * and accounts begin anew from the samples: carved ones may be newer than the samples are.
+   */
+  rebuild(held: Held): void {
+    const { disk, log, now_ms, random, values, losses } = this.#o;
+    const found = salvage(disk, held.name, held.first, Number.POSITIVE_INFINITY, "go-on");
+    const texts = cautious(new Map([...this.#textsBefore(held), ...found.values]));
+    const said = Number(texts.get("next"));
+    const end = Number.isSafeInteger(said) ? Math.max(said, found.end) : found.end;
+    const old = Numbering.from(new Map([...texts, ["next", String(end)]])) ?? Numbering.fresh(NO_EPOCH, 1);
+    old.next = end;
+    const renewed = old.renewed(random.hex(8));
+    this.#o.renumber(renewed);
+    const boot = Number(texts.get("boot") ?? bootOf(found));
+    const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name));
+    values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
+    const tail = end > found.end ? [{ first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null }] : [];
+    const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
+    const { level } = this.#o.chain.facts(held);
+    const why = "the newest segment does not say what the next number is";
+    const aside = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
+    const history = this.#confirmedIn(damagedGaps(found, gaps, level, false, end));
+    this.noteMissing(gaps);
+    this.#noteHistory(history);
+    const from_ms = found.last_ms ?? 0;
+    losses.note(
+      { device: null, from_ms, to_ms: now_ms(), count: 0, what: "unknown", why: "set-aside", batches: null },
+      null,
+    );
+    const records = found.end - held.first;
+    const { epoch, unconfirmed: pending } = renewed;
+    log.error("journal.newest-rebuilt", { file: aside, records, epoch, pending });
+    if (found.rows.length > 0) this.#replace(held, "mended", found.rows, []);
+  }
+
+  /** State as the segment before the newest was told it; the oldest word on anything that is better than none. */
+  #textsBefore(held: Held): ReadonlyMap<string, string> {
+    const before = this.#o.chain.segments[this.#o.chain.segments.indexOf(held) - 1];
+    if (before === undefined) return new Map();
+    return salvage(this.#o.disk, before.name, before.first, held.first, "go-on").values;
+  }
+
+  /**
+   * A segment that is not what was written: what is sound stays, the file is kept aside, what is missing is a loss.
+   * @returns whether the disk let it be looked at: else nothing is declared.
+   */
+  mend(held: Held): boolean {
+    const { chain, log, values } = this.#o;
+    const numbers = this.#o.numbers();
+    const isNewest = held === chain.newest;
+    const end = chain.endOf(held, numbers.next);
+    let found: Salvage;
+    let level: Level;
+    let gaps: readonly Gap[];
+    try {
+      found = salvage(this.#o.disk, held.name, held.first, end, "refuse");
+      level = chain.facts(held).level;
+      gaps = this.#gapsIn(held, found.holes);
+    } catch (cause) {
+      log.error("journal.segment-unreadable", { file: held.name, why: String(cause) });
+      return false;
+    }
+    const mayEndEarly = !isNewest && values.state.has("gaveWay");
+    const history = this.#confirmedIn(damagedGaps(found, gaps, level, mayEndEarly, end));
+    const counts = `${gaps.length} holes, ${found.rows.length} sound chunks`;
+    const named = gapsText(gaps, (position) => numbers.numberOf(position));
+    this.#setAside(held, `not what was written: ${counts}${named}`);
+    this.noteMissing(gaps);
+    if (isNewest) values.load(numbers.state(), found.version);
+    const texts = isNewest ? values.all() : withoutOwn(found.values);
+    const sealed = values.sealed(texts, numbers.epochNumber);
+    if (this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed)) this.#noteHistory(history);
+    // Told now, it would be found and told again at every start.
+    else this.#untold.set(held, history);
+    return true;
+  }
+
+  #setAside(held: Held, why: string): string {
+    const { log, now_ms } = this.#o;
+    try {
+      const aside = this.#o.chain.copyAside(held, now_ms(), why);
+      log.error("journal.segment-set-aside", { file: aside, why });
+      return aside;
+    } catch (cause) {
+      log.error("journal.segment-damaged", { file: held.name, why, notKept: String(cause) });
+      return held.name;
+    }
+  }
+
+  #replace(held: Held, level: Level, rows: readonly DiskRow[], values: readonly DiskValue[]): boolean {
+    this.#o.reader.forget();
+    try {
+      this.#o.chain.replace(held, level, writesOf(rows, values));
+      return true;
+    } catch (cause) {
+      this.#o.reader.acceptAsIs(held);
+      this.#o.log.error("journal.segment-not-mended", { file: held.name, error: String(cause) });
+      return false;
+    }
+  }
+
+  /** Holes with their times: those at the ends of a segment lie between its neighbours. */
+  #gapsIn(held: Held, holes: readonly Hole[]): Gap[] {
+    const { segments } = this.#o.chain;
+    const at = segments.indexOf(held);
+    const [before, after] = [segments[at - 1], segments[at + 1]];
+    const { opened_ms } = this.#o.chain.facts(held);
+    const before_ms = (before === undefined ? null : this.#newestIn(before)) ?? opened_ms;
+    const after_ms = after === undefined ? Number.POSITIVE_INFINITY : this.#o.chain.facts(after).opened_ms;
+    const now_ms = this.#o.now_ms();
+    return gapsOf(holes, before_ms === Number.MAX_SAFE_INTEGER ? 0 : before_ms, Math.min(after_ms, now_ms));
+  }
+
+  /** The end of what was written to it last; null if that cannot be read. */
+  #newestIn(held: Held): EpochMs | null {
+    try {
+      const last = this.#o.chain.open(held).rows(Number.MAX_SAFE_INTEGER, 1)[0];
+      const blob = last === undefined ? null : readBlob(last.blob);
+      if (blob === null || blob.kind === "damaged" || blob.kind === "value") return null;
+      return Math.max(...unpackChunk(blob).map(({ to_ms }) => to_ms));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Unconfirmed batches that are not there any more: named in a loss record, and not waited for. */
+  noteMissing(gaps: readonly Gap[]): void {
+    for (const { first, last, from_ms, to_ms } of gaps) {
+      const missing = this.#o.numbers().unconfirmedIn(first, last);
+      if (missing.length === 0) continue;
+      const count = sizeOf(missing);
+      this.#o.losses.note(
+        { device: null, from_ms, to_ms, count, what: "unknown", why: "damaged", batches: null },
+        missing,
+      );
+      this.#o.numbers().confirmPositions(missing);
+    }
+  }
+
+  #confirmedIn(gaps: readonly Gap[]): Loss[] {
+    return gaps.flatMap(({ first, last, from_ms, to_ms }): Loss[] => {
+      const count = last - first + 1 - sizeOf(this.#o.numbers().unconfirmedIn(first, last));
+      if (count === 0) return [];
+      return [{ device: null, from_ms, to_ms, count, what: "history", why: "damaged", batches: null }];
+    });
+  }
+
+  /** Confirmed batches that are not there any more. Without their numbers: the host holds them, and must not count them lost. */
+  #noteHistory(losses: readonly Loss[]): void {
+    for (const loss of losses) this.#o.losses.note(loss, null);
+  }
+}
+
+function sizeOf(ranges: readonly BatchRange[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
+
+/** The boot of the newest sample that was saved. */
+function bootOf({ rows }: Salvage): number {
+  for (const { blob: bytes } of [...rows].reverse()) {
+    const blob = readBlob(bytes);
+    if (blob.kind !== "telemetry") continue;
+    return decodeSampleRecord(unpackChunk(blob).at(-1)!).boot;
+  }
+  return 0;
+}

@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Journal, openJournal } from "../../../agent/journal/journal.ts";
+import { SimDisk } from "../../../hw-sim/world/disk.ts";
+import { createWorld } from "../../../hw-sim/world/world.ts";
+import { settling } from "../../sim/settle.ts";
+import { all, append, DAY_MS, lossesIn, T } from "./fixture.ts";
+
+const LOSS = {
+  device: null,
+  from_ms: T,
+  to_ms: T + 1,
+  count: 3,
+  what: "samples",
+  why: "disk-full",
+  batches: null,
+} as const;
+
+/** A journal on the disk of a world, in segments of some 20 commits of a KiB; its clock moves an hour a commit. */
+function simulated() {
+  const world = createWorld({ seed: 1, origin_ms: 0, settle: settling() });
+  const medium = new SimDisk("disk", world.random("disk"), world.trace);
+  const machine = world.machine("gateway");
+  let now_ms = T;
+  const open = (): Journal =>
+    openJournal({
+      disk: medium.of(machine.start()),
+      maxBytes: 1e9,
+      maxAge_ms: 3000 * DAY_MS,
+      now_ms: () => now_ms,
+      random: { unit: () => 0.5, hex: (bytes) => "1".repeat(2 * bytes) },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      segmentBytes: 20_000,
+    });
+  return { medium, open, pass: (time_ms: number) => void (now_ms += time_ms) };
+}
+
+/** Every number once, in order, with those that are there and those that a loss record of the history names. */
+function numbersIn(journal: Journal): number[] {
+  return journal.read(1, 100_000).map(({ number }) => number);
+}
+
+test("a disk that is full makes room for a commit that tells a loss: nothing is numbered twice", () => {
+  const { medium, open } = simulated();
+  const journal = open();
+  for (let i = 0; i < 60; i++) append(journal, 1, 1000);
+  journal.confirm(all(1, 60));
+  append(journal, 1);
+  journal.noteLoss(LOSS);
+  // The loss record alone would fit.
+  medium.capacity_bytes = medium.bytes + 600;
+  const first = journal.nextNumber();
+  expect(append(journal, 4, 1000)).toEqual([first + 1, first + 2, first + 3, first + 4]);
+  expect(lossesIn(journal)).toHaveLength(1);
+  expect(journal.status()).toMatchObject({ isWritable: true, lost: 3, gaveWay: "history" });
+  expect(numbersIn(journal).slice(-5)).toEqual([first, first + 1, first + 2, first + 3, first + 4]);
+  journal.close();
+  expect(numbersIn(open()).slice(-5)).toEqual([first, first + 1, first + 2, first + 3, first + 4]);
+});
+
+test("a disk without a byte left still makes room by what is confirmed", () => {
+  const { medium, open } = simulated();
+  const journal = open();
+  for (let i = 0; i < 60; i++) append(journal, 1, 1000);
+  journal.confirm(all(1, 60));
+  medium.capacity_bytes = medium.bytes;
+  expect(append(journal, 1)).toEqual([61]);
+  expect(journal.unconfirmed()).toBe(1);
+});
+
+test("law: however full the disk, numbers are given once and what was numbered is there, confirmed or told", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 6 }) }),
+    fc.record({ kind: fc.constant("room" as const), bytes: fc.integer({ min: 0, max: 5000 }) }),
+    fc.record({ kind: fc.constantFrom("confirm" as const, "loss" as const, "minute" as const, "renew" as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { medium, open, pass } = simulated();
+      const journal = open();
+      for (let i = 0; i < 45; i++) append(journal, 1, 1000);
+      const positions = new Set<number>();
+      let losses = 0;
+      for (const one of steps) {
+        if (one.kind === "room") medium.capacity_bytes = medium.bytes + one.bytes;
+        else if (one.kind === "confirm") journal.confirm(all(1, journal.nextNumber()));
+        else if (one.kind === "minute") pass(61_000);
+        else if (one.kind === "loss") {
+          journal.noteLoss(LOSS);
+          losses += 3;
+        } else
+          try {
+            if (one.kind !== "append") journal.renew("a test");
+            else {
+              const given = append(journal, one.count, 700);
+              const shift = journal.position() - given.at(-1)!;
+              for (const number of given) {
+                expect(positions.has(number + shift)).toBe(false);
+                positions.add(number + shift);
+              }
+            }
+          } catch (error) {
+            expect(error).toMatchObject({ code: "DISK_FULL" });
+          }
+      }
+      medium.capacity_bytes = Number.POSITIVE_INFINITY;
+      append(journal, 1);
+      expect(journal.status().lost).toBe(losses);
+      expect(lossesIn(journal).reduce((sum, { count }) => sum + count, 0)).toBe(losses);
+      const unconfirmed = journal.unconfirmed();
+      const held = journal.history(1, 100_000);
+      expect(new Set(held.map(({ position }) => position)).size).toBe(held.length);
+      expect(held.filter(({ number }) => number > 0 && !journal.isConfirmed(number))).toHaveLength(unconfirmed);
+      journal.close();
+      const again = open();
+      expect(again.history(1, 100_000).map(({ position }) => position)).toEqual(held.map(({ position }) => position));
+      expect(again.status()).toMatchObject({ lost: losses, setAside: [] });
+    }),
+    { numRuns: 150 },
+  );
+});
