@@ -21,6 +21,7 @@ import { Keeper } from "./keeper.ts";
 import { Losses } from "./losses.ts";
 import { Mender } from "./mender.ts";
 import { NO_EPOCH, Numbering } from "./numbering.ts";
+import { Patrol } from "./patrol.ts";
 import { Reader } from "./reader.ts";
 import type { Lost } from "./reduce.ts";
 import { salvage } from "./salvage.ts";
@@ -43,6 +44,7 @@ export class DiskJournal implements Journal {
   readonly #values = new Values();
   readonly #losses: Losses;
   readonly #mender: Mender;
+  readonly #patrol: Patrol;
   readonly #keeper: Keeper;
   readonly #bound: number;
   #numbers: Numbering;
@@ -76,6 +78,7 @@ export class DiskJournal implements Journal {
         this.#numbers = numbers;
       },
     });
+    this.#patrol = new Patrol(this.#chain, this.#mender, log, options.now_ms);
     this.#keeper = new Keeper({
       chain: this.#chain,
       reader: this.#reader,
@@ -111,15 +114,17 @@ export class DiskJournal implements Journal {
   }
 
   commit(write: JournalWrite): readonly number[] {
+    let numbers: readonly number[];
     try {
-      const numbers = this.#withRoom(() => this.#commit(write));
+      numbers = this.#withRoom(() => this.#commit(write));
       this.#isWritable = true;
-      return numbers;
     } catch (cause) {
       this.#isWritable = false;
       this.#losses.areNotTold();
       throw cause;
     }
+    this.#patrol.step();
+    return numbers;
   }
 
   /** On a full disk confirmed history goes, and all is done anew: what was noted meanwhile is told with it. */
