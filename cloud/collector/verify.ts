@@ -98,7 +98,7 @@ export function verifyInterval(
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   if (edge === cloud) return { kind: "agreed" };
   // It counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal that may have lost some.
-  if (used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store)) {
+  if (used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store) || isForgotten(used, stored, store)) {
     return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
   }
   return { kind: "disagreed", edge, cloud };
@@ -138,6 +138,17 @@ function isAnyLost(batches: readonly StoredBatch[], store: ZoneStore): boolean {
   const lost = store.lostRanges(first.gateway, first.epoch);
   return batches.some(({ number }) => lost.some((range) => range[0] <= number && number <= range[1]));
 }
+
+/** Had the gateway told, before it booked, that its own copy of what it had sent was damaged in the time of these batches? */
+function isForgotten(batches: readonly StoredBatch[], { gateway, epoch, batch }: StoredInterval, store: ZoneStore) {
+  const from_ms = Math.min(...batches.map((one) => one.from_ms));
+  const to_ms = Math.max(...batches.map((one) => one.to_ms));
+  const losses = store.nodeRecords(gateway, "loss", from_ms, to_ms + 1, LOSSES_MAX);
+  return losses.some((loss) => loss.record.what === "history" && (loss.epoch !== epoch || loss.batch < batch));
+}
+
+/** Losses looked through around an interval; what more of them explain counts as a disagreement. */
+const LOSSES_MAX = 1000;
 
 /** What the gateway booked: an entry may have been restated since, or made here where nothing was booked. */
 function fromGateway(entry: StoredEmission, store: ZoneStore): readonly StoredEmission[] {

@@ -40,8 +40,6 @@ export class BooksChecker {
     }
     for (const alarm of this.#store().alarms(100)) {
       if (ALARMS_OF_FAULTS.includes(alarm.code)) continue;
-      const isDamaged = agents.some(({ machine, damages }) => machine.name === alarm.gateway?.edge && damages > 0);
-      if (alarm.code === "BOOKS_DISAGREE" && isDamaged) continue;
       this.#findings.report(
         "books",
         `alarm ${alarm.code} ${alarm.gateway?.edge}/${alarm.device} ${JSON.stringify(alarm.detail)}`,
@@ -91,8 +89,7 @@ export class BooksChecker {
   }
 
   #whyWrong(agent: SimAgent, meter: MeterInWorld, row: StoredInterval): string | null {
-    // With a damaged medium the gateway may count with less than arrived, and the cloud's alarm is right.
-    if (row.verification === "disagreed" && agent.damages === 0) return "the cloud comes to another figure";
+    if (row.verification === "disagreed") return "the cloud comes to another figure";
     const key = `${agent.machine.name}/${row.device} ${row.quantity} ${row.from_ms} ${row.epoch} ${row.batch}`;
     if (this.#checked.has(key)) return null;
     this.#checked.add(key);
