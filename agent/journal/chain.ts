@@ -114,25 +114,32 @@ export class Chain {
    * @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE: it may say another time.
    */
   facts(held: Held): { readonly level: Level; readonly opened_ms: EpochMs } {
-    held.facts ??= this.#readFacts(held);
+    if (held.facts === null) {
+      let texts = this.#readFacts(held);
+      // Once more, from the medium: what is not said may not have been read as it lies there.
+      if (!texts.has(LEVEL_KEY) || !texts.has(OPENED_KEY)) {
+        this.closeFile(held);
+        texts = this.#readFacts(held);
+      }
+      const level = LEVELS.find((known) => known === texts.get(LEVEL_KEY)) ?? "whole";
+      held.facts = { level, opened_ms: Number(texts.get(OPENED_KEY) ?? Number.MAX_SAFE_INTEGER) };
+    }
     return held.facts;
   }
 
-  #readFacts(held: Held): { readonly level: Level; readonly opened_ms: EpochMs } {
+  #readFacts(held: Held): ReadonlyMap<string, string> {
+    const texts = new Map<string, string>();
     try {
-      const texts = new Map<string, string>();
       for (const { blob } of this.open(held).values()) {
         const value = readBlob(blob);
         if (value.kind !== "value") continue;
         const { name, text } = decodeValue(value);
         if (SEGMENT_KEYS.includes(name)) texts.set(name, text);
       }
-      const level = LEVELS.find((known) => known === texts.get(LEVEL_KEY)) ?? "whole";
-      return { level, opened_ms: Number(texts.get(OPENED_KEY) ?? Number.MAX_SAFE_INTEGER) };
     } catch (cause) {
       if (isOfDisk(cause)) throw cause;
-      return { level: "whole", opened_ms: Number.MAX_SAFE_INTEGER };
     }
+    return texts;
   }
 
   /** Puts other content in the place of a segment at once; the writer, if it was one, has to be opened again. */

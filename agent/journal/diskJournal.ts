@@ -21,6 +21,7 @@ import { Keeper } from "./keeper.ts";
 import { Losses } from "./losses.ts";
 import { Mender } from "./mender.ts";
 import { NO_EPOCH, Numbering } from "./numbering.ts";
+import { patient } from "./patientDisk.ts";
 import { Patrol } from "./patrol.ts";
 import { Reader } from "./reader.ts";
 import type { Lost } from "./reduce.ts";
@@ -56,8 +57,9 @@ export class DiskJournal implements Journal {
   readonly boot: number;
 
   constructor(options: JournalOptions) {
-    const { disk, log } = options;
-    this.#options = options;
+    const { log } = options;
+    const disk = patient(options.disk);
+    this.#options = { ...options, disk };
     this.#chain = new Chain(disk);
     this.#reader = new Reader(this.#chain, log, (first, last) => this.#numbers.areConfirmed(first, last));
     this.#bound =
@@ -343,7 +345,15 @@ export class DiskJournal implements Journal {
     if (read.texts.has(FIRST_FORM)) this.#begin();
   }
 
+  /** Once more if it is not what was written: perhaps it was not read as it lies there. */
   #readNewest(held: Held): StoredValues | null {
+    const read = this.#valuesOfNewest(held);
+    if (read?.isSound === true) return read;
+    this.#chain.closeFile(held);
+    return this.#valuesOfNewest(held);
+  }
+
+  #valuesOfNewest(held: Held): StoredValues | null {
     try {
       return readValues(this.#chain.openWriter().values());
     } catch (cause) {
