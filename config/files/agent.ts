@@ -179,7 +179,9 @@ export const agentSchema = section({
     .describe("Where readings go"),
   journal: section({
     max_bytes: notation(parseSize, "a size such as 4GiB", "Most the journal may take on disk").prefault("4GiB"),
-    max_age: duration("Longest an unconfirmed reading is kept").prefault("60d"),
+    max_age: duration(
+      "How long confirmed readings are kept; unconfirmed ones have no age, interval and emission records 60 days at least",
+    ).prefault("60d"),
   })
     .transform(({ max_bytes, max_age }) => ({ max_bytes, max_age_ms: max_age }))
     .readonly()
