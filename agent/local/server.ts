@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { extname } from "node:path";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { BusReply } from "../../core/ports.ts";
@@ -31,6 +31,9 @@ export interface LocalBus {
   readonly bus: RecordedBus;
   readonly timeout_ms: number;
 }
+
+/** Not by `import`: that reads every export of node:http, and one of them loads an HTTP client of 15 MB that nobody needs here. */
+const { createServer } = process.getBuiltinModule("node:http");
 
 const READS_PER_SECOND = 20;
 /** A request line and head; ours are a tenth of it. */
