@@ -111,8 +111,11 @@ function encode(payload: Payload, withHistorical: boolean): Uint8Array {
   return writer.finish();
 }
 
-/** @throws {KhuXanhError} WIRE_MALFORMED or WIRE_TOO_LARGE, and nothing else, whatever the bytes are. */
-export function decodePayload(bytes: Uint8Array): Payload {
+/**
+ * @param isWanted metrics that begin with another alias are passed over unread: for who needs a few of many
+ * @throws {KhuXanhError} WIRE_MALFORMED or WIRE_TOO_LARGE, and nothing else, whatever the bytes are.
+ */
+export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => boolean): Payload {
   const reader = new ProtobufReader(bytes);
   const budget: Budget = { properties: PROPERTIES_MAX };
   const metrics: Metric[] = [];
@@ -125,7 +128,7 @@ export function decodePayload(bytes: Uint8Array): Payload {
         break;
       case PAYLOAD.metrics:
         if (metrics.length >= METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
-        metrics.push(readMetric(reader, budget));
+        if (isWanted === undefined || !passesOver(reader, isWanted)) metrics.push(readMetric(reader, budget));
         break;
       case PAYLOAD.seq:
         payload.seq = reader.uint();
@@ -233,6 +236,16 @@ function writeProperty(writer: ProtobufWriter, key: string, property: PropertyVa
     values++;
   }
   if (values > 1) throw severalValues(`property ${key}`);
+}
+
+/** Goes behind the next metric if it begins with an alias that is not wanted; else stays before it. */
+function passesOver(reader: ProtobufReader, isWanted: (alias: number) => boolean): boolean {
+  const start = reader.at;
+  const outerEnd = reader.enter();
+  const isOther = reader.at < reader.end && reader.tag() === METRIC.alias && !isWanted(reader.uint());
+  reader.at = isOther ? reader.end : start;
+  reader.leave(outerEnd);
+  return isOther;
 }
 
 function readMetric(reader: ProtobufReader, budget: Budget): Metric {

@@ -258,6 +258,19 @@ describe("reading what others may send", () => {
     expect(decodePayload(fromHex("120728808080808001")).metrics).toStrictEqual([{ isHistorical: true }]);
   });
 
+  test("who needs a few metrics of many reads those, and those that do not begin with their alias", () => {
+    const metrics = [
+      data.double({ alias: 1, timestamp_ms: 5 }, 1.5),
+      data.int64({ alias: 300, timestamp_ms: 5 }, 7),
+      data.string({ name: "named" }, "x"),
+    ];
+    const bytes = encodePayload({ timestamp_ms: 9, metrics, seq: 3 });
+    const read = (...wanted: number[]) => decodePayload(bytes, (alias) => wanted.includes(alias));
+    expect(read(300)).toStrictEqual({ timestamp_ms: 9, metrics: metrics.slice(1), seq: 3 });
+    expect(read(1, 300)).toStrictEqual(decodePayload(bytes));
+    expect(read().metrics).toStrictEqual(metrics.slice(2));
+  });
+
   test("a datatype of a later standard reads as unknown", () => {
     expect(decodePayload(fromHex("12022063")).metrics).toStrictEqual([{ datatype: 0 }]);
   });
