@@ -10,7 +10,7 @@ import type { Health } from "./api/schemas.ts";
 import { startBroker } from "./broker/embedded.ts";
 import { Collector } from "./collector/collector.ts";
 import { applyFills } from "./collector/filler.ts";
-import { BirthReader } from "./collector/verify.ts";
+import { BirthReader } from "./collector/births.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { ZoneStore } from "./store/store.ts";
 

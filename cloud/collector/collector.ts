@@ -21,6 +21,7 @@ import {
   NODE_DEVICE,
   type ZoneStore,
 } from "../store/store.ts";
+import { BirthReader } from "./births.ts";
 import { COMMIT_MS, Commits } from "./commits.ts";
 import { ACK_MS, Confirmations, HELLO_MS } from "./confirmations.ts";
 import { HostSession } from "./hostSession.ts";
@@ -40,7 +41,6 @@ import {
   textOf,
 } from "./session.ts";
 import { VERIFY_MS, Verifier } from "./verifier.ts";
-import { BirthReader } from "./verify.ts";
 
 /**
  * The collector: the zone's primary Sparkplug host. It decodes what the gateways send, commits it, and only then confirms it.
@@ -431,6 +431,7 @@ export class Collector implements LiveView {
       this.#countOutcome(outcomes[i], batch);
       this.#confirmations.ack(gateway, epoch, number);
       this.#verifier.accounted(gateway, epoch, number, number);
+      if (batch.intervals.length > 0) this.#verifier.booked(gateway, epoch, number);
       if (record?.kind === "loss") {
         for (const { first, last } of record.batches ?? []) {
           this.#verifier.accounted(gateway, record.epoch, first, last);

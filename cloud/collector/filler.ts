@@ -18,7 +18,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
 import type { MeterRow, NewSubstitution, StoredInterval, StoredSubstitution, ZoneStore } from "../store/store.ts";
 import { SUBSTITUTED_EPOCH } from "../store/substitutions.ts";
-import type { BirthReader } from "./verify.ts";
+import type { BirthReader } from "./births.ts";
 
 /**
  * Fills gaps as their authors ask (`fills_file`; methods §9): gathers what the books know, lets the rules decide, books what

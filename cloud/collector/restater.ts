@@ -6,7 +6,7 @@ import type { Clock, Log } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import type { GatewayKey, MeterRow, NewBatch, StoredEmission, ZoneStore } from "../store/store.ts";
-import type { BirthReader } from "./verify.ts";
+import type { BirthReader } from "./births.ts";
 
 /**
  * Keeps the books at the factors known now (methods §10): when a factor file is added, when a factor becomes known, and

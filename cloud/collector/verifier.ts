@@ -1,8 +1,16 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
-import type { GatewayKey, StoredInterval, Verification, ZoneStore } from "../store/store.ts";
-import { type BirthReader, verifyInterval } from "./verify.ts";
+import {
+  BATCH_NUMBER_MAX,
+  type GatewayKey,
+  type StoredInterval,
+  type Verification,
+  type ZoneStore,
+} from "../store/store.ts";
+import type { BirthReader } from "./births.ts";
+import { Evidence } from "./evidence.ts";
+import { verifyInterval } from "./verify.ts";
 
 /** Recomputes in small helpings what the edge booked, when there is nothing more urgent, and raises what disagrees. */
 export const VERIFY_MS = 50;
@@ -12,15 +20,21 @@ const CHUNK = 60;
 /** More batches than this in VERIFY_MS and comparing steps back: storing and confirming comes first. */
 const IDLE_BATCHES = 20;
 
+/** What is known of one epoch of a gateway. */
+interface Epoch {
+  /** Held, or lost for good. */
+  readonly numbers: BatchRanges;
+  /** The lowest batch with intervals that may wait to be compared: nothing is looked for before all up to it is here. */
+  waiting: number;
+}
+
 export class Verifier {
   readonly #store: ZoneStore;
   readonly #factors: readonly EmissionFactor[];
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #births: BirthReader;
-  readonly #held = new Map<string, BatchRanges>();
-  /** Epochs of which something came in since all that could be compared was: the others need not be looked at. */
-  readonly #fresh = new Set<string>();
+  readonly #evidence: Evidence;
+  readonly #epochs = new Map<string, Epoch>();
   #arrived = 0;
   disagreed = 0;
 
@@ -35,7 +49,7 @@ export class Verifier {
     this.#factors = parts.factors;
     this.#clock = parts.clock;
     this.#log = parts.log;
-    this.#births = parts.births;
+    this.#evidence = new Evidence(parts.store, parts.births);
   }
 
   /** A batch arrived: there is more urgent work than comparing. */
@@ -45,18 +59,23 @@ export class Verifier {
 
   /** The number is held from now on, or lost for good: nobody waits for it. */
   accounted(gateway: GatewayKey, epoch: string, first: number, last: number): void {
-    this.#fresh.add(keyOf(gateway, epoch));
     try {
-      this.#accountedOf(gateway, epoch).addRange(first, last);
+      this.#epochOf(gateway, epoch).numbers.addRange(first, last);
     } catch (error) {
       // More holes than an honest counter makes: what lies beyond them stays uncompared.
       this.#log.warn("collector.too-many-gaps", { ...gateway, epoch, error: String(error) });
     }
   }
 
+  /** The batch brought intervals to compare. */
+  booked(gateway: GatewayKey, epoch: string, number: number): void {
+    const known = this.#epochOf(gateway, epoch);
+    known.waiting = Math.min(known.waiting, number);
+  }
+
   /** The highest number of the epoch that is held or known lost. */
   highest(gateway: GatewayKey, epoch: string): number {
-    return this.#accountedOf(gateway, epoch).highest;
+    return this.#epochOf(gateway, epoch).numbers.highest;
   }
 
   /** @returns whether all that came in is compared. */
@@ -64,27 +83,35 @@ export class Verifier {
     const isIdle = this.#arrived < IDLE_BATCHES;
     this.#arrived = 0;
     const until_ms = this.#clock.mono_ms() + (isIdle ? BUDGET_MS : 1);
-    for (const { gateway, epoch } of nodes) {
-      if (epoch === null) continue;
-      const through = this.#accountedOf(gateway, epoch).contiguousThrough();
-      if (through === 0 || !this.#fresh.has(keyOf(gateway, epoch))) continue;
-      for (;;) {
-        const intervals = this.#store.intervalsToVerify(gateway, epoch, through, CHUNK);
-        if (intervals.length > 0) {
-          this.#store.setVerifications(intervals.map((interval) => [interval, this.#verify(interval)]));
-        }
-        if (intervals.length < CHUNK) {
-          this.#fresh.delete(keyOf(gateway, epoch));
-          break;
-        }
-        if (this.#clock.mono_ms() > until_ms) return false;
+    try {
+      for (const { gateway, epoch } of nodes) {
+        if (epoch !== null && !this.#runEpoch(gateway, epoch, until_ms)) return false;
       }
+      return true;
+    } finally {
+      this.#evidence.forget();
     }
+  }
+
+  #runEpoch(gateway: GatewayKey, epoch: string, until_ms: number): boolean {
+    const known = this.#epochOf(gateway, epoch);
+    const through = known.numbers.contiguousThrough();
+    if (through < known.waiting) return true;
+    for (;;) {
+      const intervals = this.#store.intervalsToVerify(gateway, epoch, through, CHUNK);
+      if (intervals.length > 0) {
+        this.#store.setVerifications(intervals.map((interval) => [interval, this.#verify(interval)]));
+      }
+      if (intervals.length < CHUNK) break;
+      if (this.#clock.mono_ms() > until_ms) return false;
+    }
+    const [next] = this.#store.intervalsToVerify(gateway, epoch, BATCH_NUMBER_MAX, 1);
+    known.waiting = next?.batch ?? Number.POSITIVE_INFINITY;
     return true;
   }
 
   #verify(interval: StoredInterval): Verification {
-    const verdict = verifyInterval(interval, this.#store, this.#factors, this.#births);
+    const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence);
     if (verdict.kind !== "disagreed") return verdict.kind;
     this.disagreed += 1;
     const { gateway, device, quantity, from_ms } = interval;
@@ -99,18 +126,15 @@ export class Verifier {
     return verdict.kind;
   }
 
-  #accountedOf(gateway: GatewayKey, epoch: string): BatchRanges {
-    const key = keyOf(gateway, epoch);
-    let numbers = this.#held.get(key);
-    if (numbers !== undefined) return numbers;
-    numbers = new BatchRanges();
-    this.#held.set(key, numbers);
+  #epochOf(gateway: GatewayKey, epoch: string): Epoch {
+    const key = `${gateway.group}/${gateway.edge} ${epoch}`;
+    let known = this.#epochs.get(key);
+    if (known !== undefined) return known;
+    // What waits from before the start is not known: the first look says.
+    known = { numbers: new BatchRanges(), waiting: 1 };
+    this.#epochs.set(key, known);
     for (const [first, last] of this.#store.batchRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
     for (const [first, last] of this.#store.lostRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
-    return numbers;
+    return known;
   }
-}
-
-function keyOf({ group, edge }: GatewayKey, epoch: string): string {
-  return `${group}/${edge} ${epoch}`;
 }

@@ -3,11 +3,10 @@ import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { openAccount, takeReading } from "../../core/interval/counterAccount.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
-import type { QuantityId } from "../../core/units/quantities.ts";
-import { type BornMetric, type DeviceProfile, metricContent, profileOfBirth } from "../../core/wire/content.ts";
+import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
-import { decodePayload } from "../../core/wire/payload.ts";
 import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
+import type { CountedBatch, Evidence } from "./evidence.ts";
 
 /**
  * The cloud recomputes the edge's figures from the readings it received, by the same pure code, and must agree to the last
@@ -25,62 +24,26 @@ export type Verdict =
 const NEIGHBOUR_STEPS_MAX = 400;
 /** How long before the reading nearest to an interval's start one is looked for that was recorded after it. */
 const CLOCK_LOOK_BACK_MS = 120_000;
-/** Batches within one interval: an hour at ten polls a second. */
-const BATCHES_MAX = 36_000;
 
+/** @param evidence of this helping: what the store holds around the interval */
 export function verifyInterval(
   stored: StoredInterval,
   store: ZoneStore,
   factors: readonly EmissionFactor[],
-  births: BirthReader,
+  evidence: Evidence,
 ): Verdict {
-  const { gateway, device, quantity, from_ms, to_ms } = stored;
+  const { device, quantity, from_ms, to_ms } = stored;
   // The edge leaves out what a clock that went back dated twice; sorted by time the readings no longer tell which.
   if (stored.cause === "clock") return { kind: "unverifiable", why: "the gateway's clock went back" };
-  const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
-  const within = asRecorded(
-    store
-      .batches(gateway, device, from_ms, to_ms, BATCHES_MAX)
-      .filter((batch) => isBefore(batch) && births.counterReadings(batch, quantity).length > 0),
-  );
-  const [oldest, newest] = [within[0], within.at(-1)];
-  const isEarlier = (batch: StoredBatch): boolean =>
-    isBefore(batch) && (oldest?.epoch !== batch.epoch || batch.number <= oldest.number);
-  const isLater = (batch: StoredBatch): boolean =>
-    isBefore(batch) && (newest?.epoch !== batch.epoch || batch.number >= newest.number);
-  const readings = within.flatMap((batch) => births.counterReadings(batch, quantity));
-  const used = [...within];
-  const first = readings[0];
-  const last = readings.at(-1);
-  if (first === undefined || first.at_ms > from_ms) {
-    const before = neighbour({ stored, store, births, isBefore: isEarlier }, from_ms, -1);
-    if (before === "too-far") return TOO_FAR;
-    if (before !== null) {
-      const near_ms = before.reading.at_ms;
-      // A clock that was set back just before the interval: what was recorded last is what it began with.
-      const near = asRecorded(
-        store
-          .batches(gateway, device, near_ms - CLOCK_LOOK_BACK_MS, near_ms, BATCHES_MAX)
-          .filter((batch) => isEarlier(batch) && births.counterReadings(batch, quantity).length > 0),
-      );
-      const batch = near.at(-1) ?? before.batch;
-      readings.unshift(births.counterReadings(batch, quantity).at(-1) ?? before.reading);
-      used.push(batch);
-    }
-  }
-  if (last === undefined || last.at_ms < to_ms) {
-    const after = neighbour({ stored, store, births, isBefore: isLater }, to_ms, 1);
-    if (after === "too-far") return TOO_FAR;
-    if (after !== null) readings.push(after.reading);
-    if (after !== null) used.push(after.batch);
-  }
-  const profile = births.profileAt(within[0] ?? store.batchAtOrBefore(gateway, device, to_ms));
+  const around = readingsAround(stored, evidence);
+  if (around === "too-far") return { kind: "unverifiable", why: "the nearest reading is behind too many batches" };
+  const { readings, used } = around;
+  const profile = evidence.profile(stored, around.within, to_ms);
   const counter = profile?.counters.find((candidate) => candidate.quantity === quantity);
   if (profile === null || counter === undefined) return { kind: "unverifiable", why: "no birth says how it counts" };
 
   const account = openAccount(device, counter, profile.interval_ms, profile.time_zone);
-  readings.sort((a, b) => a.at_ms - b.at_ms);
-  const swaps = swapsOf(stored, store, readings.at(-1)?.at_ms ?? to_ms);
+  const swaps = evidence.swaps(stored, readings.at(-1)?.at_ms ?? to_ms);
   if (stored.cause === "meter-replaced" && swaps.length === 0) {
     return { kind: "unverifiable", why: "the record of the meter's replacement is not here" };
   }
@@ -92,8 +55,7 @@ export function verifyInterval(
     }
   }
   if (computed === null) return { kind: "unverifiable", why: "no readings around it" };
-  const inForce = emittingQuantity(profile) === quantity ? store.emissions(gateway, device, from_ms, to_ms, 16) : [];
-  const booked = inForce.flatMap((entry) => fromGateway(entry, store));
+  const booked = emittingQuantity(profile) === quantity ? bookedEmissions(stored, store) : [];
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   if (edge === cloud) return { kind: "agreed" };
@@ -104,13 +66,59 @@ export function verifyInterval(
   return { kind: "disagreed", edge, cloud };
 }
 
-/** Swaps of one meter kept apart; of more the newest are not known, and what they did counts as a disagreement. */
-const SWAPS_MAX = 1000;
+/** What an interval rests on. */
+interface Around {
+  /** In time order. */
+  readonly readings: readonly Reading[];
+  readonly used: readonly StoredBatch[];
+  /** The first batch within the interval itself. */
+  readonly within: StoredBatch | undefined;
+}
 
-/** What the gateway told of other meters in the place of this one, up to an instant, oldest first. */
-function swapsOf({ gateway, device }: StoredInterval, store: ZoneStore, to_ms: EpochMs): readonly MeterSwapRecord[] {
-  const records = store.nodeRecords(gateway, "meter-swap", 0, to_ms + 1, SWAPS_MAX).map(({ record }) => record);
-  return records.filter((record) => record.device === device).sort((a, b) => a.at_ms - b.at_ms);
+/** From the last reading at or before the interval to the first at or after it, of those recorded before the interval was. */
+function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "too-far" {
+  const { from_ms, to_ms } = stored;
+  const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
+  const there = evidence.within(stored, from_ms, to_ms);
+  if (there === null) return "too-far";
+  const within = asRecorded(there.filter(({ batch }) => isBefore(batch)));
+  const [oldest, newest] = [within[0]?.batch, within.at(-1)?.batch];
+  const isEarlier = (batch: StoredBatch): boolean =>
+    isBefore(batch) && (oldest?.epoch !== batch.epoch || batch.number <= oldest.number);
+  const isLater = (batch: StoredBatch): boolean =>
+    isBefore(batch) && (newest?.epoch !== batch.epoch || batch.number >= newest.number);
+  const readings = within.flatMap((one) => one.readings);
+  const used = within.map(({ batch }) => batch);
+  const first = readings[0];
+  const last = readings.at(-1);
+  if (first === undefined || first.at_ms > from_ms) {
+    const before = readingBefore(stored, evidence, isEarlier);
+    if (before === "too-far") return "too-far";
+    if (before !== null) readings.unshift(before.reading);
+    if (before !== null) used.push(before.batch);
+  }
+  if (last === undefined || last.at_ms < to_ms) {
+    const after = neighbour(stored, evidence, isLater, to_ms, 1);
+    if (after === "too-far") return "too-far";
+    if (after !== null) readings.push(after.reading);
+    if (after !== null) used.push(after.batch);
+  }
+  return { readings: readings.sort((a, b) => a.at_ms - b.at_ms), used, within: oldest };
+}
+
+/** What the interval began with: of a clock that was set back just before it, what was recorded last. */
+function readingBefore(
+  stored: StoredInterval,
+  evidence: Evidence,
+  isEarlier: (batch: StoredBatch) => boolean,
+): Found | null | "too-far" {
+  const nearest = neighbour(stored, evidence, isEarlier, stored.from_ms, -1);
+  if (nearest === null || nearest === "too-far") return nearest;
+  const near_ms = nearest.reading.at_ms;
+  const near = evidence.within(stored, near_ms - CLOCK_LOOK_BACK_MS, near_ms);
+  if (near === null) return "too-far";
+  const latest = asRecorded(near.filter(({ batch }) => isEarlier(batch))).at(-1);
+  return latest === undefined ? nearest : { batch: latest.batch, reading: latest.readings.at(-1)! };
 }
 
 /** Of the meter that counted at an instant: what stood there before the first swap is that one's old meter. */
@@ -123,11 +131,11 @@ function serialAt(swaps: readonly MeterSwapRecord[], at_ms: EpochMs): string | n
  * Without what a clock dated ahead before it was put back: what was recorded later and is dated earlier takes its place.
  * @param batches of samples, oldest first
  */
-function asRecorded(batches: readonly StoredBatch[]): readonly StoredBatch[] {
-  const kept: StoredBatch[] = [];
-  for (const batch of batches) {
-    const last = kept.at(-1);
-    if (last?.epoch !== batch.epoch || last.number < batch.number) kept.push(batch);
+function asRecorded(batches: readonly CountedBatch[]): readonly CountedBatch[] {
+  const kept: CountedBatch[] = [];
+  for (const counted of batches) {
+    const last = kept.at(-1)?.batch;
+    if (last?.epoch !== counted.batch.epoch || last.number < counted.batch.number) kept.push(counted);
   }
   return kept;
 }
@@ -151,10 +159,18 @@ function isForgotten(batches: readonly StoredBatch[], { gateway, epoch, batch }:
 const LOSSES_MAX = 1000;
 
 /** What the gateway booked: an entry may have been restated since, or made here where nothing was booked. */
-function fromGateway(entry: StoredEmission, store: ZoneStore): readonly StoredEmission[] {
-  const sent = store.emissionVersions(entry.id).findLast(({ reason }) => reason === null);
-  return sent === undefined ? [] : [sent.entry];
+function bookedEmissions(
+  { gateway, device, from_ms, to_ms }: StoredInterval,
+  store: ZoneStore,
+): readonly StoredEmission[] {
+  return store.emissions(gateway, device, from_ms, to_ms, EMISSIONS_MAX).flatMap((entry) => {
+    const sent = store.emissionVersions(entry.id).findLast(({ reason }) => reason === null);
+    return sent === undefined ? [] : [sent.entry];
+  });
 }
+
+/** Entries in force of one interval: one a gas. */
+const EMISSIONS_MAX = 16;
 
 /** The figure as one line of text: what must be equal to the last digit. */
 function figureOf(interval: Interval, emissions: readonly Emission[]): string {
@@ -181,120 +197,53 @@ function recomputedEmissions(
   return result.kind === "emissions" ? result.entries : [];
 }
 
-const TOO_FAR: Verdict = { kind: "unverifiable", why: "the nearest reading is behind too many batches" };
-
 interface Found {
   readonly reading: Reading;
   readonly batch: StoredBatch;
 }
 
 /**
- * The nearest reading of the interval's counter at or beyond an instant that was recorded before the interval. It is in the
- * nearest batch as a rule; else (a batch of intervals that spans hours, a clock that was set) stretches of time are looked
- * through, each longer than the last, and behind them batch after batch.
+ * The nearest reading of the interval's counter at or beyond an instant, in a batch that `isOf` takes. It is within seconds
+ * as a rule; else (a gap, a clock that was set) stretches of time are looked through, each longer than the last, and behind
+ * them batch after batch.
  */
 function neighbour(
-  of: {
-    readonly stored: StoredInterval;
-    readonly store: ZoneStore;
-    readonly births: BirthReader;
-    readonly isBefore: (batch: StoredBatch) => boolean;
-  },
+  stored: StoredInterval,
+  evidence: Evidence,
+  isOf: (batch: StoredBatch) => boolean,
   start_ms: EpochMs,
   direction: 1 | -1,
 ): Found | null | "too-far" {
-  const { stored, store, births, isBefore } = of;
-  const { gateway, device, quantity } = stored;
-  const nearestAt = (at_ms: EpochMs): StoredBatch | null =>
-    direction === 1 ? store.batchAtOrAfter(gateway, device, at_ms) : store.batchAtOrBefore(gateway, device, at_ms);
-  const nearestIn = (batches: readonly StoredBatch[]): Found | undefined => {
-    const found = batches
-      .filter(isBefore)
-      .flatMap((batch) => births.counterReadings(batch, quantity).map((reading) => ({ reading, batch })))
-      .filter(({ reading }) => (reading.at_ms - start_ms) * direction >= 0);
-    found.sort((x, y) => (x.reading.at_ms - y.reading.at_ms) * direction);
-    return found[0];
+  const nearestIn = (batches: readonly CountedBatch[]): Found | undefined => {
+    let nearest: Found | undefined;
+    for (const { batch, readings } of batches) {
+      if (!isOf(batch)) continue;
+      for (const reading of readings) {
+        if ((reading.at_ms - start_ms) * direction < 0) continue;
+        const isNearer = nearest === undefined || (reading.at_ms - nearest.reading.at_ms) * direction < 0;
+        if (isNearer) nearest = { reading, batch };
+      }
+    }
+    return nearest;
   };
-  let batch = nearestAt(start_ms);
-  if (batch === null) return null;
-  const atOnce = nearestIn([batch]);
-  if (atOnce !== undefined) return atOnce;
   let at_ms = start_ms;
   for (const stretch_ms of STRETCHES_MS) {
     at_ms = start_ms + direction * stretch_ms;
-    const [from_ms, to_ms] = direction === 1 ? [start_ms, at_ms] : [at_ms, start_ms];
-    const found = nearestIn(store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX));
+    const batches = evidence.within(stored, Math.min(start_ms, at_ms), Math.max(start_ms, at_ms));
+    if (batches === null) return "too-far";
+    const found = nearestIn(batches);
     if (found !== undefined) return found;
   }
   for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
-    batch = nearestAt(at_ms);
-    if (batch === null) return null;
-    const found = nearestIn([batch]);
+    const nearest = evidence.nearest(stored, at_ms, direction);
+    if (nearest === null) return null;
+    const found = nearestIn([nearest]);
     if (found !== undefined) return found;
+    const { batch } = nearest;
     at_ms = direction === 1 ? Math.max(batch.to_ms, at_ms) + 1 : Math.min(batch.from_ms, at_ms) - 1;
   }
   return "too-far";
 }
 
-/** A minute, ten, two hours: with the step from batch to batch behind them, any gap. */
-const STRETCHES_MS = [60_000, 600_000, 7_200_000];
-
-/** Batches whose counters are kept decoded: those of an interval are read for each of its counters. */
-const DECODED_MAX = 4000;
-
-/** Reads stored batches back through the births they name; births are few and kept. */
-export class BirthReader {
-  readonly #store: ZoneStore;
-  readonly #births = new Map<number, { byAlias: Map<number, BornMetric>; profile: DeviceProfile | null }>();
-
-  /** Of the batches decoded last. */
-  readonly #counted = new Map<string, readonly Reading[]>();
-
-  constructor(store: ZoneStore) {
-    this.#store = store;
-  }
-
-  profileAt(batch: StoredBatch | null): DeviceProfile | null {
-    return batch === null ? null : this.#birth(batch).profile;
-  }
-
-  /** Good readings of one counter in a batch, in time order. A batch is decoded once for all its counters. */
-  counterReadings(batch: StoredBatch, quantity: QuantityId): readonly Reading[] {
-    const key = `${batch.gateway.group}/${batch.gateway.edge} ${batch.epoch} ${batch.number}`;
-    let counted = this.#counted.get(key);
-    if (counted === undefined) {
-      counted = this.readings(batch).filter(({ quality, value }) => quality === "good" && typeof value === "bigint");
-      if (this.#counted.size >= DECODED_MAX) this.#counted.clear();
-      this.#counted.set(key, counted);
-    }
-    return counted.filter((reading) => reading.quantity === quantity);
-  }
-
-  /** Readings of a batch, all or of one quantity, in time order. */
-  readings(batch: StoredBatch, quantity?: QuantityId): Reading[] {
-    const { byAlias } = this.#birth(batch);
-    const readings: Reading[] = [];
-    for (const metric of decodePayload(batch.payload).metrics) {
-      const born = byAlias.get(metric.alias ?? -1);
-      if (born === undefined) continue;
-      const content = metricContent(batch.device, metric, born, batch.to_ms);
-      if (content.kind === "reading" && (quantity === undefined || content.reading.quantity === quantity)) {
-        readings.push(content.reading);
-      }
-    }
-    return readings.sort((a, b) => a.at_ms - b.at_ms);
-  }
-
-  #birth({ birthId, device }: StoredBatch) {
-    let birth = this.#births.get(birthId);
-    if (birth === undefined) {
-      const metrics = this.#store.birth(birthId)?.metrics ?? [];
-      birth = {
-        byAlias: new Map(metrics.flatMap((m) => (m.alias === null ? [] : [[m.alias, m] as const]))),
-        profile: profileOfBirth(device, metrics),
-      };
-      this.#births.set(birthId, birth);
-    }
-    return birth;
-  }
-}
+/** Half a minute, two, ten, two hours: with the step from batch to batch behind them, any gap. */
+const STRETCHES_MS = [30_000, 120_000, 600_000, 7_200_000];

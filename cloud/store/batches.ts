@@ -68,40 +68,41 @@ export class Batches {
     const deviceId = this.#keys.findDevice(gateway, device);
     if (deviceId === null) return [];
     return this.#db
-      .all(
-        `SELECT * FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ?
-       ORDER BY to_ms, batch_key LIMIT ?`,
+      .arrays(
+        `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
+       WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms, batch_key LIMIT ?`,
         deviceId,
         from_ms,
         to_ms + this.#span_ms(deviceId),
         to_ms,
         limit,
       )
-      .map((row) => this.#storedBatch(row));
+      .map((row) => this.#storedBatch(row, gateway, device));
   }
 
   atOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null {
     const deviceId = this.#keys.findDevice(gateway, device);
     if (deviceId === null) return null;
-    const row = this.#db.get(
-      `SELECT * FROM batch WHERE device_id = ? AND to_ms <= ? AND from_ms <= ?
-       ORDER BY to_ms DESC, batch_key DESC LIMIT 1`,
+    const [row] = this.#db.arrays(
+      `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
+       WHERE device_id = ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms DESC, batch_key DESC LIMIT 1`,
       deviceId,
       at_ms + this.#span_ms(deviceId),
       at_ms,
     );
-    return row === undefined ? null : this.#storedBatch(row);
+    return row === undefined ? null : this.#storedBatch(row, gateway, device);
   }
 
   atOrAfter(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null {
     const deviceId = this.#keys.findDevice(gateway, device);
     if (deviceId === null) return null;
-    const row = this.#db.get(
-      "SELECT * FROM batch WHERE device_id = ? AND to_ms >= ? ORDER BY to_ms, batch_key LIMIT 1",
+    const [row] = this.#db.arrays(
+      `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
+       WHERE device_id = ? AND to_ms >= ? ORDER BY to_ms, batch_key LIMIT 1`,
       deviceId,
       at_ms,
     );
-    return row === undefined ? null : this.#storedBatch(row);
+    return row === undefined ? null : this.#storedBatch(row, gateway, device);
   }
 
   nodeRecords<K extends NodeRecordKind>(
@@ -286,14 +287,22 @@ export class Batches {
     }
   }
 
-  #storedBatch(row: Row): StoredBatch {
+  /** @param row batch_key, birth_id, from_ms, to_ms, payload */
+  #storedBatch(
+    [key, birthId, from_ms, to_ms, payload]: readonly unknown[],
+    gateway: GatewayKey,
+    device: string,
+  ): StoredBatch {
+    const { epoch, number } = this.#keys.batchOf(key as number);
     return {
-      ...this.#keys.batchOf(Number(row.batch_key)),
-      device: this.#keys.names.devices.value(Number(row.device_id)).device,
-      birthId: Number(row.birth_id),
-      from_ms: Number(row.from_ms),
-      to_ms: Number(row.to_ms),
-      payload: row.payload as Uint8Array,
+      gateway,
+      epoch,
+      number,
+      device,
+      birthId: birthId as number,
+      from_ms: from_ms as number,
+      to_ms: to_ms as number,
+      payload: payload as Uint8Array,
     };
   }
 

@@ -1,4 +1,4 @@
-import { BirthReader } from "../../../cloud/collector/verify.ts";
+import { BirthReader } from "../../../cloud/collector/births.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { EDGE, meterName, numbers, placeOf, type Stage, ZONE } from "./stage.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Restater } from "../../../cloud/collector/restater.ts";
-import { BirthReader } from "../../../cloud/collector/verify.ts";
+import { BirthReader } from "../../../cloud/collector/births.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import type { NewBatch, ZoneStore } from "../../../cloud/store/store.ts";
 import { loadModelLibrary } from "../../../config/models.ts";

@@ -1,4 +1,4 @@
-import { BirthReader } from "../../../cloud/collector/verify.ts";
+import { BirthReader } from "../../../cloud/collector/births.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import type { GatewayKey, StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
 import { loadModelLibrary } from "../../../config/models.ts";

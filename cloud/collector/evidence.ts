@@ -1,0 +1,121 @@
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { QuantityId } from "../../core/units/quantities.ts";
+import type { DeviceProfile } from "../../core/wire/content.ts";
+import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
+import type { GatewayKey, StoredBatch, ZoneStore } from "../store/store.ts";
+import type { BirthReader } from "./births.ts";
+
+/** One counter of one meter. */
+export interface CounterKey {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly quantity: QuantityId;
+}
+
+/** A stored batch with the good readings of one counter in it: at least one, in time order. */
+export interface CountedBatch {
+  readonly batch: StoredBatch;
+  readonly readings: readonly Reading[];
+}
+
+/** Batches of one device that hold content in [from, to], decoded for all its counters. */
+interface Stretch {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly from_ms: EpochMs;
+  readonly to_ms: EpochMs;
+  readonly batches: readonly { readonly batch: StoredBatch; readonly counts: readonly Reading[] }[];
+}
+
+/** Read before and behind what is asked for: the neighbours of an interval lie there as a rule. */
+const BEFORE_MS = 150_000;
+const BEHIND_MS = 30_000;
+/** Batches in one stretch: an hour at ten polls a second, and its margins. */
+const BATCHES_MAX = 40_000;
+/** Swaps of one gateway kept apart; of more the newest are not known, and what they did counts as a disagreement. */
+const SWAPS_MAX = 1000;
+
+/**
+ * What the store holds about the intervals being compared. The intervals of one meter come together, one for each of its
+ * counters, and rest on the same batches: those are read and decoded once, and held until the next meter or `forget`.
+ * Nothing is held longer than one helping of comparing, in which nothing is stored: it is always what the store says.
+ */
+export class Evidence {
+  readonly #store: ZoneStore;
+  readonly #births: BirthReader;
+  #stretch: Stretch | null = null;
+  #swaps: { readonly gateway: GatewayKey; readonly records: readonly MeterSwapRecord[] } | null = null;
+
+  constructor(store: ZoneStore, births: BirthReader) {
+    this.#store = store;
+    this.#births = births;
+  }
+
+  /** Batches with readings of the counter and content in [from, to], oldest first; null if there are too many to look through. */
+  within(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly CountedBatch[] | null {
+    const stretch = this.#stretchOf(counter, from_ms, to_ms);
+    if (stretch === null) return null;
+    const found: CountedBatch[] = [];
+    for (const { batch, counts } of stretch.batches) {
+      if (batch.to_ms < from_ms || batch.from_ms > to_ms) continue;
+      const readings = counts.filter(({ quantity }) => quantity === counter.quantity);
+      if (readings.length > 0) found.push({ batch, readings });
+    }
+    return found;
+  }
+
+  /** The batch nearest to an instant, whatever it holds; null if there is none at or beyond it. */
+  nearest({ gateway, device, quantity }: CounterKey, at_ms: EpochMs, direction: 1 | -1): CountedBatch | null {
+    const batch =
+      direction === 1
+        ? this.#store.batchAtOrAfter(gateway, device, at_ms)
+        : this.#store.batchAtOrBefore(gateway, device, at_ms);
+    return batch === null ? null : { batch, readings: this.#births.counterReadings(batch, quantity) };
+  }
+
+  /** How the device counted when it sent the batch; without one, when it sent the newest up to an instant. */
+  profile({ gateway, device }: CounterKey, batch: StoredBatch | undefined, at_ms: EpochMs): DeviceProfile | null {
+    return this.#births.profileAt(batch ?? this.#store.batchAtOrBefore(gateway, device, at_ms));
+  }
+
+  /** What the gateway told of other meters in the place of this one, up to an instant, oldest first. */
+  swaps({ gateway, device }: CounterKey, to_ms: EpochMs): readonly MeterSwapRecord[] {
+    if (this.#swaps === null || !isSame(this.#swaps.gateway, gateway)) {
+      const stored = this.#store.nodeRecords(gateway, "meter-swap", 0, Number.MAX_SAFE_INTEGER, SWAPS_MAX);
+      const records = stored.map(({ record }) => record).sort((a, b) => a.at_ms - b.at_ms);
+      this.#swaps = { gateway, records };
+    }
+    return this.#swaps.records.filter((record) => record.device === device && record.at_ms <= to_ms);
+  }
+
+  forget(): void {
+    this.#stretch = null;
+    this.#swaps = null;
+  }
+
+  #stretchOf({ gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): Stretch | null {
+    const held = this.#stretch;
+    const isHeld =
+      held !== null &&
+      held.device === device &&
+      isSame(held.gateway, gateway) &&
+      held.from_ms <= from_ms &&
+      to_ms <= held.to_ms;
+    if (isHeld) return held;
+    const [readFrom_ms, readTo_ms] = [from_ms - BEFORE_MS, to_ms + BEHIND_MS];
+    const batches = this.#store.batches(gateway, device, readFrom_ms, readTo_ms, BATCHES_MAX);
+    if (batches.length >= BATCHES_MAX) return null;
+    this.#stretch = {
+      gateway,
+      device,
+      from_ms: readFrom_ms,
+      to_ms: readTo_ms,
+      batches: batches.map((batch) => ({ batch, counts: this.#births.counts(batch) })),
+    };
+    return this.#stretch;
+  }
+}
+
+function isSame(a: GatewayKey, b: GatewayKey): boolean {
+  return a.edge === b.edge && a.group === b.group;
+}
