@@ -58,7 +58,7 @@ export function faultBook(
   start_ms = 0,
 ): FaultBook {
   let faults: readonly Fault[] = [];
-  let byMeter = new Map<string, readonly Fault[]>();
+  let byMeter = new Map<number, readonly Fault[]>();
   let byLine = new Map<number, readonly Fault[]>();
   /** Requests met, by fault and span. */
   const met = new Map<string, { span: number; requests: number; draws: number }>();
@@ -133,7 +133,7 @@ export function faultBook(
       return removed;
     },
     ofMeter(line, unit) {
-      const key = `${line}/${unit}`;
+      const key = line * UNITS + unit;
       let found = byMeter.get(key);
       if (found === undefined) {
         found = faults.filter(({ on, what }) => isOf(on, line, unit) && FAULTS[what.kind].scope === "meter");
@@ -172,6 +172,8 @@ export function faultBook(
   };
 }
 
+/** Unit numbers are a byte. */
+const UNITS = 256;
 const NONE: readonly FaultWhat[] = [];
 const SILENT: FaultWhat = { kind: "silent" };
 

@@ -54,8 +54,12 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
       const plan = planned(fc, address, count);
       if ("exception" in plan) return plan;
       const out = new Uint16Array(count);
-      for (const { cell, at } of plan.whole) cell.write(at_ms, out, at);
-      for (const { cell, at, from, to } of plan.parts) {
+      const { whole, parts } = plan;
+      for (let i = 0; i < whole.length; i++) {
+        const { cell, at } = whole[i]!;
+        cell.write(at_ms, out, at);
+      }
+      for (const { cell, at, from, to } of parts) {
         cell.write(at_ms, scratch, 0);
         out.set(scratch.subarray(from, to), at);
       }

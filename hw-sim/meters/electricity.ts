@@ -42,7 +42,8 @@ type ElectricLoad = Extract<Load, { kind: "electric" }>;
  * An electricity meter's truth.
  *
  * Every phase carries a fixed part of the load at one angle φ, so P = Σ V·I·cos φ, Q = Σ V·I·sin φ and S² = P² + Q² hold for
- * each phase and the total at every instant; currents follow from the voltage, which wanders and sags with the load.
+ * each phase and the total at every instant; currents follow from the voltage, which wanders second by second and sags with
+ * the load.
  * Signs: plus is drawn from the grid, lagging reactive is plus; PF = P / S (1 when nothing flows).
  */
 export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
@@ -59,7 +60,7 @@ export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
   const net = netPower(active, lagging, leading);
   const slotOf = (at_ms: number) => Math.floor((at_ms - site.origin_ms) / SLOT_ms);
   const own: Readonly<Record<string, Gauge>> = {
-    frequency: (at_ms) => frequency_Hz(at_ms, site.seed),
+    frequency: perSecond((at_ms) => frequency_Hz(at_ms, site.seed)),
     active_power_demand: (at_ms) => slotMean_W(slotOf(at_ms) - 1),
     active_power_demand_peak: (at_ms) => peak_W(slotOf(at_ms)),
     phase_sequence: () => 0,
@@ -144,9 +145,9 @@ function splitPhases(course: Course, parts: Three, start_ticks: bigint): [Course
 
 const HOUR_ms = 3_600_000;
 
-/** Within about 2 % of nominal, less the sag under load. */
+/** Within about 2 % of nominal, less the sag under load; `at_ms` is a whole second. */
 function voltages(at_ms: number, s_VA: number, site: ElectricSite): Three {
-  const second = Math.floor(at_ms / 1000);
+  const second = at_ms / 1000;
   const sag = (site.sag_permille / 1000) * Math.min(1.5, s_VA / site.rated_power_W);
   const common = 1 + 0.011 * wave(at_ms, 7.3 * HOUR_ms, site.seed) - sag;
   const phase = (index: number) =>
@@ -157,9 +158,9 @@ function voltages(at_ms: number, s_VA: number, site: ElectricSite): Three {
   return [phase(1), phase(2), phase(3)];
 }
 
-/** 50 Hz within ± 0.03. */
+/** 50 Hz within ± 0.03; `at_ms` is a whole second. */
 function frequency_Hz(at_ms: number, seed: number): number {
-  return 50 + 0.022 * wave(at_ms, 211_000, 1) + 0.012 * (unitNoise(seed, Math.floor(at_ms / 1000)) - 0.5);
+  return 50 + 0.022 * wave(at_ms, 211_000, 1) + 0.012 * (unitNoise(seed, at_ms / 1000) - 0.5);
 }
 
 /** The highest slot mean since local midnight; slots that are over do not change, so the answer is kept for the slot. */
@@ -201,8 +202,8 @@ function netPower(active: Integral, lagging: Integral, leading: Integral): NetPo
 }
 
 function powerGauges(net: NetPower, parts: Three, site: ElectricSite): readonly [string, Gauge][] {
-  const volts = atInstant((at_ms) => voltages(at_ms, net(at_ms).s_VA, site));
-  const amps = atInstant((at_ms): Three => {
+  const volts = perSecond((at_ms) => voltages(at_ms, net(at_ms).s_VA, site));
+  const amps = perSecond((at_ms): Three => {
     const [a_V, b_V, c_V] = volts(at_ms);
     const { s_VA } = net(at_ms);
     return [(s_VA * parts[0]) / 1000 / a_V, (s_VA * parts[1]) / 1000 / b_V, (s_VA * parts[2]) / 1000 / c_V];
@@ -253,14 +254,15 @@ function powerGauges(net: NetPower, parts: Three, site: ElectricSite): readonly 
   return [...Object.entries(whole), ...phases];
 }
 
-/** Computed once for all values of a read. */
-function atInstant<T>(compute: (at_ms: number) => T): (at_ms: number) => T {
-  let last_ms = Number.NaN;
+/** As meters do, which show a second's mean: the reads of one poll, block by block, mostly share it. */
+function perSecond<T>(compute: (at_ms: number) => T): (at_ms: number) => T {
+  let last = Number.NaN;
   let held: T | undefined;
   return (at_ms) => {
-    if (held === undefined || at_ms !== last_ms) {
-      held = compute(at_ms);
-      last_ms = at_ms;
+    const second = Math.floor(at_ms / 1000);
+    if (held === undefined || second !== last) {
+      held = compute(second * 1000);
+      last = second;
     }
     return held;
   };

@@ -2,7 +2,7 @@ import type { Cancel } from "../../core/ports.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import type { Stream } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { matchesFilter } from "./topicFilter.ts";
+import { levelsMatch, levelsOf, matchesFilter } from "./topicFilter.ts";
 import type { Trace } from "./trace.ts";
 
 /**
@@ -40,11 +40,16 @@ export interface Peer {
 
 interface Session {
   readonly peer: Peer;
-  readonly filters: Map<string, 0 | 1>;
+  readonly filters: Map<string, Subscription>;
   heard_ms: number;
   cancelWatch: Cancel;
   /** What waits for a slow subscriber, oldest first; it is busy with the first. */
   queue: { readonly message: Message; readonly late_ms: number }[];
+}
+
+interface Subscription {
+  readonly levels: readonly string[];
+  readonly qos: 0 | 1;
 }
 
 const QUEUE_MAX = 1000;
@@ -122,7 +127,7 @@ export class SimBroker {
   subscribe(peer: Peer, filters: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): void {
     const session = this.#heard(peer);
     if (session === undefined) return;
-    for (const { filter, qos } of filters) session.filters.set(filter, qos);
+    for (const { filter, qos } of filters) session.filters.set(filter, { levels: levelsOf(filter), qos });
     for (const message of this.#retained.values()) {
       const granted = filters.filter(({ filter }) => matchesFilter(filter, message.topic));
       if (granted.length === 0) continue;
@@ -199,13 +204,12 @@ export class SimBroker {
       return;
     }
     // Who is subscribed already gets it as an ordinary message, not as a retained one [MQTT-3.3.1-9].
-    const live = { ...message, retain: false };
+    const live = retain ? { ...message, retain: false } : message;
+    const levels = levelsOf(topic);
     for (const session of [...this.#sessions.values()]) {
-      let qos: 0 | 1 | null = null;
-      for (const [filter, granted] of session.filters) {
-        if (matchesFilter(filter, message.topic)) qos = Math.max(qos ?? 0, Math.min(message.qos, granted)) as 0 | 1;
-      }
-      if (qos !== null) this.#deliver(session, { ...live, qos });
+      const granted = grantedQos(session, levels);
+      if (granted === null) continue;
+      this.#deliver(session, granted < qos ? { ...live, qos: granted } : live);
     }
   }
 
@@ -252,4 +256,13 @@ export class SimBroker {
       if (session.queue.length > 0) this.#serve(session);
     });
   }
+}
+
+/** The highest QoS of the subscriptions that a topic matches; null = none of them. */
+function grantedQos({ filters }: Session, topic: readonly string[]): 0 | 1 | null {
+  let granted: 0 | 1 | null = null;
+  for (const { levels, qos } of filters.values()) {
+    if (granted !== 1 && levelsMatch(levels, topic)) granted = qos;
+  }
+  return granted;
 }

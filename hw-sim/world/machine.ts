@@ -1,6 +1,6 @@
 import type { Cancel, Clock, Random, Timers } from "../../core/ports.ts";
 import { type Stream, stream } from "./random.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { Owner, Scheduler } from "./scheduler.ts";
 
 /**
  * A computer of the world: its wall clock, and one life of its process after another. A life that was ended does nothing
@@ -97,13 +97,12 @@ interface ClockSetting {
 export type EndOfLife = "process-killed" | "power-cut";
 
 /** One run of a process, from start to stop or crash, with the ports it was given. */
-export class Life {
+export class Life implements Owner {
   readonly machine: Machine;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly #scheduler: Scheduler;
-  readonly #cancels = new Set<Cancel>();
   readonly #onEnd: ((how: EndOfLife) => void)[] = [];
   #isAlive = true;
 
@@ -138,17 +137,7 @@ export class Life {
 
   /** As a timer of the process: it does not fire after its end. */
   after(delay_ms: number, run: () => void): Cancel {
-    if (!this.#isAlive) return () => {};
-    const cancelEvent = this.#scheduler.after(delay_ms, () => {
-      this.#cancels.delete(cancel);
-      this.live(run);
-    });
-    const cancel = (): void => {
-      cancelEvent();
-      this.#cancels.delete(cancel);
-    };
-    this.#cancels.add(cancel);
-    return cancel;
+    return this.#isAlive ? this.#scheduler.after(delay_ms, run, this) : () => {};
   }
 
   #every(period_ms: number, run: () => void): Cancel {
@@ -174,7 +163,6 @@ export class Life {
   end(how: EndOfLife): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
-    for (const cancel of [...this.#cancels]) cancel();
     for (const run of this.#onEnd) run(how);
   }
 }

@@ -8,7 +8,8 @@ export interface Latency {
 }
 
 /**
- * One direction of a TCP connection: what is put in comes out later, in order and whole - or not at all.
+ * One direction of a TCP connection: what is put in comes out later, in order and whole - or not at all. Pieces that arrive at
+ * one instant come one right after the other, as packets of one segment do: no promise reaction runs between them.
  *
  * open   flows · held   a partition: TCP sends again, so all of it arrives when the network is back · lost   half-open: the
  * other end has forgotten the connection, or lies behind a router that has; nobody is told
@@ -21,6 +22,8 @@ export class Pipe {
   #state: "open" | "held" | "lost" = "open";
   /** Nothing arrives before what was sent before it. */
   #free_ms = 0;
+  /** What arrives last of all that is on its way. */
+  #last: Segment | null = null;
 
   constructor(scheduler: Scheduler, random: Stream, latency: Latency) {
     this.#scheduler = scheduler;
@@ -33,9 +36,22 @@ export class Pipe {
     if (this.#state === "lost") return;
     const { least_ms, most_ms } = this.#latency;
     const due_ms = this.#scheduler.now_ms + this.#random.between(least_ms, most_ms) + extra_ms;
-    const at_ms = overtaken ? due_ms : Math.max(due_ms, this.#free_ms);
-    if (!overtaken) this.#free_ms = at_ms;
-    this.#scheduler.at(at_ms, () => this.#arrive(deliver));
+    if (overtaken) this.#scheduler.at(due_ms, () => this.#arrive(deliver));
+    else this.#sendInOrder(deliver, Math.max(due_ms, this.#free_ms));
+  }
+
+  #sendInOrder(deliver: () => void, at_ms: number): void {
+    this.#free_ms = at_ms;
+    if (this.#last?.at_ms === at_ms) {
+      this.#last.pieces.push(deliver);
+      return;
+    }
+    const segment: Segment = { at_ms, pieces: [deliver] };
+    this.#last = segment;
+    this.#scheduler.at(at_ms, () => {
+      if (this.#last === segment) this.#last = null;
+      for (const piece of segment.pieces) this.#arrive(piece);
+    });
   }
 
   hold(): void {
@@ -57,4 +73,9 @@ export class Pipe {
     if (this.#state === "held") this.#held.push(deliver);
     else if (this.#state === "open") deliver();
   }
+}
+
+interface Segment {
+  readonly at_ms: number;
+  readonly pieces: (() => void)[];
 }

@@ -28,16 +28,17 @@ export class Scheduler {
     return this.#taken;
   }
 
-  at(time_ms: number, run: () => void): Cancel {
-    const event: Event = { at_ms: Math.max(time_ms, this.#now_ms), order: this.#made++, run };
+  /** @param owner who the event belongs to; null = the world itself */
+  at(time_ms: number, run: () => void, owner: Owner | null = null): Cancel {
+    const event: Event = { at_ms: Math.max(time_ms, this.#now_ms), order: this.#made++, run, owner };
     this.#push(event);
     return () => {
       event.run = null;
     };
   }
 
-  after(delay_ms: number, run: () => void): Cancel {
-    return this.at(this.#now_ms + Math.max(0, delay_ms), run);
+  after(delay_ms: number, run: () => void, owner: Owner | null = null): Cancel {
+    return this.at(this.#now_ms + Math.max(0, delay_ms), run, owner);
   }
 
   /** Ends the run after the event that calls it. */
@@ -62,7 +63,8 @@ export class Scheduler {
         this.#now_ms = event.at_ms;
         this.#taken += 1;
         try {
-          event.run!();
+          if (event.owner === null) event.run!();
+          else event.owner.live(event.run!);
         } catch (error) {
           reject(error);
           return;
@@ -78,7 +80,7 @@ export class Scheduler {
       const first = this.#heap[0];
       if (first === undefined || first.at_ms > until_ms) return undefined;
       this.#pop();
-      if (first.run !== null) return first;
+      if (first.run !== null && first.owner?.isAlive !== false) return first;
     }
   }
 
@@ -114,11 +116,18 @@ export class Scheduler {
 /** Calls `next` once no promise reaction is left to run. */
 export type Settle = (next: () => void) => void;
 
+/** What an event happens to: it comes no more when its owner is gone. */
+export interface Owner {
+  readonly isAlive: boolean;
+  live(run: () => void): void;
+}
+
 interface Event {
   readonly at_ms: number;
   readonly order: number;
   /** null = cancelled. */
   run: (() => void) | null;
+  readonly owner: Owner | null;
 }
 
 function isBefore(a: Event, b: Event): boolean {

@@ -7,6 +7,8 @@ export class Trace {
   #a = 0x811c9dc5 | 0;
   #b = 0x2545f491 | 0;
   #lines = 0;
+  #shown_ms = Number.NaN;
+  #shown = "";
 
   /** @param now_ms virtual time, put before every line */
   constructor(now_ms: () => number, keep = KEPT) {
@@ -18,7 +20,7 @@ export class Trace {
   readonly #keep: number;
 
   note(line: string): void {
-    const text = `${this.#now_ms().toFixed(3)} ${line}`;
+    const text = `${this.#time()} ${line}`;
     let [a, b] = [this.#a, this.#b];
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
@@ -28,6 +30,16 @@ export class Trace {
     [this.#a, this.#b] = [a, b];
     this.#lines += 1;
     this.#kept[this.#lines % this.#keep] = text;
+  }
+
+  /** Many lines are of one instant, and writing a number out costs more than the rest of a line. */
+  #time(): string {
+    const now_ms = this.#now_ms();
+    if (now_ms !== this.#shown_ms) {
+      this.#shown_ms = now_ms;
+      this.#shown = now_ms.toFixed(3);
+    }
+    return this.#shown;
   }
 
   get lines(): number {

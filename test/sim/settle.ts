@@ -12,10 +12,17 @@ export function settling(): Settle {
   return (next) => {
     until -= 1;
     if (until > 0) {
-      queueMicrotask(() => process.nextTick(next));
+      afterReactions(next);
       return;
     }
     until = BREATHE_EVERY;
-    setImmediate(() => queueMicrotask(() => process.nextTick(next)));
+    setImmediate(() => afterReactions(next));
   };
+}
+
+const SETTLED = Promise.resolve();
+
+/** A reaction of a settled promise, not `queueMicrotask`: that one makes a resource for async hooks each time. */
+function afterReactions(next: () => void): void {
+  void SETTLED.then(() => process.nextTick(next));
 }
