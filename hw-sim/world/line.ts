@@ -1,5 +1,7 @@
 import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
 import { answerTo, type Readable } from "../bus/answer.ts";
+import type { FaultWhat } from "../faults/catalogue.ts";
+import { type BusEnd, busEnd, replyShape } from "../faults/wireFaults.ts";
 import type { Life } from "./machine.ts";
 import type { Latency } from "./pipe.ts";
 import type { Stream } from "./random.ts";
@@ -18,6 +20,8 @@ export interface LineOptions {
   readonly trace: Trace;
   /** By unit. */
   readonly meters: ReadonlyMap<number, Readable>;
+  /** Faults of the catalogue that hit a request to this unit now. */
+  readonly hitting: (unit: number, true_ms: number) => readonly FaultWhat[];
   readonly true_ms: () => number;
   readonly latency: Latency;
 }
@@ -33,6 +37,10 @@ export interface LineFaults {
 }
 
 const BUSY = 6;
+const WIRE = "rtu+tcp";
+/** What the meter says is asked when the answer is on its way. */
+const SOME_WORDS = new Uint16Array(0);
+const UNHARMED: BusEnd = { reply: { kind: "words", words: SOME_WORDS }, after_ms: 0 };
 const SLOW_MAX_MS = 1500;
 /** A connection that is refused is refused at once; this long a host that is off is asked for in vain. */
 const UNREACHABLE_AFTER_MS = 40;
@@ -89,7 +97,10 @@ export class SimLine {
     if (this.silentUnits.has(request.unit) || random.chance(this.faults.silent)) {
       return failed(request.timeout_ms, { kind: "timeout" });
     }
-    const took_ms = random.between(latency.least_ms, latency.most_ms);
+    const hits = this.#o.hitting(request.unit, this.#o.true_ms());
+    const fate = hits.length === 0 ? UNHARMED : busEnd(replyShape(hits, WIRE), () => SOME_WORDS, request.timeout_ms);
+    if (fate.reply.kind !== "words") return failed(fate.after_ms, fate.reply);
+    const took_ms = fate.after_ms + random.between(latency.least_ms, latency.most_ms);
     if (random.chance(this.faults.garbled)) return failed(took_ms, { kind: "garbled", detail: "CRC" });
     if (random.chance(this.faults.busy)) return failed(took_ms, { kind: "exception", code: BUSY });
     const slow_ms = random.chance(this.faults.slow) ? random.between(0, SLOW_MAX_MS) : 0;

@@ -10,6 +10,8 @@ export interface Episode {
   readonly what: string;
   readonly at_ms: number;
   readonly lasts_ms: number;
+  /** Of a clock: how far it is moved; 0 of everything else. */
+  readonly jump_ms: number;
   begin(): void;
   end(): void;
 }
@@ -17,7 +19,11 @@ export interface Episode {
 type Draw = (
   zone: SimZone,
   random: Stream,
-) => Omit<Episode, "kind" | "who" | "at_ms" | "lasts_ms"> & { readonly who?: string; readonly most_ms: number };
+) => Omit<Episode, "kind" | "who" | "at_ms" | "lasts_ms" | "jump_ms"> & {
+  readonly who?: string;
+  readonly jump_ms?: number;
+  readonly most_ms: number;
+};
 
 const MINUTE_MS = 60_000;
 
@@ -257,6 +263,7 @@ export const FAULTS: Readonly<Record<string, Draw>> = {
     const delta_ms = random.pick([-1, 1]) * Math.round(10 ** random.between(2, 6.5));
     return {
       who: name,
+      jump_ms: delta_ms,
       what: `clock of ${name} jumps by ${delta_ms} ms`,
       most_ms: 20 * MINUTE_MS,
       begin: () => zone.world.machine(name).jump(delta_ms),
@@ -297,10 +304,10 @@ export function drawEpisodes(
   return Array.from({ length: count }, (_, i) => {
     const own = random.fork(String(i));
     const kind = own.pick(kinds);
-    const { most_ms, who = null, ...episode } = FAULTS[kind]!(zone, own);
+    const { most_ms, who = null, jump_ms = 0, ...episode } = FAULTS[kind]!(zone, own);
     const at_ms = own.between(span.from_ms, span.to_ms);
     const lasts_ms = most_ms === 0 ? 0 : Math.min(drawLength(own, most_ms), span.to_ms - at_ms);
-    return { ...episode, kind, who, what: `${kind}: ${episode.what}`, at_ms, lasts_ms };
+    return { ...episode, kind, who, jump_ms, what: `${kind}: ${episode.what}`, at_ms, lasts_ms };
   }).sort((a, b) => a.at_ms - b.at_ms);
 }
 

@@ -28,6 +28,20 @@ export const METER_FAULTS: Readonly<Record<string, MeterFault>> = {
     most_ms: 0,
   },
   frozen: { what: () => ({ kind: "frozen" }), most_ms: 30 * MINUTE_MS },
+  reboot: {
+    what: (_meter, random) => ({ kind: "reboot", silent_ms: random.whole(0, 20_000) }),
+    most_ms: MINUTE_MS,
+  },
+  "word-order": { what: () => ({ kind: "word-order" }), most_ms: 10 * MINUTE_MS },
+  "ct-reversed": { what: () => ({ kind: "ct-reversed" }), most_ms: 30 * MINUTE_MS },
+  "meter-replaced": {
+    what: (_meter, random) => ({
+      kind: "meter-replaced",
+      serial: null,
+      start: random.pick([0, random.whole(1, 5000)]),
+    }),
+    most_ms: 0,
+  },
   "no-value": { what: () => ({ kind: "no-value", quantity: null }), most_ms: 30 * MINUTE_MS },
 };
 
@@ -75,7 +89,7 @@ function drawOne(
     true_ms,
   );
   const who = agent.machine.name;
-  return [{ kind, who, what: `${kind}: ${who} ${meter.device}`, at_ms, lasts_ms, begin() {}, end() {} }];
+  return [{ kind, who, what: `${kind}: ${who} ${meter.device}`, at_ms, lasts_ms, jump_ms: 0, begin() {}, end() {} }];
 }
 
 /** A counter can have stood close to its end only once. */

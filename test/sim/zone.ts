@@ -149,6 +149,7 @@ export class SimAgent {
           random: world.random(`${gateway.name}/line/${i}`),
           trace: world.trace,
           meters: new Map(meters.map((one) => [one.meter.unit, one])),
+          hitting: (unit, at_ms) => this.faults.hitting({ line: i, unit, connection: null, at_ms }),
           true_ms: world.true_ms,
           latency: LINE_LATENCY,
         }),

@@ -203,7 +203,10 @@ class Judge {
 
   /** Law 5: what was truly counted, or what the counter moved by (a reversed transformer), whichever is more. */
   #bound(row: BookInterval, booked: bigint, isNew: boolean): void {
-    const spans = [this.#grew(row, "counters"), this.#grew(row, "shown")].filter((span) => span !== null);
+    const shown = this.#grew(row, "shown");
+    // Another meter's start value is nothing that was counted.
+    const isCounted = shown !== null && shown <= this.#growth(row.to_ms - row.from_ms) + tickOf(row);
+    const spans = [this.#grew(row, "counters"), isCounted ? shown : null].filter((span) => span !== null);
     if (spans.length === 0) return;
     const most = spans.reduce((a, b) => (a > b ? a : b));
     const ends = this.#slack(row.from_ms, row.opening, row) + this.#slack(row.to_ms, row.closing, row);
@@ -222,7 +225,7 @@ class Judge {
   #grew({ from_ms, to_ms }: BookInterval, by: "counters" | "shown"): bigint | null {
     const [a, b] = [from_ms, to_ms].map((at_ms) => {
       const line = this.#meter.at.get(at_ms);
-      const value = (by === "shown" ? line?.shown : line?.counters)?.[this.#quantity]?.value;
+      const value = ((by === "shown" ? line?.shown : null) ?? line?.counters)?.[this.#quantity]?.value;
       return value === undefined ? null : micro(value);
     });
     return a == null || b == null || b < a ? null : b - a;

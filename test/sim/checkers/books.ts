@@ -2,6 +2,7 @@ import type { StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
 import type { Boundary, CounterWords } from "../../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
+import { episodeAt } from "../../../hw-sim/faults/schedule.ts";
 import type { Findings } from "../findings.ts";
 import type { MeterInWorld, SimAgent } from "../zone.ts";
 import { LIBRARY, ZONE } from "../zone.ts";
@@ -162,6 +163,16 @@ export class BooksChecker {
     const times = agent.machine.trueTimesOf(at_ms);
     const model = LIBRARY.get(faulty.meter.model.id)!;
     const countAt = (true_ms: number) => countsAt(faulty, definition, model, true_ms).get(quantity);
+    if (times.some((true_ms) => isScrambled(agent, line, faulty.meter.unit, true_ms))) {
+      const isSeen = times.some((true_ms) => {
+        for (let at = Math.floor(true_ms - 1); at <= true_ms + POLL_MAX_MS; at++)
+          if (countAt(at) === shown) return true;
+        return false;
+      });
+      return isSeen
+        ? null
+        : `words ${hex} of ${new Date(at_ms).toISOString()} are ${shown}; the meter never showed that`;
+    }
     // Between two beginnings or ends of faults a register never falls.
     const ranges = times.flatMap((true_ms) => {
       const [from_ms, to_ms] = [Math.floor(true_ms - 1), Math.floor(true_ms + POLL_MAX_MS)];
@@ -185,6 +196,17 @@ export class BooksChecker {
     if (letters > 0) this.#findings.report("books", `${letters} dead letters of ${gateway.edge}`);
     if (quarantined > 0) this.#findings.report("books", `${quarantined} batches of ${gateway.edge} in quarantine`);
   }
+}
+
+/** With its words in another order what a register shows leaps to and fro: each moment of a poll is looked at. */
+function isScrambled({ faults }: SimAgent, line: number, unit: number, true_ms: number): boolean {
+  return faults
+    .ofMeter(line, unit)
+    .some(
+      (fault) =>
+        fault.what.kind === "word-order" &&
+        [0, POLL_MAX_MS].some((later_ms) => episodeAt(fault, true_ms + later_ms) !== null),
+    );
 }
 
 function shareABatch(row: StoredInterval, rows: readonly StoredInterval[]): boolean {

@@ -71,7 +71,7 @@ function truthOf({ meters, faults }: SimAgent, from_ms: number, to_ms: number): 
   return [...counts, ...changes];
 }
 
-/** Units a second: a counter's rate is the same for a minute. */
+/** Units a second: a counter's rate is the same for a minute. With its transformers reversed it is that of its opposite. */
 function greatestRate(
   { faulty: { meter } }: MeterInWorld,
   quantity: QuantityId,
@@ -79,10 +79,12 @@ function greatestRate(
   to_ms: number,
 ): number {
   const unit = meter.truth(from_ms)[quantity];
+  const opposite = quantity.replace(/import|export/, (way) => (way === "import" ? "export" : "import")) as QuantityId;
+  const quantities = opposite in meter.truth(from_ms) ? [quantity, opposite] : [quantity];
   let greatest = 0;
   for (let at_ms = from_ms; at_ms < to_ms; at_ms += 60_000) {
-    const ticks = meter.ticks(quantity, at_ms + 60_000) - meter.ticks(quantity, at_ms);
-    greatest = Math.max(greatest, Number(ticks) / 60);
+    const rates = quantities.map((one) => Number(meter.ticks(one, at_ms + 60_000) - meter.ticks(one, at_ms)) / 60);
+    greatest = Math.max(greatest, ...rates);
   }
   return greatest / (unit?.unit.endsWith("m3") ? 3_600_000_000 : 3_600_000);
 }
@@ -98,16 +100,27 @@ const STOPS: readonly string[] = [
   "line-unreachable",
 ];
 const DAMAGES: readonly string[] = ["bit-flip", "torn-segment"];
-const CLOCKS: readonly string[] = ["clock-jump", "clock-drift"];
-
 /** What a fault of gateway, line or network explains in its books; of the network nothing. */
 function excusesOf({ machine }: SimAgent, episode: Episode, true_ms: number, now_ms: number): readonly Happening[] {
   if (episode.who !== machine.name) return [];
   const from_ms = true_ms - now_ms + episode.at_ms;
   if (STOPS.includes(episode.kind)) return [outage(from_ms, from_ms + episode.lasts_ms)];
   if (DAMAGES.includes(episode.kind)) return [loss(0, Number.MAX_SAFE_INTEGER)];
+  const wrong = { what: episode.kind, meter: null, excuse: { gap: true, break: true, stale: true, absent: true } };
   // Intervals are cut by the gateway's clock: with a wrong one they are not those of the truth. `books.ts` judges them.
-  if (!CLOCKS.includes(episode.kind)) return [];
-  const excuse = { gap: true, break: true, stale: true, absent: true };
-  return [{ meter: null, what: episode.kind, from_ms: from_ms - INTERVAL_MS, to_ms: Number.MAX_SAFE_INTEGER, excuse }];
+  if (episode.kind === "clock-jump") {
+    const { jump_ms, lasts_ms } = episode;
+    const to_ms = from_ms + lasts_ms;
+    return [
+      {
+        ...wrong,
+        from_ms: from_ms + Math.min(0, jump_ms) - INTERVAL_MS,
+        to_ms: to_ms + Math.max(0, jump_ms) + 2 * INTERVAL_MS,
+      },
+    ];
+  }
+  // What it was off by when it drifted no more it stays off by.
+  return episode.kind === "clock-drift"
+    ? [{ ...wrong, from_ms: from_ms - INTERVAL_MS, to_ms: Number.MAX_SAFE_INTEGER }]
+    : [];
 }
