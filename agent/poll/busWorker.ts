@@ -20,6 +20,7 @@ import { failureWords, refusalWords } from "./words.ts";
  *            {@link LATENESS_SHARE} of the time
  * silence    a unit that does not answer is left alone for growing times (by unit: what sits there, not what it is called);
  *            a line that cannot be reached is left alone as a whole
+ * late       a meter on an RTU line rests until the reply that it still owes can no longer come; others are asked meanwhile
  * overload   a poll that is not begun before the next one falls due is left out, counted and said
  * Limits     {@link SPLITS_PER_POLL} reads a poll to find culprits, {@link RETRIES_PER_POLL} registers asked again
  */
@@ -45,6 +46,8 @@ export interface BusWorkerOptions {
 }
 
 const SPLITS_PER_POLL = 16;
+/** RTU: how long after a question that was given up, in timeouts, its meter is not asked again: its reply may still come. */
+const LATE_TIMEOUTS = 2;
 /** Timeouts of one block, while its meter answers others, until the block is to blame. */
 const TIMEOUTS_MAX = 3;
 /** Share of the time by which slow and silent meters may delay the others. */
@@ -70,6 +73,8 @@ export class BusWorker {
   readonly #meters: readonly PolledMeter[];
   readonly #units = new Map<number, Backoff & { readonly isUnreachable: boolean }>();
   readonly #load = new BusLoad();
+  /** Replies do not say what they answer. */
+  readonly #isRtu: boolean;
   /** The shortest period of the line. */
   readonly #cycle_ms: number;
   /** Set from the moment the line cannot be reached until it answers again. */
@@ -94,6 +99,7 @@ export class BusWorker {
 
   constructor(options: BusWorkerOptions) {
     this.#o = options;
+    this.#isRtu = options.url.startsWith("rtu");
     this.#cycle_ms = Math.min(...options.meters.map(({ every_ms }) => every_ms));
     this.#meters = options.meters.map((of) => new PolledMeter(of, options.clock.mono_ms()));
   }
@@ -195,7 +201,8 @@ export class BusWorker {
     return starved !== undefined && this.#mayBegin(starved, true) ? [starved] : quick.sort(byUrgency);
   }
 
-  #isLeftAlone({ of }: PolledMeter, now_ms: EpochMs): boolean {
+  #isLeftAlone({ of, restUntil_ms }: PolledMeter, now_ms: EpochMs): boolean {
+    if (restUntil_ms > this.#o.clock.mono_ms()) return true;
     return this.#units.size > 0 && isHeld(this.#units.get(of.unit), now_ms);
   }
 
@@ -288,7 +295,9 @@ export class BusWorker {
       this.#noteExchange(reply, from_ms);
       this.#takeReply(meter, job, block, reply, this.#quietFrom_ms - from_ms);
       if (this.#isStopped) return;
-      if ((rank === "troubled" || meter.isSlow()) && job.next() !== null) {
+      const isLost = this.#isRtu && (reply.kind === "timeout" || reply.kind === "garbled");
+      if (isLost) meter.restUntil_ms = from_ms + LATE_TIMEOUTS * meter.of.timeout_ms;
+      if ((isLost || rank === "troubled" || meter.isSlow()) && job.next() !== null) {
         meter.job = job;
         return;
       }
@@ -321,7 +330,8 @@ export class BusWorker {
     const { clock, log, id } = this.#o;
     if (this.#units.has(meter.of.unit) || this.#line !== undefined || late_ms === Number.POSITIVE_INFINITY) return;
     const mono_ms = clock.mono_ms();
-    const missed = Math.floor(Math.min(late_ms, mono_ms - this.#usableFrom_ms) / every_ms);
+    const from_ms = Math.max(this.#usableFrom_ms, meter.restUntil_ms);
+    const missed = Math.floor(Math.min(late_ms, mono_ms - from_ms) / every_ms);
     if (missed <= 0) return;
     this.#overruns += missed;
     this.#o.onLeftOut?.(meter.of.device, missed);

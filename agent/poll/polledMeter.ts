@@ -69,6 +69,8 @@ export class PolledMeter {
   turn_ms: number;
   /** Monotonic time since which it could have its turn; null = nothing is due, or it is left alone. */
   waitsSince_ms: number | null = null;
+  /** Monotonic; until then it is not asked, for a reply that was given up may still come. */
+  restUntil_ms = Number.NEGATIVE_INFINITY;
   findAt_ms: EpochMs = Number.NEGATIVE_INFINITY;
   /** A poll that is not over yet. */
   job: PollJob | null = null;

@@ -22,18 +22,23 @@ const MINUTE_MS = 60_000;
 
 describe("sixteen good meters beside a silent, a slow, an exception-throwing and a garbling one", () => {
   test.each([
-    [1000, 2],
-    [1000, 4],
-    [2000, 2],
-    [5000, 2],
-  ])("keep their period of %i ms to within a tenth (exception %i)", async (power_ms, code) => {
-    const line = new VirtualLine([
-      { unit: 17, behaves: silent, power_ms },
-      { unit: 18, behaves: slow, power_ms },
-      ...quickUnits(16, { power_ms }),
-      { unit: 19, behaves: throwing(code), power_ms },
-      { unit: 20, behaves: garbling, power_ms },
-    ]);
+    [1000, 2, "tcp://test:502"],
+    [1000, 2, "rtu:///dev/line?baud=19200"],
+    [1000, 4, "tcp://test:502"],
+    [2000, 2, "tcp://test:502"],
+    [5000, 2, "rtu+tcp://test:502"],
+  ])("keep their period of %i ms to within a tenth (exception %i, %s)", async (power_ms, code, url) => {
+    const line = new VirtualLine(
+      [
+        { unit: 17, behaves: silent, power_ms },
+        { unit: 18, behaves: slow, power_ms },
+        ...quickUnits(16, { power_ms }),
+        { unit: 19, behaves: throwing(code), power_ms },
+        { unit: 20, behaves: garbling, power_ms },
+      ],
+      T,
+      url,
+    );
     await line.run(21 * MINUTE_MS);
     // What is silent and what slow is known after the first minute.
     line.forgetAsked(T + MINUTE_MS);
@@ -108,6 +113,42 @@ describe("a meter that does not answer", () => {
     ]);
     await line.run(MINUTE_MS);
     expect(line.answering).toEqual(["m1 answers"]);
+  });
+});
+
+describe("an RTU meter that owes a reply", () => {
+  const RTU = "rtu:///dev/line?baud=9600";
+  const losing = (lost: Unit, nth: number): Unit => {
+    let reads = 0;
+    return (request, at_ms) => (++reads % nth === 0 ? lost : quick)(request, at_ms);
+  };
+
+  test.each([
+    ["was silent", silent],
+    ["was garbled", garbling],
+  ])("because it %s is not asked for two timeouts, while the others are", async (_, lost) => {
+    const meters: VirtualMeter[] = [
+      { unit: 1, behaves: losing(lost, 4), power_ms: 200, energy_ms: 200, timeout_ms: 300 },
+      { unit: 2, behaves: quick, power_ms: 200, energy_ms: 200 },
+    ];
+    const line = new VirtualLine(meters, T, RTU);
+    await line.run(MINUTE_MS, 100);
+    const own = line.asked.filter(({ unit }) => unit === 1).map(({ at_ms }) => at_ms);
+    const others = line.asked.filter(({ unit }) => unit === 2).map(({ at_ms }) => at_ms);
+    expect(own.length).toBeGreaterThan(150);
+    for (let i = 3; i + 1 < own.length; i += 4) expect(own[i + 1]! - own[i]!).toBeGreaterThanOrEqual(600);
+    expect(Math.max(...gaps(others))).toBeLessThanOrEqual(lost === silent ? 510 : 210);
+    // To rest is not to be left out for want of time.
+    expect(JSON.stringify(line.log.events)).not.toContain('"lateFor":"m1"');
+  });
+
+  test("reads the rest of a garbled poll afterwards", async () => {
+    const meter = { unit: 1, behaves: losing(garbling, 3), energy_ms: 1000, timeout_ms: 300 };
+    const line = new VirtualLine([meter], T, RTU);
+    await line.run(MINUTE_MS);
+    const told = line.samples.map(({ blocks, failures }) => [blocks.length, failures.length].join(" + "));
+    expect(new Set(told)).toEqual(new Set(["2 + 0", "1 + 1"]));
+    expect(told.length).toBeGreaterThanOrEqual(58);
   });
 });
 

@@ -75,7 +75,7 @@ export class VirtualLine {
   #park: () => void = () => {};
   #goOn: () => void = () => {};
 
-  constructor(meters: readonly VirtualMeter[], from_ms = T) {
+  constructor(meters: readonly VirtualMeter[], from_ms = T, url = "tcp://test:502") {
     this.at_ms = from_ms;
     this.#behaves = new Map(meters.map(({ unit, behaves }) => [unit, behaves]));
     const clock: Clock = { now_ms: () => this.at_ms, mono_ms: () => this.at_ms - T - this.#jumped_ms };
@@ -95,7 +95,7 @@ export class VirtualLine {
     this.worker = new BusWorker({
       id: "line",
       sharedWith: [],
-      url: "tcp://test:502",
+      url,
       bus,
       clock,
       log: this.log,

@@ -131,7 +131,7 @@ interface Probed {
 
 /** What `khuxanh probe URL --model FILE --json` prints. */
 async function probed(url: string): Promise<Probed> {
-  const child = spawn(process.execPath, ["--import", "tsx", BIN, "probe", url, "--model", MODEL, "--json"]);
+  const child = spawn(process.execPath, [BIN, "probe", url, "--model", MODEL, "--json"]);
   ends.push(() => child.kill("SIGKILL"));
   let out = "";
   let err = "";

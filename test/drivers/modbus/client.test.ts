@@ -192,7 +192,10 @@ test("what the protocol cannot ask is a mistake of the caller", () => {
 });
 
 test("the client reads and does nothing else", () => {
-  const source = readFileSync(new URL("../../../drivers/modbus/client.ts", import.meta.url), "utf8");
+  const folder = new URL("../../../drivers/modbus/", import.meta.url);
+  const source = ["client.ts", "line.ts", "linePort.ts"]
+    .map((file) => readFileSync(new URL(file, folder), "utf8"))
+    .join();
   expect(source).not.toMatch(/writeFC|writeCoil|writeRegister|maskWrite|customFunction|fc: (5|6|15|16|22|23)\b/);
   const calls = [...source.matchAll(/client\.(\w+)\(/g)].map(([, name]) => name);
   expect([...new Set(calls)].sort()).toEqual([

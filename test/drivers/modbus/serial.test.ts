@@ -134,31 +134,23 @@ test.skipIf(skipped !== "")(
   },
 );
 
-// RTU replies name no address: bytes that the pseudo terminals hand on only after the next question cannot be told from its
-// answer. What is tested is that the line is drained of what has arrived, so a run in which they dawdled is made again.
-test.skipIf(skipped !== "")(
-  `bytes that come late or unasked are never the answer to the next request ${skipped}`,
-  { retry: 3 },
-  async () => {
-    let late: (() => void) | null = null;
-    const server = keep(
-      await rawServer((request, socket) => {
-        const reply = answer(request);
-        if (late === null) late = () => socket.write(reply);
-        else socket.write(reply);
-      }),
-    );
-    const { bus } = await lineTo(server);
-    expect(await bus.read(read({ address: 5, timeout_ms: 60 }))).toEqual({ kind: "timeout" });
-    late!();
-    // It may meet the next request: then neither is believed, and the line falls silent before the one after.
-    const next = read({ address: 900 });
-    const reply = await bus.read(next);
-    if (reply.kind !== "garbled") expect(reply).toEqual(expected(next));
-    const request = read({ address: 901 });
+// The pseudo terminals may dawdle with the late bytes; they do not for a second.
+test.skipIf(skipped !== "")(`a reply that comes late is never the answer to the next request ${skipped}`, async () => {
+  let late: (() => void) | null = null;
+  const server = keep(
+    await rawServer((request, socket) => {
+      const reply = answer(request);
+      if (late === null) late = () => socket.write(reply);
+      else socket.write(reply);
+    }),
+  );
+  const { bus } = await lineTo(server);
+  expect(await bus.read(read({ address: 5 }))).toEqual({ kind: "timeout" });
+  late!();
+  for (const request of [read({ address: 900 }), read({ unit: 2, address: 5 }), read({ address: 901 })]) {
     expect(await bus.read(request)).toEqual(expected(request));
-  },
-);
+  }
+});
 
 test.skipIf(skipped !== "")(`a line whose far end goes away is unreachable, not silent ${skipped}`, async () => {
   const server = await rawServer((request, socket) => socket.write(answer(request)));

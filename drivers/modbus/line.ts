@@ -1,0 +1,214 @@
+import modbusSerial from "modbus-serial";
+import type { BusRead, BusReply } from "../../core/ports.ts";
+import type { LinePort } from "./linePort.ts";
+import { newWords } from "./words.ts";
+
+/** A line that never falls silent is given up on after this many silences. */
+const DRAINS_MAX = 10;
+
+/** Bytes that lie in the machine are read within this, ms. */
+const HEARING_MS = 20;
+
+/** A copy of the frame before, which answered another question: perhaps an answer, perhaps the network's echo of one. */
+export const COPY: BusReply = { kind: "garbled", detail: "a copy of the reply before" };
+
+const ModbusRTU = modbusSerial.default;
+type Client = InstanceType<typeof ModbusRTU>;
+
+/** What differs between a socket and a serial line. */
+export interface LineKind {
+  /** Silence that must follow a reply before it is believed, ms; 0 where frames carry a transaction number. */
+  readonly settle_ms: number;
+  /** Keeps the event loop awake while a reply is awaited. */
+  readonly tick_ms: number;
+  /** Lets go of what is below; tells when nothing of it is left open. */
+  release(done: () => void): void;
+  /** After a lost, broken or unexpected reply: makes sure no byte of it can reach a later request. */
+  resynchronise(line: Line): Promise<void>;
+}
+
+/** The request in flight. */
+interface Pending {
+  readonly settle: (reply: BusReply) => void;
+  readonly tick: NodeJS.Timeout | undefined;
+  /** A reply that waits for the silence behind it. */
+  held: BusReply | null;
+  quiet: NodeJS.Timeout | undefined;
+}
+
+/** An open line: one request at a time through the library, and an end that is told once. */
+export class Line {
+  readonly #client: Client;
+  readonly #port: LinePort;
+  readonly #kind: LineKind;
+  readonly #released = Promise.withResolvers<void>();
+  #pending: Pending | null = null;
+  #ended: string | null = null;
+
+  constructor(port: LinePort, kind: LineKind) {
+    this.#port = port;
+    this.#kind = kind;
+    this.#client = new ModbusRTU(port);
+    // The port is open already; the library begins to listen to it.
+    this.#client.open();
+  }
+
+  /** Why the line is no more; null while it is open. */
+  get ended(): string | null {
+    return this.#ended;
+  }
+
+  /** Settles when nothing of the line is left open. */
+  get released(): Promise<void> {
+    return this.#released.promise;
+  }
+
+  /** Bytes came that belong to no request. */
+  get isDirty(): boolean {
+    return this.#port.isDirty;
+  }
+
+  /** A byte came since the last request was sent. */
+  get hasHeard(): boolean {
+    return this.#port.hasHeard;
+  }
+
+  end(why: string): void {
+    if (this.#ended !== null) return;
+    this.#ended = why;
+    this.#client.destroy(() => this.#kind.release(this.#released.resolve));
+    if (this.#pending !== null) this.#finish(this.#pending, this.#believed() ?? { kind: "unreachable", detail: why });
+  }
+
+  resynchronise(): Promise<void> {
+    return this.#kind.resynchronise(this);
+  }
+
+  /** Lets time pass until `abort`, listening: what came by then has been heard. */
+  async pause(length_ms: number, abort: AbortSignal): Promise<void> {
+    const tick = this.#keepAwake();
+    await pause(length_ms, abort);
+    // A process that was stalled finds its timers expired before it has read what came meanwhile.
+    await pause(HEARING_MS, abort);
+    clearInterval(tick);
+  }
+
+  /** Settles when the line has been silent for `quiet_ms`; bytes that come meanwhile are nobody's. */
+  async silence(quiet_ms: number): Promise<void> {
+    const tick = this.#keepAwake();
+    for (let waits = 0; waits < DRAINS_MAX; waits++) {
+      this.#port.forget();
+      await new Promise((resolve) => setTimeout(resolve, quiet_ms));
+      if (!this.#port.isDirty || this.#ended !== null) break;
+    }
+    this.#port.forget();
+    clearInterval(tick);
+  }
+
+  /** One request at a time: the caller waits for the reply before it asks again. */
+  ask(request: BusRead, settle: (reply: BusReply) => void): void {
+    if (this.#ended !== null) return settle({ kind: "unreachable", detail: this.#ended });
+    const tick = this.#keepAwake();
+    const pending: Pending = { settle, tick, held: null, quiet: undefined };
+    this.#pending = pending;
+    this.#port.ask(request);
+    const client = this.#client as unknown as Reader;
+    client.setID(request.unit);
+    client.setTimeout(request.timeout_ms);
+    const next: Next = (error, result) => {
+      // A request that the end of the line has settled may be called back once more.
+      if (this.#pending !== pending) return;
+      if (error !== null) this.#hold(pending, failureReply(error, this.#port.complaint));
+      else this.#hold(pending, this.#port.words ?? wordsReply(result!.data, request.count));
+    };
+    const count = this.#port.receives === "receipts" ? 1 : request.count;
+    if (request.fc === 3) client.readHoldingRegisters(request.address, count, next);
+    else client.readInputRegisters(request.address, count, next);
+  }
+
+  /** What follows an RTU frame at once may be the true answer to the question that this one only seems to answer. */
+  #hold(pending: Pending, reply: BusReply): void {
+    const { settle_ms } = this.#kind;
+    if (settle_ms === 0 || (reply.kind !== "words" && reply.kind !== "exception")) return this.#finish(pending, reply);
+    pending.held = reply;
+    // Refusals look alike; that several follow each other is no wonder.
+    if (reply.kind === "words" && this.#port.isCopy) return this.#finish(pending, COPY);
+    // The immediate comes after bytes that have arrived meanwhile were read: a stalled process has not heard silence.
+    pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), settle_ms);
+  }
+
+  #believe(pending: Pending): void {
+    if (this.#pending === pending) this.#finish(pending, this.#believed()!);
+  }
+
+  /** The reply that was held, unless other bytes came behind it. */
+  #believed(): BusReply | null {
+    const held = this.#pending?.held ?? null;
+    if (held === null || !this.#port.hasForeignSurplus) return held;
+    return { kind: "garbled", detail: "further bytes behind the reply" };
+  }
+
+  #finish({ settle, tick, quiet }: Pending, reply: BusReply): void {
+    this.#pending = null;
+    this.#port.question = null;
+    clearTimeout(quiet);
+    clearInterval(tick);
+    settle(reply);
+  }
+
+  /** Undefined where nothing needs it. */
+  #keepAwake(): NodeJS.Timeout | undefined {
+    return this.#kind.tick_ms === 0 ? undefined : setInterval(() => {}, this.#kind.tick_ms);
+  }
+}
+
+/** Ends early, without an error, when `abort` does. */
+export function pause(length_ms: number, abort: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      abort.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, length_ms);
+    abort.addEventListener("abort", end);
+  });
+}
+
+/** The library takes a callback instead of giving a promise; its types do not say so. */
+interface Reader {
+  setID(unit: number): void;
+  setTimeout(timeout_ms: number): void;
+  readHoldingRegisters(address: number, count: number, next: Next): void;
+  readInputRegisters(address: number, count: number, next: Next): void;
+}
+
+type Next = (error: LibraryError | null, result?: { readonly data: readonly number[] }) => void;
+
+function wordsReply(data: readonly number[], count: number): BusReply {
+  if (data.length !== count) return { kind: "garbled", detail: `${data.length} registers instead of ${count}` };
+  const words = newWords(count);
+  for (let i = 0; i < count; i++) words[i] = data[i]!;
+  return { kind: "words", words };
+}
+
+/** What the library rejects with, as far as it tells. */
+interface LibraryError {
+  readonly message?: string;
+  readonly errno?: string;
+  readonly modbusCode?: number;
+}
+
+function failureReply(error: LibraryError, complaint: string | null): BusReply {
+  if (complaint !== null) return { kind: "garbled", detail: complaint };
+  if (error.modbusCode !== undefined) return { kind: "exception", code: error.modbusCode };
+  if (error.errno === "ETIMEDOUT") return { kind: "timeout" };
+  if (error.errno !== undefined) return { kind: "unreachable", detail: detailOf(error) };
+  return { kind: "garbled", detail: detailOf(error) };
+}
+
+/** What went wrong, as the library or the system says it. */
+export function detailOf(error: unknown): string {
+  const { message, code } = (error ?? {}) as { readonly message?: string; readonly code?: string };
+  return message === undefined || message === "" ? (code ?? String(error)) : message;
+}

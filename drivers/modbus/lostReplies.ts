@@ -1,0 +1,103 @@
+/**
+ * Replies that are still out on a line whose frames do not say what they answer. An RTU reply names unit, function and byte
+ * count, no address: one that comes after its question was given up has the very form of the next answer of that unit with
+ * that length. Pure; the clock is handed in. The reasons: `drivers/decisions/001-late-rtu-replies.md`.
+ *
+ * out        the reply to a question that was given up (timeout, garbled, connection lost) may come until two timeouts after
+ *            it was put; if the unit was later than that before, twice as late as it was, at most {@link LATENESS_MAX} timeouts
+ * asking     until then no question is put whose answer would have the same unit, function and length: {@link wait_ms}
+ * refusals   name no length either: while a reply of that unit and function is out, none is believed: {@link mayRefuse}
+ * others     a late reply that meets another question is known by its form and dropped: {@link hear}; the question waits on
+ * Limits     a reply later than that passes for an answer. One entry a form (unit, function, length), kept ten timeouts
+ */
+import { crc16, type Heard, type Question } from "./framing.ts";
+
+/** How long after the question replies are expected, in timeouts. */
+const LATENESS_MIN = 2;
+/** The same for a unit that was seen to be late, whatever was seen. */
+const LATENESS_MAX = 5;
+/** Late replies are known for what they are for this many timeouts. */
+const KNOWN_TIMEOUTS = 10;
+
+interface Lost extends Question {
+  readonly put_ms: number;
+  readonly timeout_ms: number;
+}
+
+export class LostReplies {
+  readonly #mono_ms: () => number;
+  readonly #lost = new Map<number, Lost>();
+  /** By unit: the longest that a reply which was given up came after its question. */
+  readonly #lateness_ms = new Map<number, number>();
+  #put_ms = 0;
+
+  constructor(mono_ms: () => number) {
+    this.#mono_ms = mono_ms;
+  }
+
+  /** A question is put now. */
+  put(): void {
+    this.#put_ms = this.#mono_ms();
+  }
+
+  /** The question put last was given up. */
+  add({ unit, fc, count, timeout_ms }: Question & { readonly timeout_ms: number }): void {
+    const now_ms = this.#mono_ms();
+    for (const [form, lost] of this.#lost) {
+      if (now_ms - lost.put_ms > KNOWN_TIMEOUTS * lost.timeout_ms) this.#lost.delete(form);
+    }
+    this.#lost.set(formOf({ unit, fc, count }), { unit, fc, count, put_ms: this.#put_ms, timeout_ms });
+  }
+
+  /** How long until no words that are still out can pass for the answer to this question; 0 = it may be put. */
+  wait_ms(question: Question): number {
+    if (this.#lost.size === 0) return 0;
+    const lost = this.#lost.get(formOf(question));
+    return lost === undefined ? 0 : Math.max(0, this.#outUntil_ms(lost) - this.#mono_ms());
+  }
+
+  /** Could a refusal that comes now be one of an older question? */
+  mayRefuse({ unit, fc }: Question): boolean {
+    if (this.#lost.size === 0) return false;
+    const now_ms = this.#mono_ms();
+    for (const lost of this.#lost.values()) {
+      if (lost.unit === unit && lost.fc === fc && this.#outUntil_ms(lost) > now_ms) return true;
+    }
+    return false;
+  }
+
+  /** The late reply these bytes begin with, or may begin with; null if they do not, or if it could be the question's answer. */
+  hear(bytes: Uint8Array, question: Question | null): Extract<Heard, { kind: "stray" | "more" }> | null {
+    if (this.#lost.size === 0 || (question !== null && isOfForm(bytes, question))) return null;
+    for (const lost of this.#lost.values()) {
+      if (!isOfForm(bytes, lost)) continue;
+      const end = bytes[1] === lost.fc ? 5 + 2 * lost.count : 5;
+      if (bytes.length < end) return { kind: "more" };
+      if (crc16(bytes, 0, end - 2) !== bytes[end - 2]! + 256 * bytes[end - 1]!) continue;
+      this.#noteLateness(lost);
+      return { kind: "stray", end };
+    }
+    return null;
+  }
+
+  #noteLateness({ unit, put_ms }: Lost): void {
+    const lateness_ms = this.#mono_ms() - put_ms;
+    this.#lateness_ms.set(unit, Math.max(lateness_ms, this.#lateness_ms.get(unit) ?? 0));
+  }
+
+  #outUntil_ms({ unit, put_ms, timeout_ms }: Lost): number {
+    const seen_ms = 2 * (this.#lateness_ms.get(unit) ?? 0);
+    return put_ms + Math.min(Math.max(LATENESS_MIN * timeout_ms, seen_ms), LATENESS_MAX * timeout_ms);
+  }
+}
+
+/** Whether the bytes are, or may become, an answer to such a question: words of that length, or a refusal. */
+function isOfForm(bytes: Uint8Array, { unit, fc, count }: Question): boolean {
+  if (bytes[0] !== unit) return false;
+  if (bytes.length < 2 || bytes[1] === (fc | 0x80)) return true;
+  return bytes[1] === fc && (bytes.length < 3 || bytes[2] === 2 * count);
+}
+
+function formOf({ unit, fc, count }: Question): number {
+  return (unit * 256 + fc) * 256 + count;
+}

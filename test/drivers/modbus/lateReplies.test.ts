@@ -1,0 +1,215 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Bus, BusRead, BusReply } from "../../../core/ports.ts";
+import { openBus } from "../../../drivers/modbus/client.ts";
+import type { SerialStream } from "../../../drivers/modbus/serialPort.ts";
+import { rtuFrame } from "./servers.ts";
+
+const TIMEOUT_MS = 100;
+/** Less than the silence after a lost reply, so that only what is known of lost replies protects the next request. */
+const DRAIN_MS = 5;
+
+const giveWay = setImmediate;
+
+/** Virtual time, and what devices have still to say in it. */
+let now_ms = 0;
+let due: { readonly at_ms: number; readonly say: () => void }[] = [];
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "performance"],
+  });
+  now_ms = 0;
+  due = [];
+});
+afterEach(() => void vi.useRealTimers());
+
+async function advance(length_ms: number): Promise<void> {
+  for (const end_ms = now_ms + length_ms; now_ms < end_ms; ) {
+    now_ms += 1;
+    vi.advanceTimersByTime(1);
+    const said = due.filter(({ at_ms }) => at_ms <= now_ms);
+    if (said.length > 0) due = due.filter(({ at_ms }) => at_ms > now_ms);
+    for (const { say } of said) say();
+    await new Promise((resolve) => giveWay(resolve));
+  }
+}
+
+/** The clock moves until the reply is there. */
+async function replyOf(reply: Promise<BusReply>): Promise<BusReply> {
+  let settled: BusReply | null = null;
+  reply.then((one) => {
+    settled = one;
+  });
+  for (const end_ms = now_ms + 20 * TIMEOUT_MS; settled === null; await advance(1)) {
+    if (now_ms > end_ms) throw new Error("no reply");
+  }
+  return settled;
+}
+
+/** How a device answers one request: after how long each copy of its reply arrives, and in how many pieces. */
+interface Answer {
+  readonly after_ms: readonly number[];
+  readonly cut: number;
+  readonly isRefusal?: boolean;
+}
+
+const tag = (unit: number, code: number, address: number): number => (address + 7919 * unit + 30011 * code) & 0xffff;
+const words = ({ unit, fc: code, address, count }: BusRead): number[] =>
+  Array.from({ length: count }, (_, i) => tag(unit, code, address + i));
+
+/** A serial line in virtual time. Frames do not collide: what several say at once comes one after the other. */
+function lineOf(answer: (turn: number, address: number) => Answer): {
+  readonly bus: Bus;
+  readonly asked: () => number;
+} {
+  let hear: (bytes: Buffer) => void = () => {};
+  let asked = 0;
+  const stream: SerialStream = {
+    isOpen: true,
+    on(event: string, listener: unknown) {
+      if (event === "data") hear = listener as typeof hear;
+    },
+    removeAllListeners() {},
+    close: (done) => done(),
+    write(bytes) {
+      const request = Buffer.from(bytes);
+      const [unit = 0, code = 0] = request;
+      const [address, count] = [request.readUInt16BE(2), request.readUInt16BE(4)];
+      const { after_ms, cut, isRefusal = false } = answer(asked++, address);
+      const data = words({ unit, fc: code as 3, address, count, timeout_ms: 1 }).flatMap((w) => [w >> 8, w & 0xff]);
+      const frame = isRefusal ? rtuFrame([unit, code | 0x80, 2]) : rtuFrame([unit, code, data.length, ...data]);
+      const middle = cut % frame.length;
+      for (const ms of after_ms) {
+        due.push({
+          at_ms: now_ms + ms,
+          say() {
+            if (middle > 0) hear(frame.subarray(0, middle));
+            hear(frame.subarray(middle));
+          },
+        });
+      }
+    },
+  };
+  const address = { kind: "rtu", path: "/dev/line", baud: 9600, parity: "none", stop_bits: 1 } as const;
+  return { bus: openBus(address, { drain_ms: DRAIN_MS }, async () => stream), asked: () => asked };
+}
+
+const read = (parts: Partial<BusRead> = {}): BusRead => ({
+  unit: 1,
+  fc: 3,
+  address: 0,
+  count: 2,
+  timeout_ms: TIMEOUT_MS,
+  ...parts,
+});
+const answerTo = (request: BusRead): BusReply => ({ kind: "words", words: Uint16Array.from(words(request)) });
+
+const prompt: Answer = { after_ms: [20], cut: 0 };
+const late = (...after_ms: number[]): Answer => ({ after_ms, cut: 0 });
+
+test("whenever a reply comes within two timeouts of its question, once or twice, it answers no other request", async () => {
+  const delay = fc.oneof(
+    { weight: 5, arbitrary: fc.integer({ min: 1, max: TIMEOUT_MS - 20 }) },
+    { weight: 3, arbitrary: fc.integer({ min: TIMEOUT_MS + 10, max: 2 * TIMEOUT_MS - 1 }) },
+  );
+  const answer = fc.record({
+    first_ms: fc.option(delay, { freq: 6 }),
+    again: fc.boolean(),
+    cut: fc.nat(60),
+    isRefusal: fc.boolean(),
+  });
+  const request = fc.record({
+    unit: fc.integer({ min: 1, max: 2 }),
+    fc: fc.constantFrom(3 as const, 4 as const),
+    count: fc.constantFrom(1, 2, 2, 20),
+    pause_ms: fc.constantFrom(0, 0, 0, 50, 700),
+  });
+  let lost = 0;
+  let believed = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(request, answer), { minLength: 5, maxLength: 25 }), async (turns) => {
+      const { bus } = lineOf((_, address) => {
+        const { first_ms, again, cut, isRefusal } = turns[address / 100 - 1]![1];
+        if (first_ms === null) return { after_ms: [], cut };
+        // Only a lost reply comes twice here: of one that was on time the line's silence after it tells.
+        const isLate = first_ms > TIMEOUT_MS;
+        const second_ms = first_ms + Math.round((2 * TIMEOUT_MS - 1 - first_ms) / 2);
+        return { after_ms: isLate && again ? [first_ms, second_ms] : [first_ms], cut, isRefusal: isRefusal && isLate };
+      });
+      for (const [i, [{ pause_ms, ...form }, { first_ms }]] of turns.entries()) {
+        await advance(pause_ms);
+        const asked = read({ ...form, address: 100 * (i + 1) });
+        const reply = await replyOf(bus.read(asked));
+        if (first_ms === null || first_ms > TIMEOUT_MS) lost++;
+        if (reply.kind === "words") {
+          believed++;
+          expect([...reply.words]).toEqual(words(asked));
+        }
+        expect(reply.kind).not.toBe("exception");
+      }
+      await Promise.all([bus.close(), advance(1)]);
+    }),
+    { numRuns: 150, endOnFailure: true },
+  );
+  expect(lost).toBeGreaterThan(500);
+  expect(believed).toBeGreaterThan(600);
+});
+
+test("a late reply that meets the question to another meter is dropped, and that meter is heard", async () => {
+  const { bus } = lineOf((i) => (i === 0 ? late(TIMEOUT_MS + 30) : { after_ms: [60], cut: 3 }));
+  expect(await replyOf(bus.read(read()))).toEqual({ kind: "timeout" });
+  const other = read({ unit: 2 });
+  expect(await replyOf(bus.read(other))).toEqual(answerTo(other));
+});
+
+test("a meter that was silent is asked for another length at once, and for the same one after its timeout", async () => {
+  const { bus } = lineOf((i) => (i === 0 ? late() : prompt));
+  expect(await replyOf(bus.read(read()))).toEqual({ kind: "timeout" });
+  const from_ms = now_ms;
+  const longer = read({ count: 3 });
+  expect(await replyOf(bus.read(longer))).toEqual(answerTo(longer));
+  expect(now_ms - from_ms).toBeLessThan(50);
+  const same = read({ address: 900 });
+  expect(await replyOf(bus.read(same))).toEqual(answerTo(same));
+  expect(now_ms - from_ms).toBeGreaterThanOrEqual(TIMEOUT_MS - DRAIN_MS);
+  expect(now_ms - from_ms).toBeLessThan(TIMEOUT_MS + 60);
+});
+
+test("who was left alone for a timeout since costs no wait", async () => {
+  const { bus } = lineOf((i) => (i === 0 ? late() : prompt));
+  await replyOf(bus.read(read()));
+  await advance(TIMEOUT_MS);
+  const from_ms = now_ms;
+  expect((await replyOf(bus.read(read({ address: 900 })))).kind).toBe("words");
+  expect(now_ms - from_ms).toBeLessThan(40);
+});
+
+test("a meter that was seen to be very late is waited for longer the next time, five timeouts from the question at most", async () => {
+  const answers = [late(3 * TIMEOUT_MS), prompt, late(), prompt];
+  const { bus } = lineOf((i) => answers[i]!);
+  await replyOf(bus.read(read()));
+  await advance(3 * TIMEOUT_MS);
+  expect(await replyOf(bus.read(read({ address: 5 })))).toEqual(answerTo(read({ address: 5 })));
+  await replyOf(bus.read(read()));
+  const from_ms = now_ms;
+  expect((await replyOf(bus.read(read({ address: 900 })))).kind).toBe("words");
+  expect(now_ms - from_ms).toBeGreaterThanOrEqual(4 * TIMEOUT_MS - DRAIN_MS);
+  expect(now_ms - from_ms).toBeLessThan(4 * TIMEOUT_MS + 60);
+});
+
+test("a refusal is not believed while an older question of that meter may still be refused", async () => {
+  const { bus } = lineOf((i) => (i === 0 ? { ...late(TIMEOUT_MS + 30), isRefusal: true } : late(60)));
+  await replyOf(bus.read(read()));
+  expect(await replyOf(bus.read(read({ count: 3 })))).toMatchObject({ kind: "garbled" });
+});
+
+test("closing a bus ends the wait", async () => {
+  const { bus, asked } = lineOf(() => late());
+  await replyOf(bus.read(read()));
+  const waiting = bus.read(read());
+  await advance(10);
+  await Promise.all([bus.close(), advance(30)]);
+  expect(await waiting).toEqual({ kind: "unreachable", detail: "the bus was closed" });
+  expect(asked()).toBe(1);
+});
