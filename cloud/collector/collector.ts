@@ -3,7 +3,6 @@ import { KhuXanhError } from "../../core/errors.ts";
 import { type Clock, type Log, type MqttConnector, OnDemand, type Random, type Timers } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { isEpoch, MetricName } from "../../core/wire/ack.ts";
-import { metricContent } from "../../core/wire/content.ts";
 import {
   DataType,
   decodePayload,
@@ -35,8 +34,9 @@ import {
   bornOf,
   deviceSession,
   integerOf,
+  liveValues,
   type NodeSession,
-  sentMetric,
+  showBorn,
   showLive,
   textOf,
 } from "./session.ts";
@@ -184,12 +184,12 @@ export class Collector implements LiveView {
     return [...this.#nodes.values()].flatMap(({ session }) =>
       session === null
         ? []
-        : [...session.devices.values()].map(({ device, isAlive, staleSince_ms, values }) => ({
+        : [...session.devices.values()].map((device) => ({
             gateway: session.gateway,
-            device,
-            online: session.isOnline && isAlive,
-            staleSince_ms,
-            values,
+            device: device.device,
+            online: session.isOnline && device.isAlive,
+            staleSince_ms: device.staleSince_ms,
+            values: liveValues(device),
           })),
     );
   }
@@ -327,7 +327,7 @@ export class Collector implements LiveView {
 
   #notePending({ row }: Node, { self }: NodeSession, metrics: readonly Metric[]): void {
     for (const metric of metrics) {
-      const name = bornOf(self, metric)?.name;
+      const name = bornOf(self, metric)?.born.name;
       if (name === MetricName.deliveryPending) row.pending = Number(metricValue(metric, DataType.Int64));
       if (name === MetricName.deliveryOldest) {
         row.oldestPending_ms = metricValue(metric, DataType.DateTime) as number | null;
@@ -340,24 +340,14 @@ export class Collector implements LiveView {
     if (session === null) return;
     const born = bornMetrics(metrics);
     const birth = { gateway: session.gateway, epoch: session.epoch ?? "", device, metrics: born };
-    const draft = deviceSession(device, 0, born);
+    const before = session.devices.get(device);
+    const draft = deviceSession(device, 0, born, before === undefined ? undefined : liveValues(before));
     const { profile } = draft;
     const meter = profile === null ? null : { gateway: session.gateway, ...profile };
-    const birthId = this.#o.store.putBirth(birth, meter);
-    const values = new Map(session.devices.get(device)?.values);
-    const added = { ...draft, birthId, values };
+    const added = { ...draft, birthId: this.#o.store.putBirth(birth, meter) };
     session.devices.set(device, added);
     node.births += 1;
-    for (const metric of metrics) {
-      const entry = bornOf(added, metric);
-      // Null in a birth is "not read yet" and takes no value away.
-      if (entry === undefined || metric.isNull === true) continue;
-      const content = metricContent(device, metric, entry, metric.timestamp_ms ?? 0);
-      if (content.kind !== "reading") continue;
-      // What the birth says is current, also after a clock that was set back.
-      values.delete(content.reading.quantity);
-      showLive(added, sentMetric(content.reading, metric, entry), true);
-    }
+    for (const metric of metrics) showBorn(added, metric);
     this.#changed();
   }
 
@@ -376,9 +366,10 @@ export class Collector implements LiveView {
     if (session === null) return;
     const born = session.devices.get(device);
     if (born === undefined || born.birthId === 0) return this.#confirmations.askRebirth(node.gateway);
-    const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
+    const now_ms = this.#o.clock.now_ms();
+    const intake = deviceIntake(born, payload, now_ms);
     if (intake.kind === "batch" || intake.kind === "plain") {
-      for (const reading of intake.readings) showLive(born, reading, session.isOnline);
+      for (const metric of payload.metrics) showLive(born, metric, payload.timestamp_ms ?? now_ms, session.isOnline);
       this.#changed();
     }
     this.#take(node, session, intake, device, bytes, topicText);

@@ -1,10 +1,9 @@
-import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Emission } from "../../core/emission/emission.ts";
 import { intervalStart } from "../../core/interval/calendar.ts";
 import type { Interval } from "../../core/interval/interval.ts";
-import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import { MetricName } from "../../core/wire/ack.ts";
-import { type BornMetric, type DeviceProfile, metricContent } from "../../core/wire/content.ts";
+import { type DeviceProfile, metricContent } from "../../core/wire/content.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { type NodeRecord, nodeRecordKindOf, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
 import {
@@ -16,7 +15,7 @@ import {
 } from "../../core/wire/payload.ts";
 import { isBatchNumber } from "../../core/wire/ranges.ts";
 import { BATCH_NUMBER_MAX, type NewBatch } from "../store/store.ts";
-import { bornOf, type DeviceSession, type NodeSession, sentMetric } from "./session.ts";
+import { bornOf, type DeviceSession, type NodeSession } from "./session.ts";
 
 /**
  * What a data message brings: a numbered batch to store, or why it is none. Pure: nothing is stored, shown or answered here.
@@ -35,17 +34,10 @@ export type Intake =
       readonly at_ms: EpochMs | null;
     }
   /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
-  | { readonly kind: "plain"; readonly readings: readonly SentReading[] }
-  | { readonly kind: "batch"; readonly batch: BatchContent; readonly readings: readonly SentReading[] };
+  | { readonly kind: "plain" }
+  | { readonly kind: "batch"; readonly batch: BatchContent };
 
 export type BatchContent = Omit<NewBatch, "gateway" | "epoch">;
-
-/** A reading with what the live view needs beside it. */
-export interface SentReading {
-  readonly reading: Reading;
-  readonly born: BornMetric;
-  readonly isHistorical: boolean;
-}
 
 const DAY_MS = 86_400_000;
 /** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
@@ -59,38 +51,34 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   const stored: Metric[] = [];
   const intervals: Interval[] = [];
   const emissions: Emission[] = [];
-  const readings: SentReading[] = [];
   let number: number | null = null;
   let why: string | null = null;
   let isUnknown = false;
+  let isPoll = device.mainCounter === null;
   let from_ms = Number.POSITIVE_INFINITY;
   let to_ms = Number.NEGATIVE_INFINITY;
   for (const metric of payload.metrics) {
-    const born = bornOf(device, metric);
-    if (born === undefined) {
+    const of = bornOf(device, metric);
+    if (of === undefined) {
       isUnknown = true;
       continue;
     }
-    const content = metricContent(device.device, metric, born, sent_ms);
-    switch (content.kind) {
-      case "batch":
+    if (of.quantity !== null && of.isNumber && metric.datatype === undefined) {
+      // Nearly all metrics of nearly all messages: of a plain reading nothing more needs to be known here.
+      isPoll ||= of.quantity === device.mainCounter;
+    } else {
+      const content = metricContent(device.device, metric, of.born, sent_ms);
+      if (content.kind === "batch") {
         number = content.number;
         continue;
-      case "malformed":
-        why = content.why;
-        break;
-      case "interval":
+      }
+      if (content.kind === "malformed") why = content.why;
+      else if (content.kind === "emission") emissions.push(content.emission);
+      else if (content.kind === "reading") isPoll ||= content.reading.quantity === device.mainCounter;
+      else if (content.kind === "interval") {
         why ??= whyNoInterval(content.interval, device.profile, now_ms);
         intervals.push(content.interval);
-        break;
-      case "emission":
-        emissions.push(content.emission);
-        break;
-      case "reading":
-        readings.push(sentMetric(content.reading, metric, born));
-        break;
-      case "other":
-        break;
+      }
     }
     stored.push(metric);
     const at_ms = metric.timestamp_ms ?? sent_ms;
@@ -100,16 +88,12 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   if (isUnknown) return { kind: "unknown-metric", number };
   if (number !== null && number > BATCH_NUMBER_MAX) why = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
   if (why !== null) return { kind: "malformed", why, number, at_ms: stored.length === 0 ? null : to_ms };
-  if (number === null) return { kind: "plain", readings };
+  if (number === null) return { kind: "plain" };
   if (stored.length === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
-  const packed = pack(stored);
-  const main = device.profile === null ? undefined : CARRIERS[device.profile.carrier].counters[0];
-  const isPoll = main === undefined || readings.some(({ reading }) => reading.quantity === main);
   return {
     kind: "batch",
-    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null, isPoll },
-    readings,
+    batch: { number, device: id, birthId, from_ms, to_ms, ...pack(stored), intervals, emissions, record: null, isPoll },
   };
 }
 
@@ -119,14 +103,15 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
   let number: number | null = null;
   let report: { readonly metric: Metric; readonly text: string } | null = null;
   for (const metric of payload.metrics) {
-    const born = bornOf(self, metric);
-    if (born === undefined) {
+    const of = bornOf(self, metric);
+    if (of === undefined) {
       // A name says itself that it is none of ours; an alias without its birth says nothing.
       if (metric.alias === undefined) continue;
       return { kind: "unknown-metric", number: null };
     }
-    if (born.name === MetricName.deliveryBatch) number = batchNumber(metric);
-    else if (nodeRecordKindOf(born.name) !== undefined) report = { metric, text: metric.stringValue ?? "" };
+    const { name } = of.born;
+    if (name === MetricName.deliveryBatch) number = batchNumber(metric);
+    else if (nodeRecordKindOf(name) !== undefined) report = { metric, text: metric.stringValue ?? "" };
   }
   if (report === null && number === null) return null;
   const record = parseNodeRecord(report?.text ?? "");
@@ -136,7 +121,7 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
     return { kind: "malformed", why, number, at_ms: null };
   }
   const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
-  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric), readings: [] };
+  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric) };
 }
 
 function nodeBatch(

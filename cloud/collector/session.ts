@@ -1,15 +1,16 @@
+import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
-import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
+import { QUANTITIES, type QuantityId, quantityOfWire } from "../../core/units/quantities.ts";
 import {
   type BornMetric,
   counterValue,
   type DeviceProfile,
+  metricContent,
   parseTick,
   profileOfBirth,
 } from "../../core/wire/content.ts";
 import { DataType, type DataTypeCode, type Metric, valueOf as metricValue } from "../../core/wire/payload.ts";
 import type { GatewayKey } from "../store/store.ts";
-import type { SentReading } from "./intake.ts";
 import type { LiveValue } from "./live.ts";
 
 /** What the collector holds in memory of one edge node's present session; everything here can be asked for again by a rebirth. */
@@ -30,13 +31,27 @@ export interface DeviceSession {
   readonly device: string;
   readonly birthId: number;
   readonly profile: DeviceProfile | null;
-  readonly byAlias: ReadonlyMap<number, BornMetric>;
-  readonly byName: ReadonlyMap<string, BornMetric>;
+  /** The counter whose readings are the polls of the ledger; null for a device whose birth does not say how it counts. */
+  readonly mainCounter: QuantityId | null;
+  readonly byAlias: ReadonlyMap<number, DeviceMetric>;
+  readonly byName: ReadonlyMap<string, DeviceMetric>;
   isAlive: boolean;
   /** Since when its values are no longer current: its death, or its node's; null while it is alive. */
   staleSince_ms: EpochMs | null;
-  /** Newest values, changed in place as data arrive. */
+  /** Newest values, as far as they were asked for: {@link liveValues} brings them up to date. */
   readonly values: Map<QuantityId, LiveValue>;
+}
+
+/** One metric of a device's birth, with the newest that was sent of it: what that says is worked out when somebody asks. */
+export interface DeviceMetric {
+  readonly born: BornMetric;
+  /** What it is a reading of; null for intervals, emissions, the batch number and what is not ours. */
+  readonly quantity: QuantityId | null;
+  /** Its birth says a type of numbers: whatever is sent under it is a number or null. */
+  readonly isNumber: boolean;
+  newest_ms: EpochMs;
+  /** Not yet in the device's values; null = nothing newer than those. */
+  newest: Metric | null;
 }
 
 /** The metrics of a birth with their properties as text. */
@@ -55,21 +70,40 @@ export function bornMetrics(metrics: readonly Metric[]): BornMetric[] {
   });
 }
 
-export function deviceSession(device: string, birthId: number, born: readonly BornMetric[]): DeviceSession {
+/** @param values what was known of it before this birth */
+export function deviceSession(
+  device: string,
+  birthId: number,
+  born: readonly BornMetric[],
+  values: ReadonlyMap<QuantityId, LiveValue> = new Map(),
+): DeviceSession {
+  const profile = profileOfBirth(device, born);
+  const metrics = born.map((metric): DeviceMetric => {
+    const quantity = quantityOfWire(metric.name) ?? null;
+    const known = quantity === null ? undefined : values.get(quantity);
+    const newest_ms = known?.at_ms ?? Number.NEGATIVE_INFINITY;
+    return { born: metric, quantity, isNumber: isNumberType(metric.datatype), newest_ms, newest: null };
+  });
   return {
     device,
     birthId,
-    profile: profileOfBirth(device, born),
-    byAlias: new Map(born.flatMap((metric) => (metric.alias === null ? [] : [[metric.alias, metric] as const]))),
-    byName: new Map(born.map((metric) => [metric.name, metric])),
+    profile,
+    mainCounter: profile === null ? null : (CARRIERS[profile.carrier].counters[0] ?? null),
+    byAlias: new Map(metrics.flatMap((one) => (one.born.alias === null ? [] : [[one.born.alias, one] as const]))),
+    byName: new Map(metrics.map((one) => [one.born.name, one])),
     isAlive: true,
     staleSince_ms: null,
-    values: new Map(),
+    values: new Map(values),
   };
 }
 
+/** Types of which a value can be nothing but a number (Sparkplug 3.0 §6.4.16: Int8 to Double, DateTime). */
+function isNumberType(datatype: number): boolean {
+  return (datatype >= DataType.Int8 && datatype <= DataType.Double) || datatype === DataType.DateTime;
+}
+
 /** The birth's entry for a metric of a data message; undefined = we missed that birth. */
-export function bornOf(session: DeviceSession, metric: Metric): BornMetric | undefined {
+export function bornOf(session: DeviceSession, metric: Metric): DeviceMetric | undefined {
   return metric.alias === undefined ? session.byName.get(metric.name ?? "") : session.byAlias.get(metric.alias);
 }
 
@@ -83,19 +117,41 @@ export function integerOf(metrics: readonly Metric[], name: string, datatype: Da
   return typeof value === "bigint" || typeof value === "number" ? Number(value) : null;
 }
 
-export function sentMetric(reading: Reading, metric: Metric, born: BornMetric): SentReading {
-  return { reading, born, isHistorical: metric.isHistorical === true };
+/**
+ * Notes what was sent as the newest of its quantity, if it is one and newer. A historical one moves the live value only
+ * while the node is online.
+ */
+export function showLive(device: DeviceSession, metric: Metric, sent_ms: EpochMs, isOnline: boolean): void {
+  const of = bornOf(device, metric);
+  if (of === undefined || of.quantity === null) return;
+  if (metric.isHistorical === true && !isOnline) return;
+  const at_ms = metric.timestamp_ms ?? sent_ms;
+  if (of.newest_ms >= at_ms) return;
+  of.newest_ms = at_ms;
+  of.newest = metric;
 }
 
-/** A historical reading moves the live value only if it is newer and the node is online. */
-export function showLive(device: DeviceSession, { reading, born, isHistorical }: SentReading, isOnline: boolean): void {
-  if (isHistorical && !isOnline) return;
-  const known = device.values.get(reading.quantity);
-  if (known !== undefined && known.at_ms >= reading.at_ms) return;
-  device.values.set(reading.quantity, liveValue(reading, born));
+/** What a birth says is current, also after a clock that was set back. */
+export function showBorn(device: DeviceSession, metric: Metric): void {
+  const of = bornOf(device, metric);
+  // Null in a birth is "not read yet" and takes no value away.
+  if (of === undefined || metric.isNull === true) return;
+  of.newest_ms = Number.NEGATIVE_INFINITY;
+  showLive(device, metric, 0, true);
 }
 
-function liveValue({ at_ms, quality, why, value, quantity }: SentReading["reading"], born: BornMetric): LiveValue {
+/** The newest value of every quantity of the device that was ever sent. */
+export function liveValues(device: DeviceSession): ReadonlyMap<QuantityId, LiveValue> {
+  for (const of of device.byName.values()) {
+    if (of.newest === null) continue;
+    const content = metricContent(device.device, of.newest, of.born, of.newest_ms);
+    if (content.kind === "reading") device.values.set(content.reading.quantity, liveValue(content.reading, of.born));
+    of.newest = null;
+  }
+  return device.values;
+}
+
+function liveValue({ at_ms, quality, why, value, quantity }: Reading, born: BornMetric): LiveValue {
   if (typeof value !== "bigint") return { value, at_ms, quality, why };
   const tick = parseTick(born.properties.tick ?? "");
   return {
