@@ -16,6 +16,13 @@ import {
   type StoredNodeRecord,
 } from "./store.ts";
 
+interface BatchOrigin {
+  readonly gateway: GatewayKey;
+  readonly epoch: string;
+  readonly gatewayId: number;
+  readonly epochId: number;
+}
+
 /** Newest dead letters kept per gateway; older ones go: a gateway that sends nothing else must not fill the disk. */
 export const DEAD_LETTERS_MAX = 10_000;
 
@@ -42,9 +49,11 @@ export class Batches {
     return this.#db.transaction(() => {
       const outcomes: BatchOutcome[] = [];
       const added = new Map<number, number[]>();
+      let origin: BatchOrigin | null = null;
       for (const batch of batches) {
-        const epochId = this.#keys.epochId(batch.gateway, batch.epoch);
-        const outcome = this.#commitOne(batch, epochId, known_ms);
+        origin = this.#originOf(batch, origin);
+        const { epochId } = origin;
+        const outcome = this.#commitOne(batch, origin, known_ms);
         outcomes.push(outcome);
         if (outcome !== "stored") continue;
         const numbers = added.get(epochId);
@@ -202,9 +211,16 @@ export class Batches {
     return Number(this.#db.get(`SELECT count(*) AS n FROM ${table} WHERE gateway_id = ?`, gatewayId)?.n);
   }
 
-  #commitOne(batch: NewBatch, epochId: number, known_ms: EpochMs): BatchOutcome {
+  /** Where a batch comes from, in the numbers of the tables; as a rule the same as the one before. */
+  #originOf({ gateway, epoch }: NewBatch, before: BatchOrigin | null): BatchOrigin {
+    if (before !== null && before.gateway === gateway && before.epoch === epoch) return before;
+    const gatewayId = this.#keys.names.gateways.intern(gateway);
+    return { gateway, epoch, gatewayId, epochId: this.#keys.names.epochs.intern({ gatewayId, epoch }) };
+  }
+
+  #commitOne(batch: NewBatch, { epochId, gatewayId }: BatchOrigin, known_ms: EpochMs): BatchOutcome {
     const key = batchKey(epochId, batch.number);
-    const deviceId = this.#keys.deviceId(batch.gateway, batch.device);
+    const deviceId = this.#keys.names.devices.intern({ gatewayId, device: batch.device });
     const isNew = this.#db.run(
       `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload, is_poll)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -273,18 +289,30 @@ export class Batches {
   #addToRanges(table: RangeTable, epochId: number, runs: readonly (readonly [number, number])[]): void {
     for (const [first, last] of runs) {
       // The ranges that overlap or touch [first, last]: those that start in it, and the one that starts before it.
-      const touched = this.#db.all(
-        `DELETE FROM ${table} WHERE epoch_id = ?1 AND first <= ?3 + 1 AND last >= ?2 - 1 AND first >=
-           coalesce((SELECT max(first) FROM ${table} WHERE epoch_id = ?1 AND first <= ?2), ?2)
-         RETURNING first, last`,
+      const touched = this.#db.arrays(
+        `SELECT first, last FROM ${table} WHERE epoch_id = ?1 AND first <= ?3 + 1 AND last >= ?2 - 1 AND first >=
+           coalesce((SELECT max(first) FROM ${table} WHERE epoch_id = ?1 AND first <= ?2), ?2) ORDER BY first`,
         epochId,
         first,
         last,
-      );
-      const from = Math.min(first, ...touched.map((row) => Number(row.first)));
-      const until = Math.max(last, ...touched.map((row) => Number(row.last)));
-      this.#db.run(`INSERT INTO ${table} (epoch_id, first, last) VALUES (?, ?, ?)`, epochId, from, until);
+      ) as readonly (readonly [number, number])[];
+      const [lowest, ...others] = touched;
+      const until = touched.reduce((furthest, range) => Math.max(furthest, range[1]), last);
+      if (lowest === undefined || lowest[0] > first) {
+        for (const [start] of touched) this.#dropRange(table, epochId, start);
+        this.#db.run(`INSERT INTO ${table} (epoch_id, first, last) VALUES (?, ?, ?)`, epochId, first, until);
+        continue;
+      }
+      // As a rule: the range that everything so far is in grows at its end.
+      for (const [start] of others) this.#dropRange(table, epochId, start);
+      if (until > lowest[1]) {
+        this.#db.run(`UPDATE ${table} SET last = ? WHERE epoch_id = ? AND first = ?`, until, epochId, lowest[0]);
+      }
     }
+  }
+
+  #dropRange(table: RangeTable, epochId: number, first: number): void {
+    this.#db.run(`DELETE FROM ${table} WHERE epoch_id = ? AND first = ?`, epochId, first);
   }
 
   /** @param row batch_key, birth_id, from_ms, to_ms, payload */
