@@ -19,7 +19,7 @@ import type {
 } from "./journal.ts";
 import { Keeper } from "./keeper.ts";
 import { Losses } from "./losses.ts";
-import { Mender } from "./mender.ts";
+import { Mender, UNTOLD } from "./mender.ts";
 import { NO_EPOCH, Numbering } from "./numbering.ts";
 import { patient } from "./patientDisk.ts";
 import { Patrol } from "./patrol.ts";
@@ -155,6 +155,7 @@ export class DiskJournal implements Journal {
     const changes = this.#values.changes(write.state(numbers, end - 1));
     if (entries.length > 0) changes.set("next", String(end));
     if (losses.length > 0) changes.set("lost", String(this.#lost()));
+    if ((this.#values.state.get(UNTOLD) ?? "") !== "") changes.set(UNTOLD, "");
     if (numbering.isConfirmedDirty) changes.set("confirmed", numbering.confirmedText());
     const rows = packChunks(entries, numbering.epochNumber, numbering.next).map(({ ordinal, blob }) => ({
       key: ordinal,
@@ -339,8 +340,9 @@ export class DiskJournal implements Journal {
     if (!read.isSound) {
       const found = salvage(this.#options.disk, held.name, held.first, numbers.next, "go-on");
       this.#values.load(withoutOwn(new Map([...cautious(found.values), ...read.texts])), found.version);
-      this.#mender.mend(held);
     } else this.#values.load(withoutOwn(read.texts), read.version);
+    this.#mender.takeUntold();
+    if (!read.isSound) this.#mender.mend(held);
     this.#mender.lookThrough(held);
     if (read.texts.has(FIRST_FORM)) this.#begin();
   }

@@ -56,6 +56,18 @@ export class Losses {
     return this.#waiting.flatMap((loss) => this.#recordsOf(loss, epoch, numberOf)).map(entryOf);
   }
 
+  /** All that waits, and these, as text for {@link restore}. */
+  text(more: readonly Loss[] = []): string {
+    return JSON.stringify([...this.#waiting, ...more.map((loss): Waiting => ({ ...loss, positions: null }))]);
+  }
+
+  /** What waited when a process ended: it waits again. @returns positions it names */
+  restore(text: string): BatchRange[] {
+    const waited = text === "" ? [] : (JSON.parse(text) as Waiting[]);
+    this.#waiting.push(...waited);
+    return waited.flatMap(({ positions }) => positions ?? []);
+  }
+
   /** Those of the last {@link entries} are on disk; what was noted meanwhile waits on. */
   areTold(): void {
     this.#waiting = this.#waiting.slice(this.#telling);

@@ -14,6 +14,12 @@ import { type Hole, type Salvage, salvage } from "./salvage.ts";
 import { decodeSampleRecord } from "./sample.ts";
 import { cautious, type Values, withoutOwn } from "./values.ts";
 
+/**
+ * State: losses that were found and that no record names yet. They are kept with the mended file or before it, for once it is
+ * mended nothing shows them any more.
+ */
+export const UNTOLD = "untold";
+
 /** What a mender needs of the journal it mends. */
 export interface Mended {
   readonly disk: JournalDisk;
@@ -97,6 +103,7 @@ export class Mender {
     const boot = Number(texts.get("boot") ?? bootOf(found));
     const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name));
     values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
+    this.takeUntold();
     const tail = end > found.end ? [{ first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null }] : [];
     const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
     const { level } = this.#o.chain.facts(held);
@@ -110,6 +117,7 @@ export class Mender {
       { device: null, from_ms, to_ms: now_ms(), count: 0, what: "unknown", why: "set-aside", batches: null },
       null,
     );
+    values.load([[UNTOLD, losses.text()]], 0);
     const records = found.end - held.first;
     const { epoch, unconfirmed: pending } = renewed;
     log.error("journal.newest-rebuilt", { file: aside, records, epoch, pending });
@@ -149,13 +157,31 @@ export class Mender {
     const named = gapsText(gaps, (position) => numbers.numberOf(position));
     this.#setAside(held, `not what was written: ${counts}${named}`);
     this.noteMissing(gaps);
-    if (isNewest) values.load(numbers.state(), found.version);
+    if (isNewest) values.load([...numbers.state(), [UNTOLD, this.#o.losses.text(history)]], found.version);
+    else this.#keepUntold(history);
     const texts = isNewest ? values.all() : withoutOwn(found.values);
     const sealed = values.sealed(texts, numbers.epochNumber);
     if (this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed)) this.#noteHistory(history);
     // Told now, it would be found and told again at every start.
     else this.#untold.set(held, history);
     return true;
+  }
+
+  /** What waited when the process before this one ended. */
+  takeUntold(): void {
+    this.#o.numbers().confirmPositions(this.#o.losses.restore(this.#o.values.state.get(UNTOLD) ?? ""));
+  }
+
+  #keepUntold(more: readonly Loss[]): void {
+    const { chain, values, losses, log } = this.#o;
+    const untold: [string, string][] = [[UNTOLD, losses.text(more)]];
+    try {
+      const sealed = values.sealed(untold, this.#o.numbers().epochNumber);
+      (chain.writer ?? chain.openWriter()).append({ rows: [], values: sealed });
+      values.load(untold, 0);
+    } catch (cause) {
+      log.error("journal.write-failed", { error: String(cause) });
+    }
   }
 
   #setAside(held: Held, why: string): string {
@@ -238,12 +264,16 @@ function sizeOf(ranges: readonly BatchRange[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** The boot of the newest sample that was saved. */
+/** The boot of the newest sample that was saved and can be read. */
 function bootOf({ rows }: Salvage): number {
   for (const { blob: bytes } of [...rows].reverse()) {
     const blob = readBlob(bytes);
     if (blob.kind !== "telemetry") continue;
-    return decodeSampleRecord(unpackChunk(blob).at(-1)!).boot;
+    try {
+      return decodeSampleRecord(unpackChunk(blob).at(-1)!).boot;
+    } catch {
+      // Of another version: no reason not to start.
+    }
   }
   return 0;
 }
