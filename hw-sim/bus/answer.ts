@@ -1,3 +1,4 @@
+import type { BusRead } from "../../core/ports.ts";
 import {
   type Answer,
   GATEWAY_TARGET_FAILED,
@@ -24,8 +25,20 @@ export function answerTo(meters: ReadonlyMap<number, Readable>, unit: number, pd
   const fc = pdu[0];
   if (fc !== 3 && fc !== 4) return { exception: ILLEGAL_FUNCTION };
   if (pdu.length !== 5) return { exception: ILLEGAL_DATA_VALUE };
-  const address = (pdu[1]! << 8) | pdu[2]!;
-  const count = (pdu[3]! << 8) | pdu[4]!;
+  return answerOf(meter, fc, (pdu[1]! << 8) | pdu[2]!, (pdu[3]! << 8) | pdu[4]!, at_ms);
+}
+
+/** The same for a read that comes without its PDU, as on the lines of a world. */
+export function answerToRead(
+  meters: ReadonlyMap<number, Readable>,
+  { unit, fc, address, count }: Omit<BusRead, "timeout_ms">,
+  at_ms: number,
+): Answer {
+  const meter = meters.get(unit);
+  return meter === undefined ? { exception: GATEWAY_TARGET_FAILED } : answerOf(meter, fc, address, count, at_ms);
+}
+
+function answerOf(meter: Readable, fc: 3 | 4, address: number, count: number, at_ms: number): Answer {
   if (count < 1 || count > COUNT_MAX) return { exception: ILLEGAL_DATA_VALUE };
   if (address + count > 65_536) return { exception: ILLEGAL_DATA_ADDRESS };
   return meter.read(fc, address, count, at_ms);

@@ -12,7 +12,7 @@ export interface Cell {
   /** Texts and padding may be read in part. */
   readonly divisible: boolean;
   /** Writes its words, all of them, from `out[at]` on. */
-  write(at_ms: number, out: Uint16Array, at: number): void;
+  readonly write: (at_ms: number, out: Uint16Array, at: number) => void;
 }
 
 export type Answer = Uint16Array | { readonly exception: number };
@@ -52,15 +52,12 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
   return {
     read(fc, address, count, at_ms) {
       const plan = planned(fc, address, count);
-      if ("exception" in plan) return plan;
+      if (plan.kind === "refused") return plan.answer;
       const out = new Uint16Array(count);
-      const { whole, parts } = plan;
-      for (let i = 0; i < whole.length; i++) {
-        const { cell, at } = whole[i]!;
-        cell.write(at_ms, out, at);
-      }
-      for (const { cell, at, from, to } of parts) {
-        cell.write(at_ms, scratch, 0);
+      const { writes, places, parts } = plan;
+      for (let i = 0; i < writes.length; i++) writes[i]!(at_ms, out, places[i]!);
+      for (const { write, at, from, to } of parts) {
+        write(at_ms, scratch, 0);
         out.set(scratch.subarray(from, to), at);
       }
       return out;
@@ -71,45 +68,54 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
 /** Reads whose way through the cells is remembered; a reader that never asks the same twice costs no more memory than this. */
 const PLANS_MAX = 512;
 
-/** What a read touches: worked out once, used at every poll. */
+/** What a read touches: worked out once, used at every poll. Flat: by the next poll none of it is in the processor's cache. */
 type Plan =
   | {
-      readonly whole: readonly { readonly cell: Cell; readonly at: number }[];
+      readonly kind: "cells";
+      readonly writes: readonly Cell["write"][];
+      /** Where in the answer each of them begins. */
+      readonly places: readonly number[];
       /** Texts and padding the read begins or ends inside of: words `from` up to `to`. */
       readonly parts: readonly {
-        readonly cell: Cell;
+        readonly write: Cell["write"];
         readonly at: number;
         readonly from: number;
         readonly to: number;
       }[];
     }
-  | { readonly exception: number };
+  | { readonly kind: "refused"; readonly answer: { readonly exception: number } };
 
 function planOf(
   owners: ReadonlyMap<number, Cell>,
   gapMax: number,
   { fc, address, count }: { readonly fc: 3 | 4; readonly address: number; readonly count: number },
 ): Plan {
-  const whole: { cell: Cell; at: number }[] = [];
-  const parts: { cell: Cell; at: number; from: number; to: number }[] = [];
+  const writes: Cell["write"][] = [];
+  const places: number[] = [];
+  const parts: { write: Cell["write"]; at: number; from: number; to: number }[] = [];
   const end = address + count;
   let gap = 0;
   for (let at = address; at < end; ) {
     const cell = owners.get(keyOf(fc, at));
     if (cell === undefined) {
-      if (at === address || at === end - 1 || ++gap > gapMax) return { exception: ILLEGAL_DATA_ADDRESS };
+      if (at === address || at === end - 1 || ++gap > gapMax) return REFUSED;
       at++;
       continue;
     }
     gap = 0;
     const next = cell.address + cell.words;
-    if (cell.address === at && next <= end) whole.push({ cell, at: at - address });
-    else if (!cell.divisible) return { exception: ILLEGAL_DATA_ADDRESS };
-    else parts.push({ cell, at: at - address, from: at - cell.address, to: Math.min(next, end) - cell.address });
+    const { write } = cell;
+    if (cell.address === at && next <= end) {
+      writes.push(write);
+      places.push(at - address);
+    } else if (!cell.divisible) return REFUSED;
+    else parts.push({ write, at: at - address, from: at - cell.address, to: Math.min(next, end) - cell.address });
     at = next;
   }
-  return { whole, parts };
+  return { kind: "cells", writes, places, parts };
 }
+
+const REFUSED: Plan = { kind: "refused", answer: { exception: ILLEGAL_DATA_ADDRESS } };
 
 function keyOf(fc: 3 | 4, address: number): number {
   return fc * 65_536 + address;

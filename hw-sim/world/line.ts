@@ -1,5 +1,5 @@
-import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
-import { answerTo, type Readable } from "../bus/answer.ts";
+import type { Bus, BusRead, BusReply, Cancel } from "../../core/ports.ts";
+import { answerToRead, type Readable } from "../bus/answer.ts";
 import type { FaultWhat } from "../faults/catalogue.ts";
 import { type BusEnd, busEnd, replyShape } from "../faults/wireFaults.ts";
 import type { Life } from "./machine.ts";
@@ -45,6 +45,15 @@ const SLOW_MAX_MS = 1500;
 /** A connection that is refused is refused at once; this long a host that is off is asked for in vain. */
 const UNREACHABLE_AFTER_MS = 40;
 
+/** How one read ends, drawn when it is asked. */
+interface Ending {
+  readonly after_ms: number;
+  /** null = the meter answers. */
+  readonly failure: BusReply | null;
+}
+
+const CLOSED: BusReply = { kind: "unreachable", detail: "the bus is closed" };
+
 export class SimLine {
   readonly faults: LineFaults = { silent: 0, garbled: 0, busy: 0, slow: 0 };
   /** Units that do not answer at all for now. */
@@ -60,36 +69,29 @@ export class SimLine {
   /** The line as the process of this life sees it. */
   busOf(life: Life): Bus {
     let isClosed = false;
-    let cut: (reply: BusReply) => void = () => {};
+    let inFlight: { readonly cancel: Cancel; readonly resolve: (reply: BusReply) => void } | null = null;
     return {
       read: (request) =>
         new Promise((resolve) => {
-          if (isClosed) return resolve({ kind: "unreachable", detail: "the bus is closed" });
-          const { after_ms, reply } = this.#exchange(request);
-          let cancel = (): void => {};
-          cut = (instead) => {
-            cancel();
-            resolve(instead);
-          };
-          cancel = life.after(after_ms, () => {
-            cut = () => {};
-            resolve(reply());
+          if (isClosed) return resolve(CLOSED);
+          const { after_ms, failure } = this.#exchange(request);
+          const cancel = life.after(after_ms, () => {
+            inFlight = null;
+            resolve(failure ?? this.#answer(request));
           });
+          inFlight = { cancel, resolve };
         }),
       async close() {
         isClosed = true;
-        cut({ kind: "unreachable", detail: "the bus is closed" });
+        inFlight?.cancel();
+        inFlight?.resolve(CLOSED);
       },
     };
   }
 
-  #exchange(request: BusRead): { readonly after_ms: number; readonly reply: () => BusReply } {
-    const { random, latency, trace, name } = this.#o;
-    const failed = (after_ms: number, reply: BusReply) => {
-      this.counts.failed += 1;
-      trace.note(`${name} unit ${request.unit} ${request.address}+${request.count}: ${reply.kind}`);
-      return { after_ms, reply: () => reply };
-    };
+  #exchange(request: BusRead): Ending {
+    const { random, latency } = this.#o;
+    const failed = (after_ms: number, failure: BusReply): Ending => this.#failed(request, after_ms, failure);
     this.counts.reads += 1;
     if (this.isUnreachable) {
       return failed(UNREACHABLE_AFTER_MS, { kind: "unreachable", detail: "connection refused" });
@@ -105,13 +107,18 @@ export class SimLine {
     if (random.chance(this.faults.busy)) return failed(took_ms, { kind: "exception", code: BUSY });
     const slow_ms = random.chance(this.faults.slow) ? random.between(0, SLOW_MAX_MS) : 0;
     if (took_ms + slow_ms >= request.timeout_ms) return failed(request.timeout_ms, { kind: "timeout" });
-    return { after_ms: took_ms + slow_ms, reply: () => this.#answer(request) };
+    return { after_ms: took_ms + slow_ms, failure: null };
+  }
+
+  #failed({ unit, address, count }: BusRead, after_ms: number, failure: BusReply): Ending {
+    this.counts.failed += 1;
+    this.#o.trace.note(`${this.#o.name} unit ${unit} ${address}+${count}: ${failure.kind}`);
+    return { after_ms, failure };
   }
 
   /** The registers as they are when the answer is on its way: not before it is asked for, not after it is there. */
-  #answer({ unit, fc, address, count }: BusRead): BusReply {
-    const pdu = Uint8Array.of(fc, address >> 8, address & 0xff, count >> 8, count & 0xff);
-    const answer = answerTo(this.#o.meters, unit, pdu, Math.floor(this.#o.true_ms()));
+  #answer(request: BusRead): BusReply {
+    const answer = answerToRead(this.#o.meters, request, Math.floor(this.#o.true_ms()));
     return answer instanceof Uint16Array
       ? { kind: "words", words: answer }
       : { kind: "exception", code: answer.exception };
