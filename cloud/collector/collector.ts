@@ -366,10 +366,9 @@ export class Collector implements LiveView {
     if (session === null) return;
     const born = session.devices.get(device);
     if (born === undefined || born.birthId === 0) return this.#confirmations.askRebirth(node.gateway);
-    const now_ms = this.#o.clock.now_ms();
-    const intake = deviceIntake(born, payload, now_ms);
+    const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
     if (intake.kind === "batch" || intake.kind === "plain") {
-      for (const metric of payload.metrics) showLive(born, metric, payload.timestamp_ms ?? now_ms, session.isOnline);
+      showLive(intake.sent, session.isOnline);
       this.#changed();
     }
     this.#take(node, session, intake, device, bytes, topicText);

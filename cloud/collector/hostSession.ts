@@ -34,6 +34,8 @@ const RECONNECT_MS = 1_000;
 /** How long STATE offline may wait for its PUBACK when we stop. */
 const FAREWELL_MS = 1_500;
 const STATE_KEY = "state_at_ms";
+/** Topics kept parsed, each as often heard as a meter is polled; beyond it they are parsed anew. */
+const TOPICS_MAX = 20_000;
 /** Our clock this far behind what we once said is an alarm: gateways go by the greater of the two. */
 const WENT_BACK_MS = 60_000;
 
@@ -44,6 +46,7 @@ export class HostSession {
   #isStopping = false;
   #end: (why: string) => void = () => {};
   #stateAt_ms: number;
+  readonly #topics = new Map<string, Topic | null>();
 
   constructor(options: HostSessionOptions) {
     this.#o = options;
@@ -129,10 +132,20 @@ export class HostSession {
   }
 
   #onMessage(topicText: string, payload: Uint8Array): void {
-    const topic = parseTopic(topicText);
+    const topic = this.#topicOf(topicText);
     if (topic === null) return;
     if (topic.kind !== "STATE") this.#o.onMessage(topic, payload, topicText);
     else if (topic.host === this.#o.hostId) this.#onOwnState(payload);
+  }
+
+  #topicOf(text: string): Topic | null {
+    let topic = this.#topics.get(text);
+    if (topic === undefined) {
+      topic = parseTopic(text);
+      if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
+      this.#topics.set(text, topic);
+    }
+    return topic;
   }
 
   /** Someone (an old will of ours) says we are offline: contradict at once, or, if that is newer, with a newer session. */

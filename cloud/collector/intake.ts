@@ -15,7 +15,7 @@ import {
 } from "../../core/wire/payload.ts";
 import { isBatchNumber } from "../../core/wire/ranges.ts";
 import { BATCH_NUMBER_MAX, type NewBatch } from "../store/store.ts";
-import { bornOf, type DeviceSession, type NodeSession } from "./session.ts";
+import { bornOf, type DeviceMetric, type DeviceSession, type NodeSession, type Sent } from "./session.ts";
 
 /**
  * What a data message brings: a numbered batch to store, or why it is none. Pure: nothing is stored, shown or answered here.
@@ -34,8 +34,8 @@ export type Intake =
       readonly at_ms: EpochMs | null;
     }
   /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
-  | { readonly kind: "plain" }
-  | { readonly kind: "batch"; readonly batch: BatchContent };
+  | { readonly kind: "plain"; readonly sent: Sent }
+  | { readonly kind: "batch"; readonly batch: BatchContent; readonly sent: Sent };
 
 export type BatchContent = Omit<NewBatch, "gateway" | "epoch">;
 
@@ -49,6 +49,7 @@ const EARLIEST_MS = 946_684_800_000;
 export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: EpochMs): Intake {
   const sent_ms = payload.timestamp_ms ?? now_ms;
   const stored: Metric[] = [];
+  const births: DeviceMetric[] = [];
   const intervals: Interval[] = [];
   const emissions: Emission[] = [];
   let number: number | null = null;
@@ -81,6 +82,7 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
       }
     }
     stored.push(metric);
+    births.push(of);
     const at_ms = metric.timestamp_ms ?? sent_ms;
     if (at_ms < from_ms) from_ms = at_ms;
     if (at_ms > to_ms) to_ms = at_ms;
@@ -88,14 +90,19 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   if (isUnknown) return { kind: "unknown-metric", number };
   if (number !== null && number > BATCH_NUMBER_MAX) why = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
   if (why !== null) return { kind: "malformed", why, number, at_ms: stored.length === 0 ? null : to_ms };
-  if (number === null) return { kind: "plain" };
+  const sent = { at_ms: sent_ms, metrics: stored, of: births };
+  if (number === null) return { kind: "plain", sent };
   if (stored.length === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
   return {
     kind: "batch",
     batch: { number, device: id, birthId, from_ms, to_ms, ...pack(stored), intervals, emissions, record: null, isPoll },
+    sent,
   };
 }
+
+/** What a gateway says of itself is no reading of a meter. */
+const NOTHING_SENT: Sent = { at_ms: 0, metrics: [], of: [] };
 
 /** An NDATA with a report of the gateway about itself; null if it carries none. */
 export function nodeIntake(session: NodeSession, payload: Payload, now_ms: EpochMs): Intake | null {
@@ -121,7 +128,7 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
     return { kind: "malformed", why, number, at_ms: null };
   }
   const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
-  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric) };
+  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric), sent: NOTHING_SENT };
 }
 
 function nodeBatch(

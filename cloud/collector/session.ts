@@ -117,13 +117,23 @@ export function integerOf(metrics: readonly Metric[], name: string, datatype: Da
   return typeof value === "bigint" || typeof value === "number" ? Number(value) : null;
 }
 
+/** The metrics of a message for the live view, each with what its birth says of it: `of[i]` of `metrics[i]`. */
+export interface Sent {
+  readonly at_ms: EpochMs;
+  readonly metrics: readonly Metric[];
+  readonly of: readonly DeviceMetric[];
+}
+
 /**
- * Notes what was sent as the newest of its quantity, if it is one and newer. A historical one moves the live value only
- * while the node is online.
+ * Notes what was sent as the newest of its quantity, where it is one and newer. What is historical moves the live values
+ * only while the node is online.
  */
-export function showLive(device: DeviceSession, metric: Metric, sent_ms: EpochMs, isOnline: boolean): void {
-  const of = bornOf(device, metric);
-  if (of === undefined || of.quantity === null) return;
+export function showLive({ metrics, of, at_ms }: Sent, isOnline: boolean): void {
+  for (let i = 0; i < metrics.length; i++) show(of[i]!, metrics[i]!, at_ms, isOnline);
+}
+
+function show(of: DeviceMetric, metric: Metric, sent_ms: EpochMs, isOnline: boolean): void {
+  if (of.quantity === null) return;
   if (metric.isHistorical === true && !isOnline) return;
   const at_ms = metric.timestamp_ms ?? sent_ms;
   if (of.newest_ms >= at_ms) return;
@@ -137,7 +147,7 @@ export function showBorn(device: DeviceSession, metric: Metric): void {
   // Null in a birth is "not read yet" and takes no value away.
   if (of === undefined || metric.isNull === true) return;
   of.newest_ms = Number.NEGATIVE_INFINITY;
-  showLive(device, metric, 0, true);
+  show(of, metric, 0, true);
 }
 
 /** The newest value of every quantity of the device that was ever sent. */
