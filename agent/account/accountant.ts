@@ -213,6 +213,7 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
           definition: account.definition,
           opening: withAcross(saved.opening),
           closed: saved.closed ?? [],
+          away: saved.away ?? null,
         });
       }
     },

@@ -2,6 +2,7 @@ import { type CounterDelta, type CounterReading, counterDelta, type GapReason } 
 import { divideHalfEven } from "../emission/decimal.ts";
 import type { CounterDefinition } from "../model/deviceDefinition.ts";
 import type { EpochMs } from "../reading/reading.ts";
+import { type Away, returned } from "./away.ts";
 import { intervalStart } from "./calendar.ts";
 import type { Boundary, CounterWords, Interval, IntervalCause } from "./interval.ts";
 
@@ -37,6 +38,8 @@ export interface CounterAccount {
   /** Why polls failed since the last reading: the cause of a gap, whichever intervals it turns out to span. */
   sinceLastWhy: IntervalCause | null;
   opening: Boundary | null;
+  /** Since it fell to zero in this interval, as long as it reads that. */
+  away: Away | null;
   /** Stretches that were closed, oldest first and apart; more than one after the clock was set. None is closed twice. */
   closed: readonly Stretch[];
 }
@@ -87,6 +90,7 @@ export function openAccount(
     failureWhy: null,
     sinceLastWhy: null,
     opening: null,
+    away: null,
     closed: [],
   };
 }
@@ -116,7 +120,7 @@ export function takeReading(
     return startAgain(account, reading, words);
   }
 
-  const delta = counterDelta(last, reading, account.definition);
+  const delta = stepTo(account, last, reading);
   const elapsed_ms = reading.at_ms - last.at_ms;
   const crossesBoundary = reading.at_ms > account.to_ms;
   const isLong = elapsed_ms > Math.min(account.definition.poll_ms * GAP_PERIODS, account.interval_ms);
@@ -128,8 +132,8 @@ export function takeReading(
     const boundary_ms = account.to_ms;
     const ticks = ticksUntil(boundary_ms, delta, last, reading);
     allot(account, at_ms, boundary_ms, ticks - ticksDone, delta.kind === "gap" ? delta.why : null, isGapInShape);
-    const count = delta.kind === "delta" ? wrap(last.count + ticks, account.definition.modulus) : null;
     const isOnReading = boundary_ms === reading.at_ms;
+    const count = delta.kind === "gap" ? null : isOnReading ? reading.count : countAt(account, last, ticks);
     const closing = count === null ? null : { count, words, across: isOnReading ? null : account.lastWords };
     closed ??= [];
     closed.push(closeInterval(account, closing));
@@ -143,6 +147,7 @@ export function takeReading(
     at_ms = boundary_ms;
     ticksDone = ticks;
   }
+  noteFall(account, last, reading, delta);
   allot(
     account,
     at_ms,
@@ -154,6 +159,28 @@ export function takeReading(
   account.answered += 1;
   keep(account, reading, words);
   return closed ?? NONE;
+}
+
+/** What was counted since the last reading; of a counter that came back after a fall, since the one before that. */
+function stepTo(account: CounterAccount, last: CounterReading, reading: CounterReading): CounterDelta {
+  const direct = counterDelta(last, reading, account.definition);
+  const { away } = account;
+  if (away === null || reading.count === 0n) return direct;
+  const back = returned(account, reading, direct);
+  account.away = null;
+  if (back === null) return direct;
+  if (back.isCertain) {
+    account.missing_ms = away.missing_ms;
+    account.missingWhy = away.missingWhy;
+  }
+  return back.delta;
+}
+
+/** A fall to zero within the open interval: not with the reading it begins with. */
+function noteFall(account: CounterAccount, last: CounterReading, reading: CounterReading, delta: CounterDelta): void {
+  if (delta.kind !== "gap" || reading.count !== 0n || last.count === 0n || !(reading.at_ms > account.from_ms)) return;
+  const { missing_ms, missingWhy, from_ms } = account;
+  account.away = { before: last, isWithin: last.at_ms >= from_ms, missing_ms, missingWhy };
 }
 
 /** Ticks counted from the last reading to an instant up to this one, interpolated and rounded to a tick. */
@@ -189,6 +216,7 @@ export function setClock(account: CounterAccount, offset_ms: number): readonly I
   account.last = { ...last, at_ms };
   // Of another time than the boundaries to come: evidence for none of them.
   account.lastWords = null;
+  account.away = null;
   if (account.from_ms <= at_ms && at_ms < account.to_ms) return NONE;
   const from_ms = firstOpen(account, intervalStart(at_ms, account.interval_ms, account.timeZone));
   if (from_ms === account.from_ms) return NONE;
@@ -246,6 +274,7 @@ function startAt(account: CounterAccount, reading: CounterReading, words: Counte
   account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
   account.opening = account.missing_ms > 0 ? null : { count: reading.count, words, across: null };
   account.answered = 1;
+  account.away = null;
   account.failures = 0;
   account.failureWhy = null;
   keep(account, reading, words);
@@ -330,8 +359,10 @@ function openNext(account: CounterAccount, opening: Boundary | null): void {
   // Time between was closed already, by a clock that was ahead: what is counted in it comes here.
   account.failureWhy = account.from_ms === closed_ms ? null : "clock";
   account.opening = opening;
+  account.away = null;
 }
 
-function wrap(count: bigint, modulus: bigint | null): bigint {
-  return modulus === null ? count : count % modulus;
+/** So many ticks after a reading. */
+function countAt({ definition: { modulus } }: CounterAccount, { count }: CounterReading, ticks: bigint): bigint {
+  return modulus === null ? count + ticks : (count + ticks) % modulus;
 }

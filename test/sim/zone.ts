@@ -114,6 +114,8 @@ export class SimAgent {
   readonly disk: SimDisk;
   /** How often its medium lost what it held. */
   damages = 0;
+  /** Of its journal, oldest first. */
+  readonly epochs: string[] = [];
   readonly #world: World;
   readonly #checkers: Checkers | null;
   #running: AssembledAgent | null = null;
@@ -193,7 +195,7 @@ export class SimAgent {
     return assembleAgent(this.config, {
       resolveModel: (id) => LIBRARY.get(id)!,
       factors: FACTORS,
-      journal: watchedJournal(journal, this.#world, name, life, this.#checkers),
+      journal: watchedJournal(journal, this.#world, this, life, this.#checkers),
       clock: life.clock,
       timers: life.timers,
       random: life.random,
@@ -351,7 +353,7 @@ function textOfBigint(_key: string, value: unknown): unknown {
 function watchedJournal(
   journal: Journal,
   { trace }: World,
-  who: string,
+  { machine: { name: who }, epochs }: SimAgent,
   life: Life,
   checkers: Checkers | null,
 ): Journal {
@@ -360,6 +362,7 @@ function watchedJournal(
   return Object.assign(journal, {
     commit(write: Parameters<Journal["commit"]>[0]) {
       const numbers = commit(write);
+      if (!epochs.includes(journal.epoch)) epochs.push(journal.epoch);
       trace.note(`${who} journal commits ${numbers.length === 0 ? "state" : `${numbers[0]}…${numbers.at(-1)}`}`);
       if (life.isAlive) checkers?.acks.numbered(who, journal.epoch, numbers);
       return numbers;

@@ -30,15 +30,26 @@ export function figure(row: Pick<BookInterval, "tick" | "ticks">): string {
 }
 
 /**
- * Micro-units of one unit of the float32 register a gateway reads this quantity from; null = it reads whole steps. The choice
- * is that of `drivers/define.ts`: the register called like the quantity, integers before floats.
+ * Micro-units of one unit of the float32 register a gateway reads this quantity from; null = it reads whole steps, or a float64
+ * that is as good as them.
  */
 export function floatUnit(model: MeterModel | undefined, quantity: QuantityId): number | null {
-  const rank = (one: Register) => (one.name === quantity ? 0 : 2) + (one.type === "f32" || one.type === "f64" ? 1 : 0);
-  const counters = model?.registers.filter((one) => one.quantity === quantity && one.kind === "counter") ?? [];
-  const [chosen] = [...counters].sort((a, b) => rank(a) - rank(b));
+  const chosen = registerOf(model, quantity);
   if (chosen?.type !== "f32") return null;
   return chosen.scale * (chosen.unit.startsWith("k") ? 1e9 : 1e6);
+}
+
+/** Whether a gateway reads this quantity from a float register. */
+export function isFloat(model: MeterModel | undefined, quantity: QuantityId): boolean {
+  const type = registerOf(model, quantity)?.type;
+  return type === "f32" || type === "f64";
+}
+
+/** The choice is that of `drivers/define.ts`: the register called like the quantity, integers before floats. */
+function registerOf(model: MeterModel | undefined, quantity: QuantityId): Register | undefined {
+  const rank = (one: Register) => (one.name === quantity ? 0 : 2) + (one.type === "f32" || one.type === "f64" ? 1 : 0);
+  const counters = model?.registers.filter((one) => one.quantity === quantity && one.kind === "counter") ?? [];
+  return [...counters].sort((a, b) => rank(a) - rank(b))[0];
 }
 
 /** Half a step of a float32 register that stands here, and half a tick of rounding. */

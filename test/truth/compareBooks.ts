@@ -1,7 +1,7 @@
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { FaultKind } from "../../hw-sim/faults/catalogue.ts";
-import { amountText, figure, floatStep, floatUnit, MICRO, micro, tickOf } from "./amounts.ts";
+import { amountText, figure, floatStep, floatUnit, isFloat, MICRO, micro, tickOf } from "./amounts.ts";
 import type { BookBoundary, BookInterval } from "./books.ts";
 import { type Excuse, FAULT_EXCUSES, type Happening } from "./excuses.ts";
 import { type TrueFault, type TrueMeter, type TruthEntry, trueMeters } from "./truthLog.ts";
@@ -117,13 +117,16 @@ class Judge {
   readonly #rateMax_micro_per_s: number;
   /** Of a float32 register: micro-units of one of its units. */
   readonly #float: number | null;
+  readonly #isFloat: boolean;
 
   constructor(meter: TrueMeter, quantity: QuantityId, rows: readonly BookInterval[], options: CompareOptions) {
     this.#meter = meter;
     this.#quantity = quantity;
     this.#rows = rows;
     this.#options = options;
-    this.#float = floatUnit(options.models.get(meter.model), quantity);
+    const model = options.models.get(meter.model);
+    this.#float = floatUnit(model, quantity);
+    this.#isFloat = isFloat(model, quantity);
     const rate = options.rateMax?.(meter.name, quantity);
     this.#rateMax_micro_per_s = rate === undefined ? this.#greatestRate() : rate * Number(MICRO);
   }
@@ -211,7 +214,9 @@ class Judge {
     const most = spans.reduce((a, b) => (a > b ? a : b));
     const ends = this.#slack(row.from_ms, row.opening, row) + this.#slack(row.to_ms, row.closing, row);
     const slack = ends + 2n * tickOf(row);
-    if (row.flag !== "S" && booked > most + slack) {
+    // A reversed transformer moved the counter, and it started anew: by how much it had moved the truth does not tell.
+    const isUntold = this.#isHitBy(row, ["ct-reversed"]) && this.#isHitBy(row, ["register-reset", "meter-replaced"]);
+    if (row.flag !== "S" && booked > most + slack && !isUntold) {
       const what = row.flag === "X" ? "a lower bound of " : "";
       const truly = `${amountText(most)} ${this.#unit()} truly counted`;
       this.#say("lower-bound", row, `${what}${figure(row)} is above the ${truly}`);
@@ -220,6 +225,10 @@ class Judge {
     } else if (booked > this.#growth(row.to_ms - row.from_ms) + slack) {
       this.#say("energy", row, `booked ${figure(row)}, more than the meter can count in that time`);
     }
+  }
+
+  #isHitBy({ from_ms, to_ms }: BookInterval, kinds: readonly string[]): boolean {
+    return this.#meter.faults.some((one) => kinds.includes(one.kind) && one.from_ms < to_ms && one.to_ms >= from_ms);
   }
 
   #grew({ from_ms, to_ms }: BookInterval, by: "counters" | "shown"): bigint | null {
@@ -354,6 +363,7 @@ class Judge {
     const ofFault = (fault: TrueFault): boolean => {
       const excuse: Excuse | undefined = FAULT_EXCUSES[fault.kind as FaultKind];
       if (excuse === undefined || by === "absent" || !excuse[by]) return false;
+      if (excuse.ofFloats === true && by === "stale" && !this.#isFloat) return false;
       const ofInstant_ms = by === "stale" ? interval_ms : 0;
       return touches({ from_ms: fault.from_ms, to_ms: excuse.instant ? fault.from_ms + ofInstant_ms : fault.to_ms });
     };

@@ -13,6 +13,8 @@ export interface Excuse {
   readonly stale: boolean;
   /** What happens at an instant has no end of its own; a stale one explains an interval's time after it. */
   readonly instant: boolean;
+  /** Stale only in float registers. */
+  readonly ofFloats?: true;
 }
 
 const GAP: Excuse = { gap: true, break: false, stale: false, instant: false };
@@ -37,7 +39,8 @@ export const FAULT_EXCUSES: Readonly<Record<FaultKind, Excuse>> = {
   // Registers that read zero, and then what they held: a fall and a jump.
   reboot: BREAK,
   frozen: { ...BREAK, stale: true },
-  "word-order": BREAK,
+  // An integer's words in the other order are far from it; a float's are any number, also one that the meter might show.
+  "word-order": { ...BREAK, stale: true, ofFloats: true },
   "ct-reversed": BREAK,
   "register-reset": { ...BREAK, instant: true },
   "meter-replaced": { ...BREAK, instant: true },

@@ -252,6 +252,51 @@ describe("what is missing is said", () => {
   });
 });
 
+describe("a meter that starts up and reads zero", () => {
+  test("and then what it stood at has counted what lies between, in an interval that lacks nothing", () => {
+    const of = account();
+    poll(of, 0, 400);
+    for (const at_s of [410, 420, 430]) takeReading(of, reading(at_s, 0));
+    const [closed] = poll(of, 440, 900);
+    expect(closed).toMatchObject({ ticks: 900n, flag: "M", coverage: 1, cause: null });
+  });
+
+  test("after a boundary it did not see leaves both intervals lower bounds", () => {
+    for (const back of [905, 1_000_000]) {
+      const of = account();
+      for (let at_s = 0; at_s <= 890; at_s += 10) takeReading(of, reading(at_s, back + at_s));
+      const [first] = takeReading(of, reading(905, 0));
+      const closed: Interval[] = [];
+      for (let at_s = 910; at_s <= 1800; at_s += 10) closed.push(...takeReading(of, reading(at_s, back + at_s)));
+      expect(first).toMatchObject({ ticks: 890n, flag: "X", closing: null });
+      expect(closed).toMatchObject([{ ticks: 890n, flag: "X", opening: null }]);
+    }
+  });
+
+  test("and then little more than it once stood at may have begun anew: the smaller figure is its lower bound", () => {
+    const of = account();
+    for (const [at_s, count] of [
+      [0, 100],
+      [10, 140],
+      [20, 0],
+      [30, 150],
+      [900, 1020],
+    ] as const) {
+      const [closed] = takeReading(of, reading(at_s, count));
+      if (at_s === 900) expect(closed).toMatchObject({ ticks: 40n + 10n + 870n, flag: "X", cause: "counter-reset" });
+    }
+  });
+
+  test("and counts on from there was reset", () => {
+    const of = account();
+    poll(of, 0, 400);
+    takeReading(of, reading(410, 0));
+    const closed: Interval[] = [];
+    for (let at_s = 420; at_s <= 900; at_s += 10) closed.push(...takeReading(of, reading(at_s, at_s - 410)));
+    expect(closed).toMatchObject([{ ticks: 890n, flag: "X", coverage: 890 / 900, cause: "counter-reset" }]);
+  });
+});
+
 describe("a clock that jumps", () => {
   test("back closes nothing, loses nothing and is named", () => {
     const of = account();

@@ -72,9 +72,8 @@ export class BooksChecker {
       if (why !== null) return wrong(row, why);
     }
     // In the order they were recorded: a clock that is set visits intervals in another order than time's.
-    const recorded = rows.toSorted((a, b) =>
-      a.epoch === b.epoch ? a.batch - b.batch || a.from_ms - b.from_ms : a.from_ms - b.from_ms,
-    );
+    const epochOf = (row: StoredInterval): number => agent.epochs.indexOf(row.epoch);
+    const recorded = rows.toSorted((a, b) => epochOf(a) - epochOf(b) || a.batch - b.batch || a.from_ms - b.from_ms);
     for (const [i, row] of recorded.entries()) {
       const [closed, opened] = [recorded[i - 1]?.closing?.count, row.opening?.count];
       if (closed === undefined || opened === undefined || closed === opened) continue;
