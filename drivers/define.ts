@@ -46,6 +46,7 @@ const FUEL_MAX_L_PER_S = 100;
  *
  * One register per quantity: without suffix before alternatives, for counters integers before floats. Gauges are polled at
  * `every.power_ms`, the carrier's counters at `every.energy_ms`, each with the exponent and ratio registers it is scaled with.
+ * What the strings of an inverter give is polled with the counters, energy included, and nothing of it is booked.
  * Settings and identity are polled at `every.settings_ms`, for a change to be noticed. Demand values (averages and maxima the
  * meter makes itself) are not polled.
  *
@@ -68,8 +69,9 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
   for (const register of [...chosen.counters, ...chosen.gauges]) assertScalable(model, meter, register, settings);
   const values = [
     ...withScales(model, chosen.gauges, meter.every.power_ms),
-    ...withScales(model, chosen.counters, meter.every.energy_ms),
+    ...withScales(model, [...chosen.counters, ...chosen.inputs], meter.every.energy_ms),
   ];
+  const inputCounters = chosen.inputs.filter(({ kind }) => kind === "counter");
 
   return {
     device: meter.id,
@@ -82,7 +84,13 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
     registers: [...values, ...seldomChanged(model, values, meter.every.settings_ms)],
     sentinels: model.sentinels,
     settings,
-    counters: chosen.counters.map((register) => defineCounter(register, settings, meter.every.energy_ms)),
+    counters: [
+      ...chosen.counters.map((register) => defineCounter(register, settings, meter.every.energy_ms)),
+      ...inputCounters.map((register) => ({
+        ...defineCounter(register, settings, meter.every.energy_ms),
+        accounted: false,
+      })),
+    ],
     interval_ms: account.interval_ms,
     time_zone: account.time_zone,
   };
@@ -131,11 +139,18 @@ function chooseRegisters(model: MeterModel, carrier: CarrierId) {
   const quantities = [
     ...new Set(model.registers.flatMap(({ quantity }) => (quantity === undefined ? [] : [quantity]))),
   ];
-  const isGauge = (quantity: QuantityId) => QUANTITIES[quantity].kind === "gauge" && !quantity.includes("_demand");
+  const isGauge = (quantity: QuantityId) =>
+    QUANTITIES[quantity].kind === "gauge" && !quantity.includes("_demand") && !isInput(quantity);
   return {
     counters: accounted.flatMap((quantity) => bestRegister(model, quantity, "counter")),
     gauges: quantities.filter(isGauge).flatMap((quantity) => bestRegister(model, quantity, "gauge")),
+    inputs: quantities.filter(isInput).flatMap((quantity) => bestRegister(model, quantity, QUANTITIES[quantity].kind)),
   };
+}
+
+/** Of a string or tracker of an inverter. */
+function isInput(quantity: QuantityId): boolean {
+  return /^dc_[a-z]+_input_\d+$/.test(quantity);
 }
 
 function bestRegister(model: MeterModel, quantity: QuantityId, kind: "counter" | "gauge"): Register[] {

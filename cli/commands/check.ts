@@ -263,11 +263,17 @@ function definitionOf(config: AgentConfig, meter: MeterConfig): DeviceDefinition
   return definition;
 }
 
-/** A SunSpec map has no addresses before the meter is asked; for the plan any place does. */
+/** A SunSpec map has no addresses before the meter is asked; for the plan any place does, and an inverter has two strings. */
 function placed(model: MeterModel): MeterModel {
   const { discovery } = model;
   if (discovery === undefined) return model;
-  return resolveDiscovery(model, { model_id: discovery.model_ids.at(0) ?? 103, address: 40_070, length: 50 });
+  const blocks = discovery.blocks.map(({ model_id }, i) => ({
+    model_id,
+    address: model_id === 1 ? 40_002 : 40_122 + 100 * i,
+    length: 66,
+    modules: 2,
+  }));
+  return resolveDiscovery(model, { model_id: discovery.model_ids.at(0) ?? 103, address: 40_070, length: 50, blocks });
 }
 
 function textOf(result: Result): string {

@@ -39,16 +39,17 @@ function listText(models: readonly MeterModel[]): string {
 }
 
 function showText(model: MeterModel): string {
-  const registers = model.registers.map((r) => [
-    r.name,
-    `fc ${r.fc}`,
-    String(r.address),
-    r.word_order === "little" && r.words > 1 ? `${r.type}-lo` : r.type,
-    `× ${r.scale}`,
-    r.unit,
-    r.kind === "gauge" ? "" : r.kind,
-    r.confidence ?? "",
-  ]);
+  const rows = (registers: MeterModel["registers"]) =>
+    registers.map((r) => [
+      r.name,
+      `fc ${r.fc}`,
+      String(r.address),
+      r.word_order === "little" && r.words > 1 ? `${r.type}-lo` : r.type,
+      `× ${r.scale}`,
+      r.unit,
+      r.kind === "gauge" ? "" : r.kind,
+      r.confidence ?? "",
+    ]);
   const head = [
     `${model.id}   ${model.manufacturer} ${model.model}   version ${model.version}`,
     `confidence ${model.confidence}, ${model.proven ? "proven by a golden vector" : "UNPROVEN: no golden vector"}`,
@@ -56,7 +57,11 @@ function showText(model: MeterModel): string {
     model.quirks === "" ? "" : `quirks: ${model.quirks.trim()}`,
     "",
   ];
-  return `${head.join("\n")}\n${table(registers)}`;
+  const blocks = (model.discovery?.blocks ?? []).map(
+    ({ model_id, registers, modules }) =>
+      `\nblock ${model_id}${modules === undefined ? "" : `, up to ${modules.max} modules of ${modules.length} registers`}\n${table(rows(registers))}`,
+  );
+  return `${head.join("\n")}\n${table(rows(model.registers))}${blocks.join("")}`;
 }
 
 export function table(rows: readonly (readonly string[])[]): string {

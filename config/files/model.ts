@@ -81,6 +81,23 @@ const discoveryChain = section({
     .describe("Blocks these registers describe"),
 }).describe("A map whose addresses count from a block that must be found first (SunSpec)");
 
+const discoveryBlocks = z
+  .array(
+    section({
+      model_id: wholeNumber(1, 65_534, "Block id"),
+      modules: section({
+        length: wholeNumber(1, 1000, "Registers of a module"),
+        first: wholeNumber(0, 65_535, "Offset of the first module"),
+        count_at: wholeNumber(0, 65_535, "Offset of the register that tells how many there are"),
+        max: wholeNumber(1, 12, "More are not read"),
+      })
+        .describe("The block ends with modules of equal form; registers ending in _1 are those of the first")
+        .exactOptional(),
+      registers: z.array(register).min(1).max(100).describe("Registers of the block, counted from its id"),
+    }),
+  )
+  .describe("Further blocks of the same device in the chain");
+
 export const modelSchema = section({
   id: z
     .string()
@@ -158,6 +175,7 @@ export const modelSchema = section({
     .describe("How to find the map, step by step, for people")
     .exactOptional(),
   discovery_chain: discoveryChain.exactOptional(),
+  discovery_blocks: discoveryBlocks.exactOptional(),
   variants: z
     .array(z.looseObject({ name: text("Name of the variant") }))
     .describe("Alternative maps, for people; their registers carry a suffix")
@@ -188,10 +206,23 @@ export const modelSchema = section({
 
 type ModelFile = z.output<typeof modelSchema>;
 
+/** What a list of registers must keep to, the model's own and those of its further blocks. */
+const REGISTER_RULES = [namesOnce, addressesOnce, unitsFit, textsHaveLength, referencesExist];
+
+function inBlocks(document: unknown, rule: (block: unknown) => readonly Finding[]): readonly Finding[] {
+  return list(field(document, "discovery_blocks")).flatMap((block, i) =>
+    rule(block).map((found) => ({ ...found, path: `${pathText(["discovery_blocks", i])}.${found.path}` })),
+  );
+}
+
 export const modelSpec: FileSpec<ModelFile> = {
   schema: modelSchema,
   code: "MODEL_INVALID",
-  rules: [namesOnce, addressesOnce, unitsFit, textsHaveLength, referencesExist, goldenIsAboutThisFile],
+  rules: [
+    ...REGISTER_RULES,
+    ...REGISTER_RULES.map((rule) => (document: unknown) => inBlocks(document, rule)),
+    goldenIsAboutThisFile,
+  ],
 };
 
 /**
@@ -262,15 +293,19 @@ const SUNSPEC = { marker: 0x53756e53, bases: [40_000, 50_000, 0] } as const;
 
 /** Steps in prose mean SunSpec; the ids of its blocks are then those that the variants' names print (`211-214` = four). */
 function discoveryOf(written: ModelFile): { readonly discovery?: Discovery } {
-  if (written.discovery_chain !== undefined) return { discovery: written.discovery_chain };
+  const blocks = (written.discovery_blocks ?? []).map((block) => ({
+    ...block,
+    registers: block.registers.map(registerOf),
+  }));
+  if (written.discovery_chain !== undefined) return { discovery: { ...written.discovery_chain, blocks } };
   if (written.discovery === undefined) return {};
-  const blocks = (written.variants ?? []).filter((variant) => variant.map !== undefined);
-  const model_ids = blocks.flatMap(({ name }) =>
+  const variants = (written.variants ?? []).filter((variant) => variant.map !== undefined);
+  const model_ids = variants.flatMap(({ name }) =>
     [...name.matchAll(/\b(\d{3})(?:-(\d{3}))?\b/g)].flatMap(([, first, last = first]) =>
       range(Number(first), Number(last)),
     ),
   );
-  return { discovery: { ...SUNSPEC, model_ids } };
+  return { discovery: { ...SUNSPEC, model_ids, blocks } };
 }
 
 function range(first: number, last: number): readonly number[] {

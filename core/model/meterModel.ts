@@ -136,4 +136,26 @@ export interface Discovery {
   readonly marker: number;
   /** Model ids of the chain whose block these registers describe. */
   readonly model_ids: readonly number[];
+  /** Further blocks of the same device, each with registers of its own. */
+  readonly blocks: readonly DiscoveryBlock[];
+}
+
+/** A block that may stand before or after the one the model's registers are of, between two common models (id 1). */
+export interface DiscoveryBlock {
+  readonly model_id: number;
+  /** Offsets from this block's id. Those whose names end in `_1` are of the first module, if there are `modules`. */
+  readonly registers: readonly Register[];
+  readonly modules?: DiscoveryModules;
+}
+
+/** The block goes on with modules of equal form. */
+export interface DiscoveryModules {
+  /** Registers of a module. */
+  readonly length: number;
+  /** Offset of the first one. */
+  readonly first: number;
+  /** Offset of the register that tells how many there are. */
+  readonly count_at: number;
+  /** More are not read. */
+  readonly max: number;
 }

@@ -29,6 +29,27 @@ function row(
   return { wire, unit, kind, over, display: { vi, en } };
 }
 
+/** Strings or trackers of an inverter, as it numbers them; those beyond the twelfth are not told. */
+type InputNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12;
+const INPUTS: readonly InputNumber[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+type InputQuantity = `dc_${"current" | "voltage" | "power" | "energy"}_input_${InputNumber}`;
+
+function inverterInputs(): Record<InputQuantity, QuantityRow> {
+  const rows = INPUTS.flatMap((n) => [
+    [`dc_current_input_${n}`, inputRow(n, "Current", "A", "Dòng điện", "current")],
+    [`dc_voltage_input_${n}`, inputRow(n, "Voltage", "V", "Điện áp", "voltage")],
+    [`dc_power_input_${n}`, inputRow(n, "Power", "W", "Công suất", "power")],
+    [`dc_energy_input_${n}`, inputRow(n, "Energy", "kWh", "Điện năng", "energy")],
+  ]);
+  return Object.fromEntries(rows) as Record<InputQuantity, QuantityRow>;
+}
+
+function inputRow(n: InputNumber, path: string, unit: UnitNotation, vi: string, en: string): QuantityRow {
+  const [kind, over] = unit === "kWh" ? (["counter", "sum"] as const) : (["gauge", "mean"] as const);
+  return row(`DC/Input-${n}/${path}`, unit, kind, over, `${vi} một chiều, chuỗi ${n}`, `DC ${en}, string ${n}`);
+}
+
 export const QUANTITIES = {
   voltage_l1: row("Voltage/L1", "V", "gauge", "mean", "Điện áp pha 1", "Voltage L1"),
   voltage_l2: row("Voltage/L2", "V", "gauge", "mean", "Điện áp pha 2", "Voltage L2"),
@@ -547,6 +568,7 @@ export const QUANTITIES = {
   fuel_used_total: row("Fuel/Used/Total", "L", "counter", "sum", "Nhiên liệu đã dùng", "Fuel used"),
   load_percent: row("Load", "%", "gauge", "mean", "Mức tải", "Load"),
   oil_pressure: row("Pressure/Oil", "kPa", "gauge", "mean", "Áp suất dầu", "Oil pressure"),
+  ...inverterInputs(),
 } as const satisfies Record<string, QuantityRow>;
 
 export type QuantityId = keyof typeof QUANTITIES;

@@ -2,7 +2,7 @@ import type { QuantityId } from "../../core/units/quantities.ts";
 import { unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/electric.ts";
 import { type ElectricSite, electricity } from "./electricity.ts";
-import { type Gauge, type Physics, type SimCounter, wave } from "./physics.ts";
+import { type Gauge, type Physics, type SimCounter, sharedCounter, wave } from "./physics.ts";
 
 /** Operating states of SunSpec model 103. */
 const SLEEPING = 2;
@@ -11,6 +11,8 @@ const PRODUCING = 4;
 /** DC bus of a central inverter while it runs, V, and its losses. */
 const DC_V = 720;
 const EFFICIENCY = 0.976;
+/** What each of the two strings gives of it; the second one is partly in the shade. */
+const STRING_SHARES = [0.55, 0.45];
 
 /**
  * A solar inverter: what the load describes is made, not used. Power, current and energy are positive while it produces;
@@ -23,6 +25,10 @@ export function inverter(load: Extract<Load, { kind: "electric" }>, site: Electr
   if (produced !== undefined) {
     counters.set("active_energy_export_total", produced);
     counters.set("active_energy_total", produced);
+    for (const [i, share] of STRING_SHARES.entries()) {
+      const over = Math.round(1000 * share);
+      counters.set(`dc_energy_input_${(i + 1) as 1 | 2}`, sharedCounter(produced, over, 1000 * EFFICIENCY));
+    }
   }
   const power_W = (at_ms: number) => made.gauges.get("active_power_total")!(at_ms) as number;
   const asleep = (at_ms: number) => power_W(at_ms) <= 0;
@@ -41,5 +47,10 @@ export function inverter(load: Extract<Load, { kind: "electric" }>, site: Electr
       0.2 * unitNoise(site.seed, Math.floor(at_ms / 60_000)),
     status: (at_ms) => (asleep(at_ms) ? SLEEPING : PRODUCING),
   };
-  return { counters, gauges: new Map([...made.gauges, ...Object.entries(own)]) };
+  const strings = STRING_SHARES.flatMap((share, i): [string, Gauge][] => [
+    [`dc_power_input_${i + 1}`, (at_ms) => share * dc_W(at_ms)],
+    [`dc_voltage_input_${i + 1}`, dc_V],
+    [`dc_current_input_${i + 1}`, (at_ms) => (asleep(at_ms) ? 0 : (share * dc_W(at_ms)) / dc_V(at_ms))],
+  ]);
+  return { counters, gauges: new Map([...made.gauges, ...Object.entries(own), ...strings]) };
 }

@@ -67,6 +67,16 @@ export function turnedCounter(sum: SimCounter, part: SimCounter): SimCounter {
   return counterOf(sum.unit, perMinute(sum.minute, of));
 }
 
+/** A part of what a counter counts, to `under` parts; within a minute it never runs ahead of the next one. */
+export function sharedCounter({ unit, minute }: SimCounter, over: number, under: number): SimCounter {
+  const share = ({ from_ms, total, counted }: CountedMinute): CountedMinute => ({
+    from_ms,
+    total: (total * BigInt(over)) / BigInt(under),
+    counted: Math.floor((counted * over) / under),
+  });
+  return counterOf(unit, perMinute(minute, share));
+}
+
 /** A counter nothing ever moves. */
 export function standingCounter(unit: UnitNotation): SimCounter {
   const minute: CountedMinute = { from_ms: 0, total: 0n, counted: 0 };

@@ -91,7 +91,9 @@ export function simMeter(
   const chain = sunspecChain(model, plate, spec.sunspec_common_length ?? 66);
   const base = chain?.base ?? 0;
   const registers =
-    chain === undefined ? model.registers : model.registers.filter(({ name }) => !name.endsWith("_float"));
+    chain === undefined
+      ? model.registers
+      : [...model.registers.filter(({ name }) => !name.endsWith("_float")), ...chain.further];
   const encoding: Encoding = {
     physics,
     settings,

@@ -1,15 +1,19 @@
-import type { MeterModel } from "../../core/model/meterModel.ts";
+import type { MeterModel, Register } from "../../core/model/meterModel.ts";
+import { blockRegisters } from "../../drivers/sunspec/discover.ts";
 import type { Cell } from "./addressSpace.ts";
 
 /**
- * The SunSpec chain around the registers of a model: marker, model 1 with its strings, the device's own model, end marker.
- * Source: offsets of `sunspec/models` model_1.json and model_103.json as told in the model file's discovery steps.
+ * The SunSpec chain around the registers of a model: marker, model 1 with its texts, the device's own model, for inverters
+ * model 160 with two strings, end marker.
+ * Source: offsets of `sunspec/models` model_1.json, model_103.json and model_160.json as told in the model file.
  */
 export interface Chain {
   /** Address of the device model's id: what its register offsets count from. */
   readonly base: number;
   /** Id of the device model. */
   readonly modelId: number;
+  /** Registers of further blocks, counted from `base` as those of the model. */
+  readonly further: readonly Register[];
   /** Cells that no register of the model gives: put after those, so that they fill what is left. */
   readonly frame: readonly Cell[];
 }
@@ -50,7 +54,9 @@ export function sunspecChain(model: MeterModel, plate: Nameplate, commonLength: 
   const marker = discovery.bases.includes(40_000) ? 40_000 : (discovery.bases[0] ?? 40_000);
   const common = marker + 2;
   const base = common + 2 + commonLength;
-  const end = base + 2 + length;
+  const after = base + 2 + length;
+  const strings = discovery.blocks.find(({ model_id }) => model_id === STRINGS_MODEL);
+  const end = strings === undefined ? after : after + 2 + STRINGS_LENGTH;
   const frame: Cell[] = [
     pair(marker, Math.floor(discovery.marker / 65_536), discovery.marker % 65_536),
     pair(common, 1, commonLength),
@@ -65,7 +71,26 @@ export function sunspecChain(model: MeterModel, plate: Nameplate, commonLength: 
     pair(end, END_MARKER, 0),
   ];
   for (let offset = 2; offset < length + 2; offset++) frame.push(word(base + offset, restOf(modelId, offset)));
-  return { base, modelId, frame };
+  if (strings === undefined) return { base, modelId, further: [], frame };
+  const at = { model_id: STRINGS_MODEL, address: after - base, length: STRINGS_LENGTH, modules: STRINGS };
+  return { base, modelId, further: blockRegisters(strings, at), frame: [...frame, ...stringsFrame(after)] };
+}
+
+/** Model 160: ten registers, then twenty a string. */
+const STRINGS_MODEL = 160;
+const STRINGS = 2;
+const STRINGS_LENGTH = 8 + 20 * STRINGS;
+
+/** What no register of the library gives: number and name of each string; events are clear, the rest is not implemented. */
+function stringsFrame(at: number): readonly Cell[] {
+  const cells = [pair(at, STRINGS_MODEL, STRINGS_LENGTH), pair(at + 6, 0, 0), pair(at + 8, STRINGS, 0xffff)];
+  for (let i = 0; i < STRINGS; i++) {
+    const first = at + 10 + 20 * i;
+    cells.push(word(first, i + 1), text(first + 1, 8, `String ${i + 1}`));
+    cells.push(pair(first + 14, 0xffff, 0xffff), word(first + 16, NOT_IMPLEMENTED_i16), word(first + 17, 0xffff));
+    cells.push(pair(first + 18, 0, 0));
+  }
+  return cells;
 }
 
 /** Of models 101 to 103: vendor status and further temperatures are not implemented, event bit fields are clear. */

@@ -95,7 +95,21 @@ test("a SunSpec map says where its chain may begin and which blocks it describes
     bases: [40_000, 50_000, 0],
     marker: 0x53756e53,
     model_ids: [101, 102, 103, 111, 112, 113],
+    blocks: [
+      { model_id: 1, registers: [expect.objectContaining({ name: "serial_number", words: 16 })] },
+      expect.objectContaining({ model_id: 160, modules: { length: 20, first: 10, count_at: 8, max: 12 } }),
+    ],
   });
+});
+
+test("registers of a further block keep to the same rules, and are named by it", () => {
+  const block = (register: string) =>
+    `discovery_chain: {bases: [0], marker: 1, model_ids: [103]}\ndiscovery_blocks:\n  - {model_id: 160, registers: [${register}]}\nregisters:`;
+  const voltage = "{name: dc_voltage_input_1, fc: 3, address: 20, type: u16, scale: 1, unit: A, scale_exp_address: 3}";
+  expect(problems(["registers:", block(voltage)])).toEqual([
+    expect.stringContaining('discovery_blocks[0].registers[0].unit: "A" does not fit dc_voltage_input_1'),
+    "discovery_blocks[0].registers[0].scale_exp_address: no register of kind scale_exponent at address 3",
+  ]);
 });
 
 test("steps in prose alone give the same chain", () => {
@@ -105,6 +119,7 @@ test("steps in prose alone give the same chain", () => {
     bases: [40_000, 50_000, 0],
     marker: 0x53756e53,
     model_ids: [201, 202, 211, 212, 213, 214],
+    blocks: [],
   });
 });
 

@@ -6,7 +6,7 @@ import { ACCOUNT, model, register, setup } from "./devices.ts";
 import { allModels, modelOf } from "./models.ts";
 
 const inverter = () =>
-  resolveDiscovery(modelOf("sunspec-inverter-101-103"), { model_id: 103, address: 40069, length: 50 });
+  resolveDiscovery(modelOf("sunspec-inverter-101-103"), { model_id: 103, address: 40069, length: 50, blocks: [] });
 
 test.each([
   ["eastron-sdm630", "active_energy_import_total", { amount: "1", unit: "Wh" }, null],

@@ -39,8 +39,16 @@ function modelFrom(file: any): MeterModel {
     proven: file.proven ?? file.golden !== undefined,
     unverified: file.unverified ?? [],
     version: "00000000",
-    discovery: file.discovery_chain,
+    discovery: file.discovery_chain && {
+      ...file.discovery_chain,
+      blocks: (file.discovery_blocks ?? []).map(blockFrom),
+    },
   };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a YAML file before its schema
+function blockFrom(block: any) {
+  return { ...block, registers: block.registers.map(registerFrom) };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a YAML file before its schema

@@ -26,7 +26,9 @@ test.each<[string, CarrierId]>([
 ])("a simulated %s is planned, encoded and decoded into one good reading a quantity", (id, carrier) => {
   const file = modelOf(id);
   const model =
-    file.discovery === undefined ? file : resolveDiscovery(file, { model_id: 103, address: 40069, length: 50 });
+    file.discovery === undefined
+      ? file
+      : resolveDiscovery(file, { model_id: 103, address: 40069, length: 50, blocks: [] });
   const definition = defineDevice(model, setup(carrier, { m3_per_count: 0.1 }), ACCOUNT);
   const blocks = planFor(definition, model.limits)
     .flatMap((group) => group.blocks)

@@ -161,7 +161,7 @@ function mulberry(seed: number): () => number {
 
 test.each<[Framing, number, number]>([
   ["tcp", 4, 500],
-  ["rtu+tcp", 3, 350],
+  ["rtu+tcp", 3, 250],
 ])(
   "%s: whatever a server does, words are only ever given to the request they answer",
   async (framing, numRuns, requests) => {
@@ -181,7 +181,7 @@ test.each<[Framing, number, number]>([
           WAYS[way]![1]({ framing, asked, socket, before, overdue, random });
           before = words(framing, asked);
         });
-        const bus = openBus({ kind: framing, host: "127.0.0.1", port: server.port }, { settle_ms: 1 });
+        const bus = openBus({ kind: framing, host: "127.0.0.1", port: server.port }, { settle_ms: 4 });
         try {
           for (let i = 0; i < requests; i++) {
             const last = way;

@@ -180,16 +180,74 @@ test.each([211, 212, 213, 214])("float meter model %d", async (id) => {
   });
 });
 
-test("the model for several trackers (160) in the chain is walked over, and named when it is all there is", async () => {
+/** 160 with two strings: exponents -2, -1, 1, 0; 12.34 A, 612.5 V, 7550 W, 1234567 Wh; the second one has no energy. */
+const STRINGS: Block = {
+  id: 160,
+  length: 48,
+  words: {
+    2: [0xfffe, 0xffff, 1, 0],
+    8: [2, 0xffff],
+    10: [1, 0x4d50, 0x5054, 0x2031, 0, 0, 0, 0, 0],
+    19: [1234, 6125, 755, 0x0012, 0xd687],
+    30: [2],
+    39: [987, 0xffff, 602, 0, 0],
+  },
+};
+
+test.each([
+  ["before the inverter's own model", 0],
+  ["behind it", 1],
+])("the strings of an inverter (160) are read %s, each under its own name", async (_, place) => {
+  const own: Block = { id: 103, length: 50, words: INVERTER };
+  const serial = { ...common(66), words: { ...common(66).words, 52: [0x3741, 0x3346] } };
+  const both = device(40_000, [serial, ...(place === 0 ? [STRINGS, own] : [own, STRINGS]), common(66)]);
+  const { values, unread } = await read(both, inverter);
+  expect(unread).toEqual([]);
+  expect(values).toMatchObject({
+    active_power_total: 50_000,
+    dc_current_input_1: 12.34,
+    dc_voltage_input_1: 612.5,
+    dc_power_input_1: 7550,
+    dc_energy_input_1: 1234.567,
+    dc_current_input_2: 9.87,
+    dc_voltage_input_2: null,
+    dc_power_input_2: 6020,
+    dc_energy_input_2: null,
+  });
+  expect(values).not.toHaveProperty("dc_power_input_3");
+});
+
+test("strings are polled with the counters, nothing of them is booked; the serial number is read with the settings", () => {
+  const blocks = [
+    { model_id: 1, address: 40_002, length: 66, modules: 0 },
+    { model_id: 160, address: 40_122, length: 48, modules: 2 },
+  ];
+  const resolved = resolveDiscovery(inverter, { model_id: 103, address: 40_070, length: 50, blocks });
+  const every = { power_ms: 1000, energy_ms: 10_000, settings_ms: 86_400_000 };
+  const definition = defineDevice(resolved, setup("solar", { role: "generation", every }), ACCOUNT);
+  const strings = definition.registers.filter(({ register }) => /_inputs?_/.test(register.name));
+  expect(strings).toHaveLength(2 * 4 + 4);
+  expect(new Set(strings.map(({ every_ms }) => every_ms))).toEqual(new Set([10_000]));
+  expect(definition.counters.map(({ quantity, accounted }) => [quantity, accounted])).toEqual([
+    ["active_energy_export_total", true],
+    ["dc_energy_input_1", false],
+    ["dc_energy_input_2", false],
+  ]);
+  const readings = decodeWords(definition, { 40124: [0xfffe, 0xffff, 1, 0], 40161: [987, 6100, 602, 0x0012, 0xd687] });
+  expect(readings.get("dc_energy_input_2")).toMatchObject({ value: 1_234_567n, quality: "good" });
+  expect(readings.get("dc_power_input_2")).toMatchObject({ value: 6020, quality: "good" });
+  const serial = definition.registers.find(({ register }) => register.name === "serial_number");
+  expect(serial).toMatchObject({ every_ms: 86_400_000, register: { address: 40_052, words: 16, type: "str" } });
+});
+
+test("the model for strings (160) alone is no inverter, and is named", async () => {
   const tracker: Block = { id: 160, length: 48, words: {} };
-  const both = device(40_000, [common(66), tracker, { id: 103, length: 50, words: INVERTER }]);
-  expect((await read(both, inverter)).values.active_power_total).toBe(50_000);
   const result = await discover(device(40_000, [common(66), tracker]), 1, inverter.discovery!, 100);
   expect(result).toMatchObject({ kind: "absent", why: expect.stringContaining("(1, 160)") });
 });
 
 test("a value whose exponent came in another poll, or is not implemented, is no value", () => {
-  const resolved = resolveDiscovery(inverter, { model_id: 103, address: 40_070, length: 50 });
+  const resolved = resolveDiscovery(inverter, { model_id: 103, address: 40_070, length: 50, blocks: [] });
   const definition = defineDevice(resolved, setup("solar", { role: "generation" }), ACCOUNT);
   const power = (words: Readonly<Record<number, readonly number[]>>) =>
     decodeWords(definition, words).get("active_power_total");
@@ -205,7 +263,7 @@ test("value and exponent of every quantity are due together", () => {
     [inverter, 103, 50],
     [meter, 203, 105],
   ] as const) {
-    const resolved = resolveDiscovery(model, { model_id: id, address: 40_070, length });
+    const resolved = resolveDiscovery(model, { model_id: id, address: 40_070, length, blocks: [] });
     const carrier = model === inverter ? ("solar" as const) : ("electricity" as const);
     const { registers } = defineDevice(resolved, setup(carrier), ACCOUNT);
     for (const { register, every_ms } of registers) {

@@ -41,7 +41,7 @@ test.each([65, 66] as const)(
       if (id === 103) expect(address).toBe(meter.base);
       address += long! + 2;
     }
-    expect(seen).toEqual([1, 103, 0xffff]);
+    expect(seen).toEqual([1, 103, 160, 0xffff]);
     expect(text(words(meter.read(3, 40_004, 16, at)))).toBe("SunSpec");
     expect(text(words(meter.read(3, 40_052, 16, at)))).toMatch(/^\d{8}$/);
     expect(meter.read(3, address + 2, 1, at)).toEqual({ exception: 2 });
