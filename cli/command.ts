@@ -79,7 +79,7 @@ export function wholeNumber(args: Arguments, name: string, fallback: number, fro
   return value;
 }
 
-/** A terminal signals the whole group and a wrapper (npm, tsx) may pass it on: what comes this soon is the same Ctrl-C. */
+/** A terminal signals the whole group and a wrapper (npm) may pass it on: what comes this soon is the same Ctrl-C. */
 const SAME_SIGNAL_MS = 1000;
 
 /** Resolves at the first SIGINT or SIGTERM; another one, a while later, ends the process at once. */

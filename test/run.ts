@@ -25,7 +25,7 @@ const STEPS: readonly Step[] = [
   { name: "format, lint", args: [bin("@biomejs/biome/bin/biome"), "check", "--error-on-warnings", "."] },
   { name: "types", args: [TSC, "--noEmit", "-p", "tsconfig.json"] },
   { name: "types of the page", args: [TSC, "--noEmit", "-p", "cloud/web/tsconfig.json"] },
-  { name: "the page", args: [bin("tsx/dist/cli.mjs"), "build.ts", "web"] },
+  { name: "the page", args: ["build.ts", "web"] },
 ];
 
 const services = Object.keys(SERVICES) as Service[];

@@ -1,3 +1,5 @@
+import modbusSerial from "modbus-serial";
+
 /** A serial line opened for bytes. What is heard goes to nobody before `on("data")` is called. */
 export interface SerialStream {
   on(event: "data", heard: (bytes: Buffer) => void): unknown;
@@ -23,14 +25,14 @@ export interface SerialSettings {
  */
 export const SERIAL_TICK_MS = 5;
 
+const ModbusRTU = modbusSerial.default;
+
 /**
  * Opens a device file with the `serialport` that `modbus-serial` brings along; the device is this process's alone.
  * @throws what the library says: no such device, no permission, held by another program
  */
 export async function openSerialStream({ path, baud, parity, stop_bits }: SerialSettings): Promise<SerialStream> {
-  // Loaded for the first serial line only: an agent whose meters are all on TCP starts sooner and holds less without it.
-  const { default: modbusSerial } = await import("modbus-serial");
-  const opener = new modbusSerial.default();
+  const opener = new ModbusRTU();
   opener.on("error", () => {});
   await opener.connectRTUBuffered(path, { baudRate: baud, parity, stopBits: stop_bits, dataBits: 8 });
   // No public way leads to the serial port under the client; the library's version is pinned. Its bytes come to our port only.

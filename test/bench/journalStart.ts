@@ -1,6 +1,6 @@
 /**
  * A journal of so many readings beside a small one: time to open, memory, and time until the accounts stand again.
- * `tsx test/bench/journalStart.ts [READINGS]`, 10 million if not said; prints one JSON document. Writes some 90 MB per 10 million.
+ * `node test/bench/journalStart.ts [READINGS]`, 10 million if not said; prints one JSON document. Writes some 90 MB per 10 million.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";

@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 function passwd(...args: string[]) {
-  return spawnSync(process.execPath, ["--import", "tsx", "cli/bin.ts", "passwd", ...args], {
+  return spawnSync(process.execPath, ["cli/bin.ts", "passwd", ...args], {
     encoding: "utf8",
     input: "",
   });

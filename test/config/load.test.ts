@@ -115,6 +115,6 @@ test("the library is read once", () => {
 test.each(FILE_KINDS)("config/schema/%s.json is current", (kind) => {
   expect(
     readFileSync(here(`config/schema/${kind}.json`), "utf8"),
-    "run: npx tsx -e 'import(\"./config/schemas.ts\").then((m) => m.writeSchemas())'",
+    "run: npx node -e 'import(\"./config/schemas.ts\").then((m) => m.writeSchemas())'",
   ).toBe(schemaText(kind));
 });

@@ -20,7 +20,7 @@ export function khuxanh(...args: string[]): Khuxanh {
 
 /** The same with further environment variables. */
 export function khuxanhIn(env: Readonly<Record<string, string>>, ...args: string[]): Khuxanh {
-  const child = spawn(process.execPath, ["--import", "tsx", "cli/bin.ts", ...args], {
+  const child = spawn(process.execPath, ["cli/bin.ts", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },

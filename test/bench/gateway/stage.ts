@@ -55,7 +55,7 @@ export async function openStage(): Promise<Stage> {
   };
   try {
     const bin = build(dir);
-    const { flags, env } = unitOfAgent();
+    const { flags, env } = unitOfAgent(dir);
     const all: { readonly name: string; readonly process: Khuxanh }[] = [];
     const run = (...args: string[]): Khuxanh => {
       const started = runNode([bin, ...args]);
@@ -110,21 +110,20 @@ export async function openStage(): Promise<Stage> {
 /** @returns the command of a build of its own, so that no old one is measured and nobody's is replaced. */
 function build(dir: string): string {
   symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--import", "tsx", "build.ts", "code", join(dir, "dist")],
-    { cwd: root, encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["build.ts", "code", join(dir, "dist")], {
+    cwd: root,
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`);
   return join(dir, "dist/cli/bin.js");
 }
 
 /** Node's flags and the environment that the agent's systemd unit gives it: it is measured as it is installed. */
-function unitOfAgent(): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+function unitOfAgent(dir: string): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   const text = readFileSync(join(root, "packaging/systemd/khuxanh-agent.service"), "utf8");
   const command = /^ExecStart=\S+ (.*)$/m.exec(text)?.[1] ?? "";
   const variables = /^Environment=(.*)$/m.exec(text)?.[1] ?? "";
-  const pairs = variables.split(" ").map((pair) => pair.split("=", 2) as [string, string]);
+  const pairs = variables.replace("%C", dir).split(" ").map((pair) => pair.split("=", 2) as [string, string]);
   return {
     flags: command.split(" ").filter((part) => part.startsWith("--max")),
     env: Object.fromEntries(pairs.filter(([name]) => name !== "TMPDIR")),
