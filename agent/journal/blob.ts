@@ -7,19 +7,23 @@ import { freshBytes } from "./bytes.ts";
  *
  * header, 32 bytes, big-endian
  *   0  magic "KXJ2"        4  epoch, 8 bytes      12 ordinal, u64
- *   20 kind, u8            21 zero, u8            22 count, u16
+ *   20 kind, u8            21 layout, u8          22 count, u16
  *   24 body length, u32    28 CRC32C of header bytes 0…27 and the body
  *
  * telemetry, books   `count` records, the first with this ordinal (see `chunk.ts`). Books are what is kept longest.
+ *                    layout 0: one after the other; 1: by columns (see `columns.ts`)
  * value              a name of `count` bytes and its text, as they were before the record with this ordinal: state, definitions
  */
 export const BLOB_MAGIC = 0x4b584a32;
 export const HEADER_BYTES = 32;
-/** A chunk holds a KiB or one record, a record at most a MiB; a longer blob is refused as damaged. */
+/** A chunk holds some KiB or one record, a record at most a MiB; a longer blob is refused as damaged. */
 export const BODY_BYTES_MAX = 2 << 20;
 
 const KINDS = { telemetry: 1, books: 2, value: 3 } as const;
 export type BlobKind = keyof typeof KINDS;
+const LAYOUTS = ["rows", "columns"] as const;
+/** How the records lie in the body. */
+export type Layout = (typeof LAYOUTS)[number];
 
 export interface Blob {
   /** Of the journal when it was written, 16 lower-case hex digits. */
@@ -27,6 +31,7 @@ export interface Blob {
   readonly ordinal: number;
   readonly kind: BlobKind;
   readonly count: number;
+  readonly layout: Layout;
   readonly body: Uint8Array;
 }
 
@@ -41,17 +46,18 @@ export interface BlobHead {
   readonly ordinal: number;
   readonly kind: BlobKind;
   readonly count: number;
+  readonly layout: Layout;
 }
 
 /** Writes header and checksum over a body that is in place. */
-export function seal(blob: Uint8Array, { epoch, ordinal, kind, count }: BlobHead): Uint8Array {
+export function seal(blob: Uint8Array, { epoch, ordinal, kind, count, layout }: BlobHead): Uint8Array {
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   view.setUint32(0, BLOB_MAGIC);
   view.setBigUint64(4, epoch);
   view.setUint32(12, Math.floor(ordinal / 2 ** 32));
   view.setUint32(16, ordinal >>> 0);
   view.setUint8(20, KINDS[kind]);
-  view.setUint8(21, 0);
+  view.setUint8(21, layout === "columns" ? 1 : 0);
   view.setUint16(22, count);
   view.setUint32(24, blob.length - HEADER_BYTES);
   view.setUint32(28, checksum(blob));
@@ -74,11 +80,14 @@ export function readBlob(bytes: Uint8Array): ReadBlob {
   if (view.getUint32(28) !== checksum(bytes)) return damaged("CRC32C does not fit");
   const kind = kindOf(view.getUint8(20));
   if (kind === null) return damaged(`unknown kind ${view.getUint8(20)}`);
+  const layout = LAYOUTS[view.getUint8(21)];
+  if (layout === undefined) return damaged(`unknown layout ${view.getUint8(21)}`);
   return {
     epoch: view.getBigUint64(4).toString(16).padStart(16, "0"),
     ordinal: view.getUint32(12) * 2 ** 32 + view.getUint32(16),
     kind,
     count: view.getUint16(22),
+    layout,
     body: bytes.subarray(HEADER_BYTES),
   };
 }
@@ -120,7 +129,7 @@ export function encodeValue(name: string, text: string, head: { readonly epoch: 
   if (blob.length - HEADER_BYTES > BODY_BYTES_MAX) throw tooLong(`the value ${name}`, textBytes.length, BODY_BYTES_MAX);
   blob.set(nameBytes, HEADER_BYTES);
   blob.set(textBytes, HEADER_BYTES + nameBytes.length);
-  return seal(blob, { ...head, kind: "value", count: nameBytes.length });
+  return seal(blob, { ...head, kind: "value", layout: "rows", count: nameBytes.length });
 }
 
 /** Of a blob of kind `value`. */

@@ -2,15 +2,18 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { type Blob, blankBlob, HEADER_BYTES, seal, tooLong } from "./blob.ts";
 import { ByteReader, putVarint, unzigzag, varintBytes, zigzag } from "./bytes.ts";
+import { fromColumns, toColumns } from "./columns.ts";
 
 /**
- * Records packed into chunks: as many whole ones as fit a page of the disk, so that a chunk lies in one piece and a page that
- * is lost costs little. A record longer than that has a chunk to itself.
+ * Records packed into chunks: the samples of a commit as one, as long as that stays bearable to lose, and books a few at a time.
+ * A record longer than that has a chunk to itself.
  *
  * record    kind u8 · device: length u8, UTF-8 · from_ms: zigzag varint less the record's before it (0 for the first)
  *           · to_ms − from_ms varint · body: length varint, bytes
  */
-export const CHUNK_BYTES = 984;
+export const CHUNK_BYTES = { telemetry: 8192, books: 984 } as const;
+/** With fewer there is nothing alike to keep once. */
+const COLUMNS_MIN = 4;
 export const RECORD_BYTES_MAX = 1 << 20;
 const DEVICE_BYTES_MAX = 255;
 const COUNT_MAX = 0xffff;
@@ -50,41 +53,53 @@ export function packChunks(entries: readonly JournalEntry[], epoch: bigint, ordi
   const chunks: Chunk[] = [];
   let from = 0;
   while (from < entries.length) {
-    const isBooks = entries[from]!.kind !== "sample";
-    let until = from;
-    let bytes = HEADER_BYTES;
+    const kind = kindOfChunk(entries[from]!);
+    const starts = [0];
+    let bytes = 0;
     let before_ms = 0;
+    let until = from;
     for (; until < entries.length && until - from < COUNT_MAX; until++) {
       const entry = entries[until]!;
       const more = recordBytes(entry, before_ms);
-      if (until > from && (bytes + more > CHUNK_BYTES || (entry.kind !== "sample") !== isBooks)) break;
+      if (until > from && (bytes + more > CHUNK_BYTES[kind] || kindOfChunk(entry) !== kind)) break;
       bytes += more;
+      starts.push(bytes);
       before_ms = entry.from_ms;
     }
-    const blob = blankBlob(bytes - HEADER_BYTES);
-    let at = HEADER_BYTES;
+    let blob = blankBlob(bytes);
     before_ms = 0;
     for (let i = from; i < until; i++) {
-      at = putRecord(blob, at, entries[i]!, before_ms);
+      putRecord(blob, HEADER_BYTES + starts[i - from]!, entries[i]!, before_ms);
       before_ms = entries[i]!.from_ms;
+    }
+    const count = until - from;
+    const columns = count < COLUMNS_MIN ? null : toColumns(blob.subarray(HEADER_BYTES), starts);
+    if (columns !== null) {
+      blob = blankBlob(columns.length);
+      blob.set(columns, HEADER_BYTES);
     }
     const head = {
       epoch,
       ordinal: ordinal + from,
-      kind: isBooks ? "books" : "telemetry",
-      count: until - from,
+      kind,
+      count,
+      layout: columns === null ? "rows" : "columns",
     } as const;
-    chunks.push({ ordinal: head.ordinal, count: head.count, blob: seal(blob, head) });
+    chunks.push({ ordinal: head.ordinal, count, blob: seal(blob, head) });
     from = until;
   }
   return chunks;
 }
 
+function kindOfChunk({ kind }: JournalEntry): "telemetry" | "books" {
+  return kind === "sample" ? "telemetry" : "books";
+}
+
 /** @throws {KhuXanhError} INTERNAL if the body holds no records; its checksum has been checked, so this is a defect. */
-export function unpackChunk({ epoch, ordinal, count, body }: Blob): HeldRecord[] {
-  const reader = new ByteReader(body);
+export function unpackChunk({ epoch, ordinal, count, layout, body }: Blob): HeldRecord[] {
   const records: HeldRecord[] = [];
   try {
+    const reader = new ByteReader(layout === "columns" ? fromColumns(body, count) : body);
     let before_ms = 0;
     for (let i = 0; i < count; i++) {
       const kind = kindOf(reader.u8());

@@ -3,8 +3,8 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import type { Chain } from "./chain.ts";
 import type { Mender } from "./mender.ts";
 
-/** Chunks looked at in one step: about a millisecond. */
-const CHUNKS = 256;
+/** Chunks looked at in one step: a millisecond or two. */
+const CHUNKS = 64;
 /** From step to step, if commits come as often: 4 GiB take about a day. */
 const STEP_MS = 5000;
 /** From the begin of a round to that of the next one. */

@@ -4,7 +4,7 @@ import { type Chain, type Held, isOfDisk } from "./chain.ts";
 import { type HeldRecord, unpackChunk } from "./chunk.ts";
 
 /** Rows fetched at once for whoever reads on. */
-const ROWS_AHEAD = 32;
+const ROWS_AHEAD = 8;
 
 /** What lies in one row, and the first ordinal after it. */
 interface Item {

@@ -218,7 +218,7 @@ function row(key: number, length = 10): DiskRow {
 function blobOf(ordinal: number, length: number, kind: "telemetry" | "value"): Uint8Array {
   const blob = blankBlob(length);
   for (let i = 0; i < length; i++) blob[HEADER_BYTES + i] = (i * 7 + ordinal) & 0xff;
-  return seal(blob, { epoch: 1n, ordinal, kind, count: 1 });
+  return seal(blob, { epoch: 1n, ordinal, kind, count: 1, layout: "rows" });
 }
 
 function carved(disk: JournalDisk, name: string): Blob[] {

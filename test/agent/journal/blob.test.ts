@@ -18,13 +18,14 @@ const blob: fc.Arbitrary<Blob> = fc.record({
   ordinal: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   kind: fc.constantFrom("telemetry" as const, "books" as const, "value" as const),
   count: fc.integer({ min: 0, max: 65_535 }),
+  layout: fc.constantFrom("rows" as const, "columns" as const),
   body: fc.uint8Array({ maxLength: 200 }),
 });
 
-function written({ epoch, ordinal, kind, count, body }: Blob): Uint8Array {
+function written({ epoch, ordinal, kind, count, layout, body }: Blob): Uint8Array {
   const bytes = blankBlob(body.length);
   bytes.set(body, HEADER_BYTES);
-  return seal(bytes, { epoch: epochNumber(epoch), ordinal, kind, count });
+  return seal(bytes, { epoch: epochNumber(epoch), ordinal, kind, count, layout });
 }
 
 test("law: a blob is read back as it was written", () => {
@@ -61,7 +62,14 @@ test("law: bytes that are no blob of ours are damaged, and nothing throws", () =
 });
 
 test("a blob that was cut off or has something behind it is damaged", () => {
-  const bytes = written({ epoch: "00000000000000ff", ordinal: 1, kind: "books", count: 1, body: Uint8Array.of(1, 2) });
+  const bytes = written({
+    epoch: "00000000000000ff",
+    ordinal: 1,
+    kind: "books",
+    count: 1,
+    layout: "rows",
+    body: Uint8Array.of(1, 2),
+  });
   for (let length = 0; length < bytes.length; length++)
     expect(readBlob(bytes.subarray(0, length)).kind).toBe("damaged");
   expect(readBlob(Uint8Array.of(...bytes, 0)).kind).toBe("damaged");
@@ -73,6 +81,7 @@ test("a blob shows itself without SQLite: magic, epoch, ordinal, kind and count 
     ordinal: 2 ** 40 + 258,
     kind: "books",
     count: 7,
+    layout: "rows",
     body: new Uint8Array(),
   });
   expect(Buffer.from(bytes.subarray(0, 24)).toString("hex")).toBe(
@@ -94,7 +103,14 @@ test("law: carving finds every sound blob among anything, and no other", () => {
 
 test("a damaged length hides nothing that comes after it", () => {
   const one = (ordinal: number) =>
-    written({ epoch: "00000000000000ff", ordinal, kind: "telemetry", count: 1, body: new Uint8Array(40) });
+    written({
+      epoch: "00000000000000ff",
+      ordinal,
+      kind: "telemetry",
+      count: 1,
+      layout: "rows",
+      body: new Uint8Array(40),
+    });
   const bytes = Uint8Array.of(...one(1), ...one(2), ...one(3));
   bytes[one(1).length + 26]! ^= 0x40;
   expect([...carve(bytes)].map(({ ordinal }) => ordinal)).toEqual([1, 3]);
