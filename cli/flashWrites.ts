@@ -1,15 +1,15 @@
 /**
  * What an agent makes its disk write in a day, before anything is built: a card or eMMC wears by it.
  *
- * Basis    the journal's own commits, measured with /proc/self/io (write_bytes) at 1 to 100 batches of 8 to 120 registers, 20 readings
- *          each, synchronous=FULL, WAL on ext4: 6.5 KiB for 1 batch, 14 for 25, 20 for 50, 33 for 100 of 40 registers; 14 and 43 for 50
- *          of 8 and 120. Pages are written twice, into the log and later into the file
+ * Basis    the journal's own commits, measured with /proc/self/io (write_bytes) at 1 to 100 batches of 12 to 40 registers, 20 readings
+ *          each, synchronous=FULL, WAL on ext4: 6.4 KiB for 1 batch, 11 for 25, 14.5 for 50, 21.5 for 100 of 40 registers, 9.5 for 50 of 12.
+ *          Pages are written twice, into the log and later into the file; what batches have alike is kept once
  * Limits   within a third of those measurements. What the device adds by erasing larger blocks is not known here, nor is what
  *          intervals and emissions add, which is some per cent
  */
-const COMMIT_BYTES = 7 * 1024;
-const BATCH_BYTES = 90;
-const WORD_BYTES = 5.2;
+const COMMIT_BYTES = 6.4 * 1024;
+const BATCH_BYTES = 20;
+const WORD_BYTES = 3.4;
 const DAY_MS = 86_400_000;
 /** The heartbeat of a gateway: everything due in one tick is one commit. */
 const TICK_MIN_MS = 100;

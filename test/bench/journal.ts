@@ -9,6 +9,7 @@ import { systemClock, systemRandom } from "../../cli/io/system.ts";
 import type { Log } from "../../core/ports.ts";
 import type { Sample } from "../../core/reading/reading.ts";
 import { type Bench, type BenchResult, machine, median } from "./contest.ts";
+import { spentBy } from "./gateway/proc.ts";
 
 const BATCHES = 25;
 const READINGS = 20;
@@ -55,6 +56,8 @@ const COMMITS_A_TURN = 400;
 interface Turn {
   readonly readings_per_s: number;
   readonly cpu_us_per_reading: number;
+  /** What the kernel was made to write, checkpoints and all. */
+  readonly written_bytes_per_reading: number;
 }
 
 /** With the processor time and the bytes on disk that a reading takes. */
@@ -77,11 +80,13 @@ export async function runJournal(): Promise<BenchResult> {
       ours: {
         readings_per_s: Math.round(middle((turn) => turn.ours.readings_per_s)),
         cpu_us_per_reading: middle((turn) => turn.ours.cpu_us_per_reading),
+        written_bytes_per_reading: middle((turn) => turn.ours.written_bytes_per_reading),
         bytes_per_reading: Number((bytesIn(join(dir, "ours")) / readings).toFixed(2)),
       },
       limit: {
         readings_per_s: Math.round(middle((turn) => turn.limit.readings_per_s)),
         cpu_us_per_reading: middle((turn) => turn.limit.cpu_us_per_reading),
+        written_bytes_per_reading: middle((turn) => turn.limit.written_bytes_per_reading),
         bytes_per_reading: Number((statSync(join(dir, "bare.sqlite")).size / readings).toFixed(2)),
       },
       ratio: {
@@ -97,13 +102,18 @@ export async function runJournal(): Promise<BenchResult> {
 }
 
 function turnOf(commit: () => number): Turn {
+  const written = spentBy(process.pid).write_bytes;
   const cpu = process.cpuUsage();
   const start_ms = performance.now();
   let readings = 0;
   for (let i = 0; i < COMMITS_A_TURN; i++) readings += commit();
   const elapsed_ms = performance.now() - start_ms;
   const { user, system } = process.cpuUsage(cpu);
-  return { readings_per_s: (readings / elapsed_ms) * 1000, cpu_us_per_reading: (user + system) / readings };
+  return {
+    readings_per_s: (readings / elapsed_ms) * 1000,
+    cpu_us_per_reading: (user + system) / readings,
+    written_bytes_per_reading: (spentBy(process.pid).write_bytes - written) / readings,
+  };
 }
 
 interface Side {
