@@ -74,8 +74,8 @@ function drawOne(
   const at_ms = random.whole(span.from_ms, span.to_ms - 1);
   const lasts_ms = most_ms === 0 ? 0 : Math.min(Math.round(drawLength(random, most_ms)), span.to_ms - at_ms);
   const what = whatOf(meter, random);
-  if (what === null || (what.kind === "rollover" && hasRolled(agent, meter))) return [];
   const true_ms = zone.world.true_ms();
+  if (what === null || isAlike(agent, meter, what.kind, true_ms + at_ms)) return [];
   agent.faults.add(
     {
       id: null,
@@ -92,9 +92,15 @@ function drawOne(
   return [{ kind, who, what: `${kind}: ${who} ${meter.device}`, at_ms, lasts_ms, jump_ms: 0, begin() {}, end() {} }];
 }
 
-/** A counter can have stood close to its end only once. */
-function hasRolled({ faults }: SimAgent, { line, faulty }: MeterInWorld): boolean {
-  return faults.ofMeter(line, faulty.meter.unit).some(({ what }) => what.kind === "rollover");
+/** Faults after which a counter reads zero. */
+const ZEROING: readonly string[] = ["register-reset", "meter-replaced", "reboot"];
+
+/** A counter can have stood close to its end only once; and one that reads zero before it came there looks as if it had passed it. */
+function isAlike({ faults }: SimAgent, { line, faulty }: MeterInWorld, kind: string, at_ms: number): boolean {
+  return faults.ofMeter(line, faulty.meter.unit).some(({ what, from_ms }) => {
+    if (what.kind === "rollover") return kind === "rollover" || (ZEROING.includes(kind) && at_ms < from_ms);
+    return kind === "rollover" && ZEROING.includes(what.kind) && from_ms < at_ms;
+  });
 }
 
 /** A counter in the books that stands in an integer register of at most 32 bits; wider ones do not come to their end. */

@@ -30,7 +30,7 @@ export async function mutate(name: string, out: (line: string) => void): Promise
   return missed === 0 ? 0 : 1;
 }
 
-async function tryMutation({ edits, kinds }: Mutation): Promise<string> {
+async function tryMutation({ edits, ...run }: Mutation): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "khuxanh-mutation-"));
   try {
     for (const folder of FOLDERS) cpSync(join(ROOT, folder), join(dir, folder), { recursive: true });
@@ -43,15 +43,16 @@ async function tryMutation({ edits, kinds }: Mutation): Promise<string> {
         text.replace(from, () => to),
       );
     }
-    return await found(dir, kinds);
+    return await found(dir, run);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-function found(dir: string, kinds: readonly string[] | undefined): Promise<string> {
+function found(dir: string, { kinds, seed = 1 }: Pick<Mutation, "kinds" | "seed">): Promise<string> {
   const faults = kinds === undefined ? [] : ["--faults", kinds.join(",")];
-  const args = ["test/sim/main.ts", "--runs", String(SEEDS_MAX), "--hours", String(HOURS), "--first", ...faults];
+  const runs = ["--seed", String(seed), "--runs", String(SEEDS_MAX), "--hours", String(HOURS), "--first"];
+  const args = ["test/sim/main.ts", ...runs, ...faults];
   const began_ms = performance.now();
   const child = spawn(process.execPath, args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";

@@ -330,7 +330,9 @@ function agentConfig(plan: ZonePlan, { name, lines }: GatewayPlan): AgentConfig 
       url: { kind: "mqtt", host: "broker", port: 1883, url: "mqtt://broker:1883" },
       host_id: HOST_ID,
       delivery: "required",
+      meter_return: "alone",
     },
+    clock: { set_by: { kind: "system" }, wait_ms: 600_000 },
     journal: { max_bytes: 1024 ** 3, max_age_ms: 60 * 86_400_000 },
     listen: { host: "127.0.0.1", port: 0 },
   };
