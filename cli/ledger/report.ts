@@ -82,6 +82,7 @@ export function ledgerJson({ zone, site, from_ms, to_ms, meters }: SiteLedger) {
         ...line.polls,
         ...figureJson(meter, line),
         redated_ms: line.redated_ms,
+        surplus: line.surplus,
         hole: line.hole,
         emissions: line.emissions.map(({ id, gas, mg, factorId, factorVersion, match, version }) => ({
           id,
@@ -135,8 +136,10 @@ function meterText(
   const { polls } = totals;
   const counts =
     `  polls     ${polls.expected} expected, ${polls.read} read, ${polls.journaled === null ? "" : `${polls.journaled} journaled, `}` +
-    `${polls.received} received, ${polls.stored} stored, ${polls.lost} lost\n`;
-  const rows = all ? lines.map((line) => [line]) : runsOf(lines.filter(({ hole }) => hole !== null));
+    `${polls.received} received, ${polls.stored} stored, ${polls.lost} lost${surplusText(totals)}\n`;
+  const rows = all
+    ? lines.map((line) => [line])
+    : runsOf(lines.filter(({ hole, surplus }) => hole !== null || surplus > 0));
   const whole = totals.intervals - totals.holes.reduce((sum, { intervals }) => sum + intervals, 0);
   return (
     `${meter.id}  ${meter.name.en}, ${QUANTITIES[mainQuantity(meter)].display.en}\n` +
@@ -155,6 +158,10 @@ function unitOf(meter: CatalogMeter): string {
 
 function redatedText({ redated }: LedgerTotals): string {
   return redated === 0 ? "" : `, ${redated} taken by a clock that was wrong`;
+}
+
+function surplusText({ surplus }: Pick<LedgerTotals, "surplus">): string {
+  return surplus === 0 ? "" : `, ${surplus} more stored than read`;
 }
 
 function energyText(meter: CatalogMeter, lines: readonly LedgerLine[]): string {
@@ -187,7 +194,8 @@ function runsOf(lines: readonly LedgerLine[]): LedgerLine[][] {
       before?.to_ms === line.from_ms &&
       before.hole?.cause === line.hole?.cause &&
       before.hole?.detail === line.hole?.detail &&
-      before.hole?.energy === line.hole?.energy;
+      before.hole?.energy === line.hole?.energy &&
+      before.surplus > 0 === line.surplus > 0;
     if (run !== undefined && isAlike) run.push(line);
     else runs.push([line]);
   }
@@ -214,7 +222,6 @@ function rowsText(
       const values = run.map(pick).filter((value) => value !== null);
       return values.length === 0 ? "-" : String(values.reduce((total, value) => total + value, 0));
     };
-    const { hole } = first;
     const value = run.length === 1 && first.figure !== null ? amountOf(meter, first.figure) : null;
     return [
       local(first.from_ms),
@@ -225,13 +232,20 @@ function rowsText(
       sum(({ polls }) => polls.received),
       sum(({ polls }) => polls.stored),
       value?.value == null ? "" : `${value.value.toFixed(3)} ${unitOf(meter)}`,
-      hole === null
-        ? ""
-        : `${hole.cause}${hole.detail === null ? "" : ` (${hole.detail})`}: ${ENERGY_TEXT[hole.energy]}`,
+      whyText(run),
     ];
   });
   const head = ["from", "n", "expected", "read", "journaled", "received", "stored", "energy", "why not whole"];
   return indented([head, ...cells]);
+}
+
+/** Why these intervals are not whole, or hold more than they should. */
+function whyText(run: readonly LedgerLine[]): string {
+  const hole = run[0]?.hole ?? null;
+  const surplus = run.reduce((sum, line) => sum + line.surplus, 0);
+  if (hole === null) return surplusText({ surplus }).slice(2);
+  const detail = hole.detail === null ? "" : ` (${hole.detail})`;
+  return `${hole.cause}${detail}: ${ENERGY_TEXT[hole.energy]}${surplusText({ surplus })}`;
 }
 
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7];

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Bucket } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { Disagreement, EmissionSum } from "../store/store.ts";
+import { type Alarm, type Disagreement, type EmissionSum, STORED_EXCEEDS_READ } from "../store/store.ts";
 import { type CatalogMeter, emitting, mainQuantity } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { entriesOf, indexEmissions } from "./emissions.ts";
@@ -13,7 +13,7 @@ import { findFactor } from "./factorUse.ts";
 import { PlaceQuery, placeOf } from "./query.ts";
 import { Attention } from "./schemas.ts";
 import { type GatewaySituation, type MeterSituation, type Situation, situationOf } from "./situation.ts";
-import { BACKLOG_MS, newestOf, type Spacings } from "./state.ts";
+import { BACKLOG_MS, CLOCK_OFFSET_MAX_MS, newestOf, type Spacings } from "./state.ts";
 import type { Expectation } from "./tally.ts";
 import { isoIn } from "./time.ts";
 
@@ -23,6 +23,8 @@ type Item = Omit<Attention, "since"> & { readonly since_ms: EpochMs | null };
 const SEVERITIES = ["bad", "warn", "info"] as const;
 /** Missing data is looked for in this much time before now. */
 export const LOOK_BACK_MS = 24 * 3_600_000;
+/** Newest alarms looked through. */
+const ALARMS_MAX = 1000;
 
 export function gatewayOffline(gateways: readonly GatewaySituation[]): readonly Item[] {
   return gateways
@@ -46,6 +48,32 @@ export function backlog(gateways: readonly GatewaySituation[], now_ms: EpochMs):
     const oldest_ms = gateway.row?.oldestPending_ms ?? null;
     if (oldest_ms === null || now_ms - oldest_ms <= BACKLOG_MS) return [];
     return [ofGateway("info", "backlog", gateway, oldest_ms, { pending: gateway.row?.pending ?? 0 })];
+  });
+}
+
+/** Its readings are dated wrongly by so much: as far as it can be told, which is while it is heard. */
+export function clockOff(gateways: readonly GatewaySituation[]): readonly Item[] {
+  return gateways.flatMap((gateway) => {
+    const offset_ms = gateway.row?.clockOffset_ms ?? null;
+    if (!gateway.isOnline || offset_ms === null || Math.abs(offset_ms) <= CLOCK_OFFSET_MAX_MS) return [];
+    return [ofGateway("warn", "gateway-clock", gateway, null, { offset_ms: Math.round(offset_ms) })];
+  });
+}
+
+/** Intervals of the last day of which more readings are stored than were taken, per meter. */
+export function storedExceedsRead(
+  meters: readonly CatalogMeter[],
+  alarms: readonly Alarm[],
+  since_ms: EpochMs,
+): readonly Item[] {
+  const surplus = alarms.filter(({ code, at_ms }) => code === STORED_EXCEEDS_READ && at_ms >= since_ms);
+  return meters.flatMap((meter) => {
+    const own = surplus.filter(
+      ({ gateway, device }) => gateway?.edge === meter.key.edge && device === meter.key.device,
+    );
+    if (own.length === 0) return [];
+    const oldest_ms = Math.min(...own.map(({ at_ms, detail }) => Number(detail.from_ms ?? at_ms)));
+    return [ofMeter("warn", "stored-exceeds-read", meter, oldest_ms, { intervals: own.length })];
   });
 }
 
@@ -201,6 +229,8 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
     ...counted("warn", "dead-letters", gateways, (gateway) => deps.store.deadLetterCount(key(gateway))),
     ...unassigned(gateways),
     ...provisionalFactors(emissions, (sum) => findFactor(deps.factors, sum)?.stated ?? null),
+    ...clockOff(gateways),
+    ...storedExceedsRead(meters, deps.store.alarms(ALARMS_MAX), day[0].from_ms),
     ...backlog(gateways, now_ms),
   ]);
 }

@@ -1,6 +1,7 @@
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import { emittingQuantity } from "../../core/emission/emission.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import { meterId } from "../store/meterId.ts";
 import type { GatewayKey, MeterRow, ZoneStore } from "../store/store.ts";
 import type { SiteInfo, ZoneInfo } from "./deps.ts";
 
@@ -14,10 +15,6 @@ export interface CatalogMeter {
   readonly site: string | null;
   readonly name: { readonly vi: string; readonly en: string };
   readonly parent: string | null;
-}
-
-export function meterId(gateway: GatewayKey, device: string): string {
-  return `${gateway.edge}/${device}`;
 }
 
 export function siteOfGateway(sites: readonly SiteInfo[], edge: string): string | null {

@@ -67,10 +67,10 @@ function deliveryOf(
   lines: readonly LedgerLine[],
   { from_ms, to_ms }: Bucket,
 ): MeterCompleteness["points"][number]["delivery"] {
-  const { polls, holes, redated } = ledgerTotals(
+  const { polls, holes, redated, surplus } = ledgerTotals(
     lines.filter((line) => line.from_ms >= from_ms && line.from_ms < to_ms),
   );
-  return { ...polls, redated, holes: holes.map((hole) => ({ ...hole })) };
+  return { ...polls, surplus, redated, holes: holes.map((hole) => ({ ...hole })) };
 }
 
 /** Null for meters that would take the answer beyond {@link LEDGER_LINES_MAX}. */

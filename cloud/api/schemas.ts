@@ -507,6 +507,7 @@ export const Completeness = Period.extend({
               received: z.number().int().describe("batches of readings that arrived"),
               stored: z.number().int(),
               lost: z.number().int().describe("given up by the gateway, as it said"),
+              surplus: z.number().int().describe("polls stored beyond those that were taken; 0 as it should be"),
               redated: z.number().int().describe("intervals booked by a clock that was wrong"),
               holes: z.array(
                 z.object({

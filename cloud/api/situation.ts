@@ -1,7 +1,8 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { LiveMeter } from "../collector/live.ts";
+import { meterId } from "../store/meterId.ts";
 import type { GatewayRow } from "../store/store.ts";
-import { type CatalogMeter, catalogue, meterId } from "./catalogue.ts";
+import { type CatalogMeter, catalogue } from "./catalogue.ts";
 import type { ApiDeps, SiteInfo } from "./deps.ts";
 import type { State } from "./schemas.ts";
 import { gatewayState, meterState, newestOf, type Spacings, type Verdict, worst } from "./state.ts";

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { LiveMeter, LiveView } from "../collector/live.ts";
+import { meterId } from "../store/meterId.ts";
 import type { GatewayRow } from "../store/store.ts";
-import { meterId } from "./catalogue.ts";
 import type { State } from "./schemas.ts";
 
 /**
@@ -24,6 +24,11 @@ import type { State } from "./schemas.ts";
  */
 export const SETTLING_MS = 60_000;
 export const BACKLOG_MS = 5 * 60_000;
+/**
+ * A gateway whose clock is off by more needs a person. Synchronised clocks are within tens of milliseconds, and what a message
+ * is under way counts as an offset too; ten seconds are one per cent of a quarter of an hour.
+ */
+export const CLOCK_OFFSET_MAX_MS = 10_000;
 export const FRESH_MS = 30_000;
 export const FRESH_PERIODS = 3;
 /** A longer spacing is a pause, not a rhythm. */

@@ -51,17 +51,19 @@ export class Evidence {
     this.#births = births;
   }
 
+  /** As {@link within}, and from here on what lies around this stretch is held. */
+  around(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly CountedBatch[] | null {
+    if (!isWithin(this.#stretch, counter, from_ms, to_ms)) {
+      this.#stretch = this.#read(counter, from_ms - BEFORE_MS, to_ms + BEHIND_MS);
+    }
+    return this.#stretch === null ? null : countedIn(this.#stretch, counter, from_ms, to_ms);
+  }
+
   /** Batches with readings of the counter and content in [from, to], oldest first; null if there are too many to look through. */
   within(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly CountedBatch[] | null {
-    const stretch = this.#stretchOf(counter, from_ms, to_ms);
-    if (stretch === null) return null;
-    const found: CountedBatch[] = [];
-    for (const { batch, counts } of stretch.batches) {
-      if (batch.to_ms < from_ms || batch.from_ms > to_ms) continue;
-      const readings = counts.filter(({ quantity }) => quantity === counter.quantity);
-      if (readings.length > 0) found.push({ batch, readings });
-    }
-    return found;
+    const isHeld = isWithin(this.#stretch, counter, from_ms, to_ms);
+    const stretch = isHeld ? this.#stretch : this.#read(counter, from_ms, to_ms);
+    return stretch === null ? null : countedIn(stretch, counter, from_ms, to_ms);
   }
 
   /** The batch nearest to an instant, whatever it holds; null if there is none at or beyond it. */
@@ -93,27 +95,32 @@ export class Evidence {
     this.#swaps = null;
   }
 
-  #stretchOf({ gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): Stretch | null {
-    const held = this.#stretch;
-    const isHeld =
-      held !== null &&
-      held.device === device &&
-      isSame(held.gateway, gateway) &&
-      held.from_ms <= from_ms &&
-      to_ms <= held.to_ms;
-    if (isHeld) return held;
-    const [readFrom_ms, readTo_ms] = [from_ms - BEFORE_MS, to_ms + BEHIND_MS];
-    const batches = this.#store.batches(gateway, device, readFrom_ms, readTo_ms, BATCHES_MAX);
+  #read({ gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): Stretch | null {
+    const batches = this.#store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX);
     if (batches.length >= BATCHES_MAX) return null;
-    this.#stretch = {
-      gateway,
-      device,
-      from_ms: readFrom_ms,
-      to_ms: readTo_ms,
-      batches: batches.map((batch) => ({ batch, counts: this.#births.counts(batch) })),
-    };
-    return this.#stretch;
+    const counted = batches.map((batch) => ({ batch, counts: this.#births.counts(batch) }));
+    return { gateway, device, from_ms, to_ms, batches: counted };
   }
+}
+
+function isWithin(stretch: Stretch | null, { gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): boolean {
+  if (stretch === null || stretch.device !== device || !isSame(stretch.gateway, gateway)) return false;
+  return stretch.from_ms <= from_ms && to_ms <= stretch.to_ms;
+}
+
+function countedIn(
+  { batches }: Stretch,
+  { quantity }: CounterKey,
+  from_ms: EpochMs,
+  to_ms: EpochMs,
+): readonly CountedBatch[] {
+  const found: CountedBatch[] = [];
+  for (const { batch, counts } of batches) {
+    if (batch.to_ms < from_ms || batch.from_ms > to_ms) continue;
+    const readings = counts.filter((reading) => reading.quantity === quantity);
+    if (readings.length > 0) found.push({ batch, readings });
+  }
+  return found;
 }
 
 function isSame(a: GatewayKey, b: GatewayKey): boolean {

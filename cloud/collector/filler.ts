@@ -16,6 +16,7 @@ import { type Bucket, intervalStart } from "../../core/interval/calendar.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
+import { meterId } from "../store/meterId.ts";
 import type { MeterRow, NewSubstitution, StoredInterval, StoredSubstitution, ZoneStore } from "../store/store.ts";
 import { SUBSTITUTED_EPOCH } from "../store/substitutions.ts";
 import type { BirthReader } from "./births.ts";
@@ -115,7 +116,10 @@ interface FoundGap extends Gap {
 function gapOf(request: FillRequest, { store }: Filler): FoundGap {
   const meter = meterOf(request.meter, store);
   if (meter === null) {
-    const known = store.meters().map(idOf).join(", ");
+    const known = store
+      .meters()
+      .map(({ gateway, device }) => meterId(gateway, device))
+      .join(", ");
     throw refused(
       request,
       `there is no meter ${request.meter}`,
@@ -263,7 +267,7 @@ function ticksOf(
   if (perTickUnit === null) {
     throw refused(
       request,
-      `${unit} is no unit of ${idOf(meter)}, which counts in ${tick.unit}`,
+      `${unit} is no unit of ${meterId(meter.gateway, meter.device)}, which counts in ${tick.unit}`,
       "State it in that unit.",
     );
   }
@@ -289,11 +293,7 @@ function bookEmissions(stored: StoredSubstitution, meter: MeterRow, filler: Fill
 }
 
 function meterOf(id: string, store: ZoneStore): MeterRow | null {
-  return store.meters().find((meter) => idOf(meter) === id) ?? null;
-}
-
-function idOf({ gateway, device }: MeterRow): string {
-  return `${gateway.edge}/${device}`;
+  return store.meters().find(({ gateway, device }) => meterId(gateway, device) === id) ?? null;
 }
 
 function refused({ name, meter }: FillRequest, why: string, hint: string): KhuXanhError {

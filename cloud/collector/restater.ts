@@ -5,6 +5,7 @@ import { restate } from "../../core/emission/restate.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
+import { meterId } from "../store/meterId.ts";
 import type { GatewayKey, MeterRow, NewBatch, StoredEmission, ZoneStore } from "../store/store.ts";
 import type { BirthReader } from "./births.ts";
 
@@ -181,7 +182,7 @@ export class Restater {
 }
 
 function idOf({ gateway, device }: MeterRow): string {
-  return `${gateway.edge}/${device}`;
+  return meterId(gateway, device);
 }
 
 function byStart(entries: readonly StoredEmission[]): ReadonlyMap<EpochMs, readonly StoredEmission[]> {

@@ -4,13 +4,14 @@ import { BatchRanges } from "../../core/wire/ranges.ts";
 import {
   BATCH_NUMBER_MAX,
   type GatewayKey,
+  STORED_EXCEEDS_READ,
   type StoredInterval,
   type Verification,
   type ZoneStore,
 } from "../store/store.ts";
 import type { BirthReader } from "./births.ts";
 import { Evidence } from "./evidence.ts";
-import { verifyInterval } from "./verify.ts";
+import { hasLostWhatArrived, verifyInterval } from "./verify.ts";
 
 /** Recomputes in small helpings what the edge booked, when there is nothing more urgent, and raises what disagrees. */
 export const VERIFY_MS = 50;
@@ -111,10 +112,12 @@ export class Verifier {
   }
 
   #verify(interval: StoredInterval): Verification {
+    const { gateway, device, quantity, from_ms, pollsExpected } = interval;
     const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence);
+    // What was taken twice changes no figure. One that was restated without its counts says 0 of both.
+    if (verdict.kind === "agreed" && pollsExpected > 0) this.#checkPolls(interval);
     if (verdict.kind !== "disagreed") return verdict.kind;
     this.disagreed += 1;
-    const { gateway, device, quantity, from_ms } = interval;
     this.#log.error("collector.books-disagree", { device, quantity, from_ms, ...verdict, code: "BOOKS_DISAGREE" });
     this.#store.putAlarm({
       code: "BOOKS_DISAGREE",
@@ -124,6 +127,20 @@ export class Verifier {
       detail: { quantity, from_ms, edge: verdict.edge, cloud: verdict.cloud },
     });
     return verdict.kind;
+  }
+
+  /** More readings of the counter than the gateway says it took, and no loss of its own that would explain it. */
+  #checkPolls(interval: StoredInterval): void {
+    const { gateway, device, quantity, from_ms, to_ms, pollsAnswered: read } = interval;
+    const batches = this.#evidence.within(interval, from_ms, to_ms) ?? [];
+    const readings = batches.flatMap((batch) => batch.readings);
+    const stored = readings.filter(({ at_ms }) => at_ms >= from_ms && at_ms < to_ms).length;
+    if (stored <= read) return;
+    const used = batches.map(({ batch }) => batch);
+    if (hasLostWhatArrived(interval, used, this.#store)) return;
+    const detail = { quantity, from_ms, read, stored };
+    this.#log.error("collector.stored-exceeds-read", { device, ...detail, code: STORED_EXCEEDS_READ });
+    this.#store.putAlarm({ code: STORED_EXCEEDS_READ, gateway, device, at_ms: this.#clock.now_ms(), detail });
   }
 
   #epochOf(gateway: GatewayKey, epoch: string): Epoch {

@@ -59,11 +59,19 @@ export function verifyInterval(
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   if (edge === cloud) return { kind: "agreed" };
-  // It counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal that may have lost some.
-  if (used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store) || isForgotten(used, stored, store)) {
+  if (hasLostWhatArrived(stored, used, store)) {
     return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
   }
   return { kind: "disagreed", edge, cloud };
+}
+
+/**
+ * Whether the gateway may have counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal
+ * that may have lost some.
+ * @param used the batches the interval rests on
+ */
+export function hasLostWhatArrived(stored: StoredInterval, used: readonly StoredBatch[], store: ZoneStore): boolean {
+  return used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store) || isForgotten(used, stored, store);
 }
 
 /** What an interval rests on. */
@@ -79,7 +87,7 @@ interface Around {
 function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "too-far" {
   const { from_ms, to_ms } = stored;
   const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
-  const there = evidence.within(stored, from_ms, to_ms);
+  const there = evidence.around(stored, from_ms, to_ms);
   if (there === null) return "too-far";
   const within = asRecorded(there.filter(({ batch }) => isBefore(batch)));
   const [oldest, newest] = [within[0]?.batch, within.at(-1)?.batch];

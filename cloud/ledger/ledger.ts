@@ -61,6 +61,8 @@ export interface LedgerLine {
     /** Given up by the gateway, as it said. */
     readonly lost: number;
   };
+  /** Polls stored beyond those that were ever taken, as far as that is known: a journal that was copied, or a mistake. */
+  readonly surplus: number;
   /** Null: no record of this interval. */
   readonly figure: StoredInterval | null;
   readonly emissions: readonly StoredEmission[];
@@ -105,7 +107,25 @@ function lineOf(
   };
   const polls = countsOf(facts, around, account, figure);
   const hole = figure === null ? absence(around) : holeIn(figure, polls, around);
-  return { from_ms, to_ms, polls, figure, emissions, redated_ms: redating(facts.clocks, figure), hole };
+  const surplus = surplusOf(facts, polls, figure, around);
+  return { from_ms, to_ms, polls, surplus, figure, emissions, redated_ms: redating(facts.clocks, figure), hole };
+}
+
+/**
+ * A poll that was answered with nonsense is stored, and not read: where the gateway does not say what it journaled, only what
+ * is beyond all that was to be read counts. A clock that was set dates polls into other intervals than they were taken in, and
+ * a gateway that lost its own copy counts less than arrived.
+ */
+function surplusOf(
+  { losses }: LedgerFacts,
+  { expected, read, journaled, stored }: LedgerLine["polls"],
+  figure: StoredInterval | null,
+  { from_ms, to_ms, isAccounted }: Circumstance,
+): number {
+  const isForgotten = losses.some((loss) => loss.what === "history" && loss.from_ms < to_ms && loss.to_ms >= from_ms);
+  if (read === null || figure?.cause === "clock" || isForgotten) return 0;
+  const taken = Math.max(read, journaled ?? 0, isAccounted ? 0 : (expected ?? 0));
+  return Math.max(0, stored - taken);
 }
 
 function countsOf(
@@ -209,6 +229,8 @@ export interface LedgerTotals {
     readonly intervals: number;
   }[];
   readonly redated: number;
+  /** Polls stored beyond those that were taken. */
+  readonly surplus: number;
 }
 
 export function ledgerTotals(lines: readonly LedgerLine[]): LedgerTotals {
@@ -230,5 +252,6 @@ export function ledgerTotals(lines: readonly LedgerLine[]): LedgerTotals {
     polls: { ...sum, journaled },
     holes: [...holes.values()].sort((a, b) => b.intervals - a.intervals),
     redated: lines.filter(({ redated_ms }) => redated_ms !== null).length,
+    surplus: lines.reduce((sum, line) => sum + line.surplus, 0),
   };
 }

@@ -146,6 +146,9 @@ export interface DeadLetter {
   readonly batch: { readonly epoch: string; readonly number: number } | null;
 }
 
+/** Code of an alarm: an interval of which more readings are stored than were taken. */
+export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
+
 export interface Alarm {
   readonly code: string;
   readonly gateway: GatewayKey | null;

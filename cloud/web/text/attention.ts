@@ -24,6 +24,7 @@ export function attentionWords(item: Attention, names: AttentionNames, t: Texts,
   };
   const hours = (): string =>
     typeof item.params.hours === "number" ? durationText(item.params.hours * 3_600_000, lang) : "";
+  const offset = (): string => durationText(Math.abs(Number(item.params.offset_ms ?? 0)), lang);
   const what = param(lang === "vi" ? "name_vi" : "name_en", "carrier", "factor") || place;
   switch (item.code) {
     case "gateway-offline":
@@ -39,6 +40,10 @@ export function attentionWords(item: Attention, names: AttentionNames, t: Texts,
     case "provisional-factor":
     case "no-factor":
       return t.attention[item.code](what);
+    case "stored-exceeds-read":
+      return t.attention[item.code](place, meter);
+    case "gateway-clock":
+      return t.attention[item.code](place, offset(), Number(item.params.offset_ms) > 0);
     case "missing-data":
       return t.attention["missing-data"](place, meter, hours());
     case "backlog":

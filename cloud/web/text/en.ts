@@ -331,6 +331,16 @@ export const en: Texts = {
       title: `${place}: data missing${meter === "" ? "" : ` from ${meter}`}`,
       detail: `${amount === "" ? "Part" : amount} of the last 24 hours is missing; it is not counted as zero, so the true figure is higher.`,
     }),
+    "gateway-clock": (place, offset, isAhead) => ({
+      title: `${place}: the gateway's clock is ${offset} ${isAhead ? "ahead" : "behind"}`,
+      detail:
+        "Readings are dated wrongly by that much and may fall into another quarter of an hour; the total energy stays right. Check NTP on the gateway.",
+    }),
+    "stored-exceeds-read": (place, meter) => ({
+      title: `${place}: more readings of ${meter} are stored than were taken`,
+      detail:
+        "No energy is counted twice, because the counter tells it. If it comes again, send the gateway's journal to whoever looks after the system.",
+    }),
     backlog: (place, count) => ({
       title: `${place}: data waiting to be sent`,
       detail: `${count === "" ? "The gateway has batches" : `${count} batches are`} waiting for the server's confirmation; sent on its own, nothing is lost.`,

@@ -326,6 +326,16 @@ export const vi = {
       title: `${place}: thiếu số liệu${meter === "" ? "" : ` ${meter}`}`,
       detail: `Trong 24 giờ qua thiếu ${amount === "" ? "một phần" : amount}; phần thiếu không tính là 0, con số thật cao hơn.`,
     }),
+    "gateway-clock": (place: string, offset: string, isAhead: boolean) => ({
+      title: `${place}: đồng hồ giờ của gateway ${isAhead ? "chạy nhanh" : "chạy chậm"} ${offset}`,
+      detail:
+        "Số đọc đang bị ghi sai giờ chừng ấy, nên có thể rơi vào khoảng 15 phút khác; tổng năng lượng vẫn đúng. Kiểm tra NTP trên gateway.",
+    }),
+    "stored-exceeds-read": (place: string, meter: string) => ({
+      title: `${place}: ${meter} có nhiều số đọc được lưu hơn số đã đọc`,
+      detail:
+        "Năng lượng không bị tính hai lần vì lấy theo công tơ. Nếu lặp lại, hãy gửi nhật ký của gateway cho người phụ trách hệ thống.",
+    }),
     backlog: (place: string, count: string) => ({
       title: `${place}: còn số liệu chờ gửi`,
       detail: `${count === "" ? "Gateway" : `${count} gói`} đang chờ máy chủ xác nhận; tự gửi bù, không mất.`,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Emissions, Trace } from "../../../cloud/api/schemas.ts";
-import { applyFills } from "../../../cloud/collector/filler.ts";
 import { BirthReader } from "../../../cloud/collector/births.ts";
+import { applyFills } from "../../../cloud/collector/filler.ts";
 import { type TestZone, testZone, withApi } from "./zone.ts";
 
 const MONTH = "from=2026-11-01&to=2026-11-02&step=day&site=steel";

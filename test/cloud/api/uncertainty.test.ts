@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Emissions, Energy } from "../../../cloud/api/schemas.ts";
-import { applyFills } from "../../../cloud/collector/filler.ts";
 import { BirthReader } from "../../../cloud/collector/births.ts";
+import { applyFills } from "../../../cloud/collector/filler.ts";
 import { GAS, GRID_2023, START_MS, type TestZone, testZone, withApi } from "./zone.ts";
 
 const CLASS_1 = { meter_pct: 1, ct_pct: 0.5, vt_pct: null };

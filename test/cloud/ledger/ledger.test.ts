@@ -76,6 +76,46 @@ test("where everything is here there is no hole, and the counts are those of the
   expect(ledgerTotals(lines)).toMatchObject({ intervals: 4, held: 4, holes: [], polls: { stored: 3600 } });
 });
 
+describe("polls stored beyond those that were taken", () => {
+  const surplus = (change: Partial<LedgerFacts>) => {
+    const lines = ledgerLines(facts(change));
+    expect(ledgerTotals(lines).surplus).toBe(lines.reduce((sum, line) => sum + line.surplus, 0));
+    return lines.map((line) => line.surplus);
+  };
+  const batches = new Map([0, 1, 2, 3].map((quarter) => [at(quarter), { stored: 905, setAside: 0 }]));
+  const counted = (change: Partial<Interval>) =>
+    [0, 1, 2, 3].map((quarter) => held(quarter, { pollsExpected: 900, pollsAnswered: 900, ...change }));
+
+  test("have a word of their own", () => {
+    expect(surplus({})).toEqual([0, 0, 0, 0]);
+    expect(surplus({ batches, intervals: counted({}) })).toEqual([5, 5, 5, 5]);
+  });
+
+  test("are none where the gateway journaled them: a poll answered with nonsense is stored, and not read", () => {
+    const nonsense = { batches, intervals: counted({ pollsAnswered: 850, cause: "bad-values", flag: "M" }) };
+    const told = [0, 1].map((quarter) => polls(quarter, { answered: 850, journaled: 905 }));
+    expect(surplus({ ...nonsense, polls: told })).toEqual([0, 0, 5, 5]);
+    const fewer = [0, 1].map((quarter) => polls(quarter, { answered: 850, journaled: 900 }));
+    expect(surplus({ ...nonsense, polls: fewer })).toEqual([5, 5, 5, 5]);
+  });
+
+  test("are none of a clock that was set, nor of a gateway that lost its own copy, nor where nothing is known", () => {
+    expect(surplus({ batches, intervals: counted({ cause: "clock" }) })).toEqual([0, 0, 0, 0]);
+    const losses = [loss({ what: "history", why: "damaged", count: 72 })];
+    expect(surplus({ batches, intervals: counted({}), losses })).toEqual([5, 0, 5, 5]);
+    expect(surplus({ batches, intervals: [] })).toEqual([0, 0, 0, 0]);
+  });
+});
+
+test("a line had no time for a counter only as far as its own polls are missing, however often the rest of the meter is read", () => {
+  const intervals = [held(0, { flag: "S", pollsExpected: 90, pollsAnswered: 40 })];
+  const cause = (change: Partial<MeterPolls>) =>
+    ledgerLines(facts({ intervals, polls: [polls(0, { expected: 90, answered: 40, ...change })] }))[0]?.hole?.cause;
+  expect(cause({ overruns: 500 })).toBe("bus-overload");
+  expect(cause({ overruns: 500, timeouts: 10 })).toBe("bus-overload");
+  expect(cause({ overruns: 500, timeouts: 30 })).toBe("meter-silent");
+});
+
 test("a gateway that lost its own copy of what was confirmed makes no hole and no loss here", () => {
   const losses = [loss({ what: "history", why: "damaged", count: 72 })];
   const lines = ledgerLines(facts({ losses, polls: [0, 1, 2, 3].map((quarter) => polls(quarter)) }));
