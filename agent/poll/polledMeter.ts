@@ -90,6 +90,8 @@ export class PolledMeter {
   #due_ms: EpochMs[] = [];
   #counts: readonly boolean[] = [];
   #known: ReadonlyMap<BlockRead, Known> = new Map();
+  #asked: BlockRead | null = null;
+  #askedOf: Known | undefined;
   /** Blocks in the order they are asked, by the groups that are due (a bit each). */
   readonly #orders = new Map<number, readonly BlockRead[]>();
 
@@ -121,17 +123,27 @@ export class PolledMeter {
     }
     this.#plan = plan;
     this.#known = known;
+    this.#asked = null;
     this.#counts = plan.groups.map(({ blocks }) => blocks.some(holdsCounter));
     this.#orders.clear();
   }
 
   /** What to ask for a block of the plan, or for a register that is asked again. */
   requestFor(block: BlockRead): BusRead {
-    return this.#known.get(block)?.request ?? this.#request(block);
+    return this.#of(block)?.request ?? this.#request(block);
   }
 
   blockRank(block: BlockRead): BlockRank {
-    return this.#known.get(block)?.rank ?? this.#rankOf(block);
+    return this.#of(block)?.rank ?? this.#rankOf(block);
+  }
+
+  /** An exchange asks three times about one block. */
+  #of(block: BlockRead): Known | undefined {
+    if (block !== this.#asked) {
+      this.#asked = block;
+      this.#askedOf = this.#known.get(block);
+    }
+    return this.#askedOf;
   }
 
   #rankOf(block: BlockRead): BlockRank {
@@ -256,7 +268,7 @@ export class PolledMeter {
 
   noteAnswer(block: BlockRead, took_ms: number): void {
     this.exchange_ms = smoothed(this.exchange_ms, took_ms);
-    const known = this.#known.get(block);
+    const known = this.#of(block);
     if (known === undefined) return;
     known.took_ms = smoothed(known.took_ms, took_ms);
     if (known.timeouts > 0) this.#setTimeouts(known, 0);
@@ -264,7 +276,7 @@ export class PolledMeter {
 
   /** @returns timeouts of the block in a row, this one included; a register asked again had its chances before. */
   noteTimeout(block: BlockRead): number {
-    const known = this.#known.get(block);
+    const known = this.#of(block);
     if (known === undefined) return this.#isAskedAgain(block) ? Number.POSITIVE_INFINITY : 1;
     this.#setTimeouts(known, known.timeouts + 1);
     return known.timeouts;

@@ -241,11 +241,13 @@ const CHUNK_BYTES = 512;
 
 function connected({ host, port, hear }: Destination, timeout_ms: number, abort: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // One buffer for all chunks of the socket, and no stream of them: half the cost of receiving.
+    // One buffer for all chunks of the socket, and no stream of them: half the cost of receiving. Chunks are mostly of one size.
+    let chunk: Buffer = Buffer.alloc(0);
     const onread: OnReadOpts = {
       buffer: Buffer.alloc(CHUNK_BYTES),
       callback(size, buffer) {
-        hear((buffer as Buffer).subarray(0, size));
+        if (size !== chunk.length) chunk = (buffer as Buffer).subarray(0, size);
+        hear(chunk);
         return true;
       },
     };
