@@ -53,6 +53,7 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
     edge: config.gateway,
     hostId: config.uplink.host_id,
     delivery: config.uplink.delivery,
+    returnIsBorn: config.uplink.meter_return,
     software: `khuxanh ${ports.version}`,
     site: config.site,
     connect: {
@@ -72,6 +73,7 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
   const trust = new ClockTrust({
     clock,
     isSynchronised: ports.isClockSynchronised ?? (() => null),
+    wait_ms: config.clock.wait_ms,
     newest_ms: journal.history(journal.position(), 1)[0]?.to_ms ?? null,
   });
   let cancelRun: Cancel = () => {};

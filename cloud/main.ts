@@ -8,9 +8,9 @@ import type { Clock, Log, MqttConnector, Random, Timers } from "../core/ports.ts
 import { buildApi } from "./api/api.ts";
 import type { Health } from "./api/schemas.ts";
 import { startBroker } from "./broker/embedded.ts";
+import { BirthReader } from "./collector/births.ts";
 import { Collector } from "./collector/collector.ts";
 import { applyFills } from "./collector/filler.ts";
-import { BirthReader } from "./collector/births.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { ZoneStore } from "./store/store.ts";
 
@@ -78,6 +78,7 @@ export async function startCollector(
       timers,
       random,
       log,
+      ...(config.reorder_timeout_ms === undefined ? {} : { reorderTimeout_ms: config.reorder_timeout_ms }),
     });
     const api = await buildApi({
       store,

@@ -34,7 +34,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
       clock: systemClock,
       timers: systemTimers,
       random: systemRandom,
-      isClockSynchronised,
+      isClockSynchronised: () => isClockSynchronised(config.clock.set_by),
       connector: mqttConnector(identityOf(config.uplink, systemTimers, log)),
       log,
       version: version(),

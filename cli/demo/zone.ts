@@ -67,8 +67,10 @@ export function demoAgent(
       url: { kind: "mqtt", host: LOOPBACK, port: brokerPort, url: places.brokerUrl },
       host_id: HOST_ID,
       delivery: "required",
+      meter_return: "alone",
     },
     journal: JOURNAL,
+    clock: { set_by: { kind: "system" }, wait_ms: 600_000 },
     listen: { host: LOOPBACK, port: 0 },
   };
 }

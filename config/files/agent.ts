@@ -5,6 +5,7 @@ import { parseAccuracyClass } from "../notation/accuracyClass.ts";
 import { parseBusUrl } from "../notation/busUrl.ts";
 import { DECIMAL_TEXT } from "../notation/decimalText.ts";
 import { parseDuration } from "../notation/duration.ts";
+import { parsed, wrong } from "../notation/parsed.ts";
 import { parseSize } from "../notation/size.ts";
 import type { FileSpec } from "../parse.ts";
 import { agentRules, type ModelLookup } from "./agentRules.ts";
@@ -12,6 +13,7 @@ import {
   brokerUrl,
   credentials,
   duration,
+  durationWithin,
   factorsDir,
   groupName,
   listenAddress,
@@ -125,6 +127,22 @@ function defaultRole(carrier: CarrierId, parent: string | undefined): (typeof ME
   return parent === undefined ? "import" : "use";
 }
 
+/** Who says that the clock was set: systemd's time service where it runs, nobody, or the one who makes a file. */
+export type ClockSetBy =
+  | { readonly kind: "system" }
+  | { readonly kind: "nobody" }
+  | { readonly kind: "file"; readonly file: string };
+
+const clockSetBy = notation(
+  (written) => {
+    if (written === "system" || written === "nobody") return parsed<ClockSetBy>({ kind: written });
+    if (written.startsWith("/")) return parsed<ClockSetBy>({ kind: "file", file: written });
+    return wrong(`"${written}" is not known (allowed: system, nobody, or the whole path of a file)`);
+  },
+  "system, nobody, or the whole path of a file",
+  "Who says that the clock was set. system: systemd's time service, where it runs; nobody: a clock with a battery that no server sets; a file: set once it is there, for chrony and others",
+);
+
 const DAY_MS = 86_400_000;
 
 const interval = notation(
@@ -171,6 +189,12 @@ export const agentSchema = section({
       .describe(
         "required: keep everything until the collector confirmed it; auto: as off until it once did; off: publish and forget",
       ),
+    meter_return: z
+      .enum(["alone", "with-node"])
+      .prefault("alone")
+      .describe(
+        "How a meter that answers again is announced: alone: by its own birth; with-node: by all births anew, for SCADA systems that take no later ones",
+      ),
     ...credentials,
     ...tlsFiles,
   })
@@ -187,6 +211,18 @@ export const agentSchema = section({
     .readonly()
     .prefault({})
     .describe("What the gateway holds while the collector cannot be reached"),
+  clock: section({
+    set_by: clockSetBy.prefault("system"),
+    wait: durationWithin(
+      "1s",
+      "1h",
+      "How long readings wait for a clock that was not set; after that they go out as uncertain",
+    ).prefault("10min"),
+  })
+    .transform(({ set_by, wait }) => ({ set_by, wait_ms: wait }))
+    .readonly()
+    .prefault({})
+    .describe("When the gateway's clock is believed"),
   ...factorsDir,
   listen: listenAddress("Health, metrics and the gateway's page").prefault("127.0.0.1:8081"),
 })

@@ -9,6 +9,7 @@ import {
   brokerUrl,
   clientFindings,
   credentials,
+  durationWithin,
   factorsDir,
   groupName,
   listenAddress,
@@ -64,6 +65,11 @@ export const collectorSchema = section({
     .describe("The industrial zone"),
   host_id: topicName("Sparkplug host id of this collector").prefault("zone-collector"),
   data_dir: text("Folder of the store, relative to this file"),
+  reorder_timeout: durationWithin(
+    "500ms",
+    "1min",
+    "A gateway whose messages have a gap for longer than this is asked for its births anew; absent = gaps are left to the delivery of batches, which closes them",
+  ).exactOptional(),
   sites: z
     .array(
       section({
@@ -98,7 +104,12 @@ export const collectorSchema = section({
     .exactOptional(),
   store: store.readonly().prefault({ kind: "sqlite" }).describe("Where readings are kept"),
   listen: listenAddress("Web page and API").prefault("127.0.0.1:8080"),
-}).readonly();
+})
+  .transform(({ reorder_timeout, ...collector }) => ({
+    ...collector,
+    ...(reorder_timeout === undefined ? {} : { reorder_timeout_ms: reorder_timeout }),
+  }))
+  .readonly();
 
 export type CollectorConfig = z.output<typeof collectorSchema>;
 

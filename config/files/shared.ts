@@ -5,6 +5,7 @@ import { parseListen, parseListenAnywhere } from "../notation/address.ts";
 import { parseBrokerUrl } from "../notation/brokerUrl.ts";
 import { parseDuration } from "../notation/duration.ts";
 import { parseGroupName, parseTimeZone, parseTopicName } from "../notation/names.ts";
+import { wrong } from "../notation/parsed.ts";
 import { field } from "../rules.ts";
 import { Secret } from "../secret.ts";
 
@@ -12,6 +13,22 @@ import { Secret } from "../secret.ts";
 
 export const duration = (description: string) =>
   notation(parseDuration, "a duration such as 500ms or 15min", description);
+/** Within limits, both in the words of a file. @throws {Error} for a limit that is no duration: a slip of ours. */
+export const durationWithin = (least: string, most: string, description: string) => {
+  const [least_ms, most_ms] = [least, most].map(parseDuration).map((limit) => {
+    if (!limit.ok) throw new Error(limit.problem);
+    return limit.value;
+  }) as [number, number];
+  return notation(
+    (written) => {
+      const length = parseDuration(written);
+      if (!length.ok || (length.value >= least_ms && length.value <= most_ms)) return length;
+      return wrong(`"${written}" is out of range (allowed: ${least} to ${most})`);
+    },
+    "a duration such as 5s",
+    `${description}; ${least} to ${most}`,
+  );
+};
 export const topicName = (description: string) => notation(parseTopicName, "a name without + # or /", description);
 export const groupName = (description: string) => notation(parseGroupName, "a name without + # or /", description);
 export const listenAddress = (description: string) =>

@@ -27,6 +27,25 @@ test("the example becomes plain values: milliseconds, bytes, addresses", () => {
   expect(config.buses[0]).toMatchObject({ timeout_ms: 500, url: { kind: "tcp", host: "127.0.0.1", port: 5020 } });
 });
 
+const CLOCK = "# clock: {set_by: /run/chrony/set, wait: 10min}";
+
+test("who sets the clock is systemd, nobody, or whoever makes a file; how long it is waited for has limits", () => {
+  const clock = (written: string) => parse(changed(GOOD, [CLOCK, `clock: ${written} #`])).clock;
+  expect(clock("{set_by: nobody}")).toEqual({ set_by: { kind: "nobody" }, wait_ms: 600_000 });
+  expect(clock("{set_by: /run/chrony/set, wait: 30s}")).toEqual({
+    set_by: { kind: "file", file: "/run/chrony/set" },
+    wait_ms: 30_000,
+  });
+  expect(problems([CLOCK, "clock: {set_by: chrony, wait: 2h} #"])).toEqual([
+    'clock.set_by: "chrony" is not known (allowed: system, nobody, or the whole path of a file)',
+    'clock.wait: "2h" is out of range (allowed: 1s to 1h)',
+  ]);
+});
+
+test("how a returning meter is announced has two ways", () => {
+  expect(parse(changed(GOOD, ["# meter_return", "meter_return"])).uplink.meter_return).toBe("with-node");
+});
+
 test("a meter of the configuration is what the drivers define a device from", () => {
   const setups: readonly MeterSetup[] = meters(parse(GOOD));
   expect(setups.map(({ id, role, parent }) => ({ id, role, parent }))).toEqual([
@@ -64,8 +83,9 @@ test("what may be left out has its written default", () => {
     interval_ms: 900_000,
     time_zone: "Asia/Ho_Chi_Minh",
     journal: { max_bytes: 4 * 2 ** 30, max_age_ms: 60 * 86_400_000 },
+    clock: { set_by: { kind: "system" }, wait_ms: 600_000 },
     listen: { host: "127.0.0.1", port: 8081 },
-    uplink: { host_id: null, delivery: "auto" },
+    uplink: { host_id: null, delivery: "auto", meter_return: "alone" },
   });
   expect(short.buses[0]?.timeout_ms).toBe(1000);
   expect(short.buses[0]?.meters[0]).toEqual({
@@ -89,7 +109,7 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
     "an unknown key at the top is named too",
     [["time_zone:", "timezone:"]],
     [
-      "timezone: unknown key (allowed: zone, site, gateway, data_dir, interval, time_zone, buses, uplink, journal, factors_dir, listen; did you mean time_zone?)",
+      "timezone: unknown key (allowed: zone, site, gateway, data_dir, interval, time_zone, buses, uplink, journal, clock, factors_dir, listen; did you mean time_zone?)",
     ],
   ],
   [

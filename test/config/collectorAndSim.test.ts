@@ -116,6 +116,16 @@ test.each<[string, readonly [string, string], readonly string[]]>([
   expect(problemsOf(() => collector(changed(COLLECTOR, edit)))).toEqual(expected);
 });
 
+const REORDER = "# reorder_timeout: 5s";
+
+test("a gap in a gateway's messages is left alone unless a time is set, within limits", () => {
+  expect(collector(COLLECTOR)).not.toHaveProperty("reorder_timeout_ms");
+  expect(collector(changed(COLLECTOR, [REORDER, "reorder_timeout: 5s"])).reorder_timeout_ms).toBe(5000);
+  expect(problemsOf(() => collector(changed(COLLECTOR, [REORDER, "reorder_timeout: 5min"])))).toEqual([
+    'reorder_timeout: "5min" is out of range (allowed: 500ms to 1min)',
+  ]);
+});
+
 const SIM = example("sim");
 
 test("what the file says is what the simulator takes", () => {
