@@ -21,7 +21,7 @@ import { Undated } from "./account/undated.ts";
 import type { ClockState } from "./clockTrust.ts";
 import type { Journal, JournalEntry, StoredRecord } from "./journal/journal.ts";
 import { entryOf } from "./journal/losses.ts";
-import { decodeSampleRecord, sampleEntry } from "./journal/sample.ts";
+import { decodeSampleRecord, takenEntry } from "./journal/sample.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
 import { linesOf, readCost } from "./poll/line.ts";
@@ -428,9 +428,9 @@ export class Gateway {
     const books: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { device } = meter.definition;
-      const entry = sampleEntry({ sample, definition: meter.hash, boot, clock: clockState });
-      samples.push(entry);
       const readings = decodeSample(meter.definition, sample);
+      const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
+      samples.push(entry);
       const main = CARRIERS[meter.definition.carrier].counters[0];
       if (isLive && readings.some(({ quantity }) => quantity === main)) this.#mainPolls.add(entry);
       this.counts.readings += readings.length;
@@ -483,15 +483,25 @@ export class Gateway {
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
       this.#o.log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
-      this.#unwritten = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable");
+      this.#unwritten = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable").map((entry) =>
+        this.#bare(entry),
+      );
     }
+  }
+
+  /** Thousands may wait: not with their readings. */
+  #bare(entry: JournalEntry): JournalEntry {
+    if (entry.taken === undefined) return entry;
+    const { taken: _, ...bare } = entry;
+    if (this.#mainPolls.has(entry)) this.#mainPolls.add(bare);
+    return bare;
   }
 
   #noteUndated(entries: readonly JournalEntry[], numbers: readonly number[]): void {
     if ((this.#o.clockState?.() ?? "set") === "set") return;
     const { journal } = this.#o;
     for (const [i, entry] of entries.entries()) {
-      const taken = entry.kind === "sample" ? decodeSampleRecord(entry) : null;
+      const taken = entry.kind === "sample" ? (entry.taken?.record ?? decodeSampleRecord(entry)) : null;
       if (taken === null || taken.clock === "set") continue;
       this.#undated.note(numbers[i]!, journal.epoch, momentOf(taken.sample, taken.boot));
     }

@@ -3,6 +3,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import { type Blob, blankBlob, HEADER_BYTES, seal, tooLong } from "./blob.ts";
 import { ByteReader, putVarint, unzigzag, varintBytes, zigzag } from "./bytes.ts";
 import { fromColumns, toColumns } from "./columns.ts";
+import type { TakenSample } from "./sample.ts";
 
 /**
  * Records packed into chunks: the samples of a commit as one, as long as that stays bearable to lose, and books a few at a time.
@@ -12,8 +13,8 @@ import { fromColumns, toColumns } from "./columns.ts";
  *           · to_ms − from_ms varint · body: length varint, bytes
  */
 export const CHUNK_BYTES = { telemetry: 8192, books: 984 } as const;
-/** With fewer there is nothing alike to keep once. */
-const COLUMNS_MIN = 4;
+/** With fewer there is little alike to keep once. */
+const COLUMNS_MIN = 8;
 export const RECORD_BYTES_MAX = 1 << 20;
 const DEVICE_BYTES_MAX = 255;
 const COUNT_MAX = 0xffff;
@@ -30,6 +31,8 @@ export interface JournalEntry {
   readonly to_ms: EpochMs;
   readonly kind: RecordKind;
   readonly body: Uint8Array;
+  /** What the body of a sample says, as long as who made it has it at hand: not kept on disk, and the same as reading the body. */
+  readonly taken?: TakenSample | undefined;
 }
 
 export interface HeldRecord extends JournalEntry {

@@ -216,13 +216,14 @@ export class DiskJournal implements Journal {
 
   history(fromPosition: number, limit: number): readonly StoredRecord[] {
     const result: StoredRecord[] = [];
-    for (let ordinal = Math.max(1, fromPosition); result.length < limit; ) {
+    for (let ordinal = Math.max(1, fromPosition); result.length < limit && ordinal < this.#numbers.next; ) {
       const records = this.#recordsFrom(ordinal);
       if (records === null) break;
       for (const record of records) {
         if (record.ordinal < ordinal || result.length === limit) continue;
-        const { ordinal: position, ...rest } = record;
-        result.push({ ...rest, number: this.#numbers.numberOf(position), position });
+        const { ordinal: position, device, from_ms, to_ms, kind, body, epoch, taken } = record;
+        const number = this.#numbers.numberOf(position);
+        result.push({ device, from_ms, to_ms, kind, body, taken, epoch, number, position });
       }
       ordinal = records.at(-1)!.ordinal + 1;
     }

@@ -1,5 +1,5 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import type { EpochMs, ExchangeFailure, Sample } from "../../core/reading/reading.ts";
+import type { EpochMs, ExchangeFailure, Reading, Sample } from "../../core/reading/reading.ts";
 import { ByteReader, freshBytes, putVarint, varintBytes } from "./bytes.ts";
 import type { JournalEntry } from "./chunk.ts";
 
@@ -18,6 +18,12 @@ export interface SampleRecord {
   readonly boot: number;
   /** Whether the clock could be believed when it was taken; see `agent/clockTrust.ts`. */
   readonly clock: "set" | "waiting" | "unset";
+}
+
+/** A sample with the readings in it, as decoded by its definition. */
+export interface TakenSample {
+  readonly record: SampleRecord;
+  readonly readings: readonly Reading[];
 }
 
 /** A byte more at the end, for samples whose date is in doubt; almost all have none. */
@@ -58,6 +64,13 @@ export function sampleEntry({ sample, definition, boot, clock }: SampleRecord): 
   }
   if (clock !== "set") body[at] = CLOCK_CODES.indexOf(clock);
   return { device, from_ms: at_ms, to_ms: at_ms, kind: "sample", body };
+}
+
+/** The same, with what it says at hand for whoever sends it in a moment. */
+export function takenEntry(record: SampleRecord, readings: readonly Reading[]): JournalEntry {
+  const entry = sampleEntry(record);
+  // What is kept is a whole millisecond; sent now or later, it must say the same.
+  return entry.from_ms === record.sample.at_ms ? { ...entry, taken: { record, readings } } : entry;
 }
 
 /** @throws {KhuXanhError} INTERNAL if the body is no sample; its checksum has been checked, so this is a defect. */

@@ -83,11 +83,12 @@ export class BatchSource {
   }
 
   #sample(record: StoredRecord): SourcedBatch {
-    const { sample, definition: hash, clock } = decodeSampleRecord(record);
+    const { taken } = record;
+    const { sample, definition: hash, clock } = taken?.record ?? decodeSampleRecord(record);
     const definition = this.#journal.definition(hash);
     if (definition === null) return unsendable(record, `its definition ${hash} is not in the journal`);
     const { device, from_ms, to_ms, number } = record;
-    const decoded = decodeSample(definition, sample);
+    const decoded = taken?.readings ?? decodeSample(definition, sample);
     const readings = clock === "set" ? decoded : decoded.map(undated);
     return {
       kind: "device",
