@@ -7,10 +7,11 @@ import type { FaultSpec } from "./faults/catalogue.ts";
 import { type FaultBook, faultBook } from "./faults/faultBook.ts";
 import { type FaultLine, type FaultRunner, runFaults } from "./faults/faultRunner.ts";
 import { type FaultyMeter, faultyMeter } from "./faults/meterFaults.ts";
+import { whyNothing } from "./faults/possible.ts";
 import type { Fault } from "./faults/schedule.ts";
 import { type OpenLine, openLine } from "./lines/openLine.ts";
 import { type SimMeter, simMeter } from "./meters/simMeter.ts";
-import { loadBuilder, type Profiles, profilesOf } from "./profiles/load.ts";
+import { loadBuilder, type Profiles, readProfiles } from "./profiles/load.ts";
 import { placedMeters, treeLoads } from "./profiles/tree.ts";
 import type { SimConfig, SimLine, SimMeterSpec } from "./simConfig.ts";
 import { type TruthLine, truthLines } from "./truthFile.ts";
@@ -94,8 +95,7 @@ export interface SimDependencies {
  */
 export async function startSim(config: SimConfig, dependencies: SimDependencies): Promise<RunningSim> {
   const { models, clock, timers = null, readProfile } = dependencies;
-  const profiles = new Map<string, string>();
-  for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
+  const profiles = await readProfiles(config, readProfile);
   const built = buildSim(config, models, profiles);
   for (const { meters } of built) for (const meter of meters) lookOnce(meter, clock.now_ms());
   const { book, meters } = withFaults(config, built, clock.now_ms());
@@ -160,7 +160,15 @@ export function withFaults(
     units: new Set(meters.map(({ unit }) => unit)),
     hasConnections: listen.kind !== "rtu",
   }));
-  const book = faultBook({ seed: seedOf(config.seed, "faults"), lines, canMoveClock }, config.faults ?? [], start_ms);
+  const of = built.map(({ meters }) => new Map(meters.map((meter) => [meter.unit, meter])));
+  const book = faultBook(
+    {
+      ...{ seed: seedOf(config.seed, "faults"), lines, canMoveClock },
+      whyNothing: (what, line, unit) => whyNothing(of[line]!.get(unit)!, what),
+    },
+    config.faults ?? [],
+    start_ms,
+  );
   const meters = built.map(
     (line, at) =>
       new Map(line.meters.map((meter) => [meter.unit, faultyMeter(meter, () => book.ofMeter(at, meter.unit))])),

@@ -14,7 +14,7 @@ import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
-import { profilesOf } from "../../hw-sim/profiles/load.ts";
+import { readProfiles } from "../../hw-sim/profiles/load.ts";
 import { buildSim, withFaults } from "../../hw-sim/sim.ts";
 import { type Command, usage } from "../command.ts";
 import { type FlashWrites, flashWrites } from "../flashWrites.ts";
@@ -73,18 +73,23 @@ async function checkOne(file: string): Promise<Result> {
   } catch (error) {
     if (!(error instanceof KhuXanhError)) throw error;
     const { code, hint } = error;
-    const problems = error instanceof ConfigProblems ? error.problems : [{ path: "(file)", message: plain(error) }];
+    const problems = error instanceof ConfigProblems ? error.problems : problemsIn(error);
     return { file, ok: false, code, problems, hint };
   }
 }
 
 /** Profiles, formulas, the tree of meters and faults are put together as `khuxanh sim` does at its start; nothing is opened. */
 async function rehearse(config: SimConfig): Promise<void> {
-  const profiles = new Map<string, string>();
-  for (const name of profilesOf(config)) profiles.set(name, await readProfile(name));
+  const profiles = await readProfiles(config, readProfile);
   const models = new Map(loadModelLibrary());
   for (const { model } of config.lines.flatMap(({ meters }) => meters)) models.set(model, resolveModel(model));
   withFaults(config, buildSim(config, models, profiles), Date.now());
+}
+
+/** Those of a simulation name their places. */
+function problemsIn(error: KhuXanhError): readonly Problem[] {
+  const { problems } = error.context;
+  return Array.isArray(problems) ? problems : [{ path: "(file)", message: plain(error) }];
 }
 
 /** The message without the code at its end, which stands beside it. */

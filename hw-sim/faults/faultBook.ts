@@ -1,5 +1,6 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import { seedOf, unitNoise } from "../course/noise.ts";
+import { type Misplaced, together } from "../problems.ts";
 import { FAULTS, FAULTS_MAX, type FaultSpec, type FaultWhat } from "./catalogue.ts";
 import {
   changesBetween,
@@ -48,12 +49,14 @@ export interface FaultBookOptions {
   readonly seed: number;
   /** What can be hit: the units of each line, and whether it takes connections. */
   readonly lines: readonly { readonly units: ReadonlySet<number>; readonly hasConnections: boolean }[];
+  /** Why a fault would do nothing to a meter; null = it does something. Absent: all do. */
+  readonly whyNothing?: (what: FaultWhat, line: number, unit: number) => string | null;
   /** Can the wall clock of what reads the meters be moved? Only a world can. */
   readonly canMoveClock?: boolean;
 }
 
 export function faultBook(
-  { seed, lines, canMoveClock = false }: FaultBookOptions,
+  { seed, lines, canMoveClock = false, whyNothing = () => null }: FaultBookOptions,
   specs: readonly FaultSpec[] = [],
   start_ms = 0,
 ): FaultBook {
@@ -80,6 +83,7 @@ export function faultBook(
   };
   const place = (spec: FaultSpec, now_ms: number, unsaid_ms: number): Fault => {
     assertPossible(spec, lines, canMoveClock);
+    assertDoesSomething(spec, lines, whyNothing);
     const isOver = (fault: Fault): boolean => !leavesMark(fault) && isPast(fault, now_ms);
     if (faults.length >= FAULTS_MAX) put(faults.filter((fault) => !isOver(fault)));
     if (faults.length >= FAULTS_MAX) {
@@ -111,7 +115,7 @@ export function faultBook(
     return fault.what.kind !== "busy" || count.requests <= fault.what.requests;
   };
 
-  for (const spec of specs) place(spec, start_ms, -Infinity);
+  placeAll(specs, (spec) => place(spec, start_ms, -Infinity));
 
   return {
     all: () => faults,
@@ -209,6 +213,39 @@ function assertPossible(spec: FaultSpec, lines: FaultBookOptions["lines"], canMo
   if (needsConnections && !line.hasConnections) {
     throw refused(spec, `line ${on.line} is a serial line, which has no connections`);
   }
+}
+
+/** The faults of a file. @throws {KhuXanhError} all that cannot be, at once. */
+function placeAll(specs: readonly FaultSpec[], place: (spec: FaultSpec) => void): void {
+  const impossible: Misplaced[] = [];
+  for (const [i, spec] of specs.entries()) {
+    try {
+      place(spec);
+    } catch (error) {
+      if (!(error instanceof KhuXanhError)) throw error;
+      impossible.push({ place: `faults.${i}`, error });
+    }
+  }
+  const [first, ...more] = impossible;
+  if (first !== undefined) throw together([first, ...more]);
+}
+
+/** A fault of all units of a line may do nothing to some of them. */
+function assertDoesSomething(
+  spec: FaultSpec,
+  lines: FaultBookOptions["lines"],
+  whyNothing: NonNullable<FaultBookOptions["whyNothing"]>,
+): void {
+  const { on, what } = spec;
+  const units = on.unit === null ? [...lines[on.line]!.units] : [on.unit];
+  const whys = units.map((unit) => whyNothing(what, on.line, unit));
+  const [why] = whys;
+  if (why == null || whys.includes(null)) return;
+  throw refused(
+    spec,
+    `it would do nothing: ${why}`,
+    "Choose another meter, kind or quantity; `khuxanh models show ID` lists registers.",
+  );
 }
 
 function refused(spec: FaultSpec, message: string, hint = "Correct the fault; README.md of hw-sim has the catalogue.") {

@@ -85,7 +85,7 @@ function emptyValues(meter: SimMeter, block: Block, quantity: string | null): vo
 }
 
 /** Integers of a model that names no sentinel for their type have no way to say it. */
-function canBeEmpty({ model }: SimMeter, { type }: Register): boolean {
+export function canBeEmpty({ model }: SimMeter, { type }: Register): boolean {
   return type === "f32" || type === "f64" || model.sentinels.some((sentinel) => sentinel.type === type);
 }
 

@@ -20,7 +20,7 @@ export async function readProfile(name: string): Promise<string> {
   } catch (cause) {
     throw new KhuXanhError(
       "CONFIG_UNREADABLE",
-      `the load profile "${name}" cannot be read: ${(cause as Error).message}`,
+      `the load profile "${name}" cannot be read: ${whyUnreadable(cause as NodeJS.ErrnoException)}`,
       {
         hint: isOurs
           ? "The profiles are part of the installation: install khuxanh again."
@@ -31,3 +31,13 @@ export async function readProfile(name: string): Promise<string> {
     );
   }
 }
+
+function whyUnreadable({ code = "", message }: NodeJS.ErrnoException): string {
+  return WHYS[code] ?? message;
+}
+
+const WHYS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "this user may not read it",
+  EISDIR: "it is a folder",
+};

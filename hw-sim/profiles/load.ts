@@ -11,6 +11,7 @@ import {
 } from "../course/course.ts";
 import { seedOf, unitNoise } from "../course/noise.ts";
 import { originOf } from "../course/origin.ts";
+import { type Misplaced, together } from "../problems.ts";
 import {
   type CsvLoad,
   type DayTypeLoad,
@@ -191,18 +192,46 @@ export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadS
   return (spec, place) => build(spec, place, []);
 }
 
-/** Names and paths of the profiles a configuration needs. */
-export function profilesOf(config: SimConfig): ReadonlySet<string> {
-  const names = new Set<string>();
-  const visit = (spec: LoadSpec): void => {
-    if ("csv" in spec) names.add(spec.csv);
-    else if ("share" in spec) visit(spec.share);
-    else if ("follows" in spec) visit(spec.follows);
-    else if ("sum" in spec) for (const part of [...spec.sum, ...(spec.minus ?? [])]) visit(part);
+/**
+ * The texts of all profiles of a configuration.
+ * @throws {KhuXanhError} CONFIG_UNREADABLE: all that cannot be read at once, each with the first place that names it.
+ */
+export async function readProfiles(config: SimConfig, read: (name: string) => Promise<string>): Promise<Profiles> {
+  const profiles = new Map<string, string>();
+  const unreadable: Misplaced[] = [];
+  for (const [name, place] of placesOfProfiles(config)) {
+    try {
+      profiles.set(name, await read(name));
+    } catch (error) {
+      if (!(error instanceof KhuXanhError)) throw error;
+      unreadable.push({ place, error });
+    }
+  }
+  const [first, ...more] = unreadable;
+  if (first !== undefined) throw together([first, ...more]);
+  return profiles;
+}
+
+/** Names and paths of profiles, with the first place in the file that names each. */
+function placesOfProfiles(config: SimConfig): ReadonlyMap<string, string> {
+  const places = new Map<string, string>();
+  const visit = (spec: LoadSpec, place: string): void => {
+    if ("csv" in spec) {
+      if (!places.has(spec.csv)) places.set(spec.csv, `${place}.csv`);
+    } else if ("share" in spec) visit(spec.share, `${place}.share`);
+    else if ("follows" in spec) visit(spec.follows, `${place}.follows`);
+    else if ("sum" in spec) {
+      for (const [i, part] of spec.sum.entries()) visit(part, `${place}.sum.${i}`);
+      for (const [i, part] of (spec.minus ?? []).entries()) visit(part, `${place}.minus.${i}`);
+    }
   };
-  for (const spec of Object.values(config.loads ?? {})) visit(spec);
-  for (const line of config.lines) for (const { load } of line.meters) if (load !== undefined) visit(load);
-  return names;
+  for (const [name, spec] of Object.entries(config.loads ?? {})) visit(spec, `loads.${name}`);
+  for (const [l, { meters }] of config.lines.entries()) {
+    for (const [m, { load }] of meters.entries()) {
+      if (load !== undefined) visit(load, `lines.${l}.meters.${m}.load`);
+    }
+  }
+  return places;
 }
 
 function isBuiltIn(spec: Of<"csv">): spec is Exclude<Of<"csv">, CsvLoad> {

@@ -1,6 +1,7 @@
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { FaultWhat } from "../../hw-sim/faults/catalogue.ts";
+import { whyNothing } from "../../hw-sim/faults/possible.ts";
 import type { Stream } from "../../hw-sim/world/random.ts";
 import { drawLength, type Episode } from "./episodes.ts";
 import type { MeterInWorld, SimAgent, SimZone } from "./zone.ts";
@@ -75,7 +76,8 @@ function drawOne(
   const lasts_ms = most_ms === 0 ? 0 : Math.min(Math.round(drawLength(random, most_ms)), span.to_ms - at_ms);
   const what = whatOf(meter, random);
   const true_ms = zone.world.true_ms();
-  if (what === null || isAlike(agent, meter, what.kind, true_ms + at_ms)) return [];
+  if (what === null || whyNothing(meter.faulty.meter, what) !== null) return [];
+  if (isAlike(agent, meter, what.kind, true_ms + at_ms)) return [];
   agent.faults.add(
     {
       id: null,
