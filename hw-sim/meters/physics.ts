@@ -120,7 +120,12 @@ export interface Placement {
 
 /** A slow, seeded wave in −1 … 1: two sines whose periods have no common measure. */
 export function wave(at_ms: number, period_ms: number, seed: number): number {
-  const turn = (2 * Math.PI * at_ms) / period_ms;
+  const periods = at_ms / period_ms;
   const phase = (seed % 6283) / 1000;
-  return 0.6 * Math.sin(turn + phase) + 0.4 * Math.sin(turn * 2.414 + phase * 1.7);
+  return 0.6 * Math.sin(turned(periods) + phase) + 0.4 * Math.sin(turned(periods * 2.414) + phase * 1.7);
+}
+
+/** Within one turn: the sine of a great angle costs ten times that of a small one. */
+function turned(periods: number): number {
+  return 2 * Math.PI * (periods - Math.floor(periods));
 }

@@ -12,7 +12,7 @@ let made = 0;
  * that was open at a crash is rolled back, as SQLite does from its write-ahead file.
  */
 export class StoreDisk {
-  readonly #path = `file:/khuxanh-sim-${made++}?vfs=memdb`;
+  readonly #path = `file:khuxanh-sim-${made++}?mode=memory&cache=shared`;
   /** Holds the memory while no collector has it open. */
   readonly #holder = new DatabaseSync(this.#path);
   isFull = false;
