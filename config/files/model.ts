@@ -58,9 +58,9 @@ const register = section({
   divide_by: z.array(z.string()).describe("Registers of this file that divide the value").exactOptional(),
   site_factor: text("A ratio the site must configure").exactOptional(),
   coding: z
-    .literal("four_quadrant")
+    .enum(["four_quadrant", "capacitive_positive"])
     .describe(
-      "The scaled value is a code; four_quadrant: power factor, beyond ±1 it is 2 − |value|, leading, sign kept",
+      "How a power factor tells the kind of load; four_quadrant: beyond ±1 it is 2 − |value|, leading, sign kept; capacitive_positive: + capacitive, − inductive",
     )
     .exactOptional(),
   resettable: z.boolean().describe("The user can clear it").exactOptional(),

@@ -93,8 +93,11 @@ export interface Register {
   readonly divide_by?: readonly string[];
   /** Name of a ratio that must be configured because no register is verified (`ct_ratio`, `vt_ratio`, …). */
   readonly site_factor?: string;
-  /** The scaled value is a code: `four_quadrant` = Schneider's power factor, beyond ±1 it is 2 − |value|, leading, sign kept. */
-  readonly coding?: "four_quadrant";
+  /**
+   * What the sign or size of a power factor says beside its value: `four_quadrant` = Schneider's, beyond ±1 it is 2 − |value|,
+   * leading, sign kept; `capacitive_positive` = the sign tells the kind of load, − inductive, and the reading keeps it.
+   */
+  readonly coding?: "four_quadrant" | "capacitive_positive";
   readonly resettable: boolean;
   /** Raw count at which the register wraps to 0. */
   readonly rollover_raw?: number;

@@ -153,10 +153,10 @@ export function phasePowers(values: ReadonlyMap<string, number>): readonly Phase
     const apparent_VA = (values.get(`voltage_${phase}`) ?? 0) * (values.get(`current_${phase}`) ?? 0);
     const factor = values.get(`power_factor_${suffix}`) ?? values.get(`cos_phi_${suffix}`) ?? 0;
     if (!(Math.abs(power_W) > TINY) || !(apparent_VA > TINY)) return [];
-    const expected_W = factor === 0 ? null : apparent_VA * factor;
-    return [
-      { phase, power_W, apparent_VA, expected_W, roughly_W: expected_W ?? (total === 0 ? null : apparent_VA * total) },
-    ];
+    // What the sign of a power factor tells differs from maker to maker: the direction of power, or the kind of load.
+    const by = (one: number) => (one === 0 ? null : Math.sign(power_W) * apparent_VA * Math.abs(one));
+    const expected_W = by(factor);
+    return [{ phase, power_W, apparent_VA, expected_W, roughly_W: expected_W ?? by(total) }];
   });
 }
 

@@ -164,7 +164,8 @@ function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding):
   };
   const step = register.scale * 10 ** scaling.exponent * scaling.factor;
   const isFloat = register.type === "f32" || register.type === "f64";
-  const shown = register.coding === "four_quadrant" ? fourQuadrant(gauge, gauges.get("reactive_power_total")) : gauge;
+  const shown =
+    register.coding === undefined ? gauge : CODINGS[register.coding](gauge, reactivePowerOf(register, gauges));
   return (at_ms, out, at) => {
     const value = shown(at_ms);
     if (value === null) out.set(empty, at);
@@ -185,6 +186,25 @@ function fourQuadrant(powerFactor: Gauge, reactivePower: Gauge | undefined): Gau
     return isLeading ? Math.sign(factor) * (2 - Math.abs(factor)) : factor;
   };
 }
+
+/**
+ * The sign tells the kind of load: + capacitive, − inductive.
+ * Source: quirks of the SDM630 model file; the capture in it has one phase of the first kind and two of the second.
+ */
+function capacitivePositive(powerFactor: Gauge, reactivePower: Gauge | undefined): Gauge {
+  return (at_ms) => {
+    const factor = powerFactor(at_ms);
+    const reactive = reactivePower?.(at_ms);
+    if (typeof reactive !== "number" || typeof factor !== "number") return factor;
+    return reactive * factor > 0 ? -Math.abs(factor) : Math.abs(factor);
+  };
+}
+
+function reactivePowerOf({ name }: Register, gauges: ReadonlyMap<string, Gauge>): Gauge | undefined {
+  return gauges.get(name.replace("power_factor", "reactive_power")) ?? gauges.get("reactive_power_total");
+}
+
+const CODINGS = { four_quadrant: fourQuadrant, capacitive_positive: capacitivePositive } as const;
 
 function noValueWords(register: Register, sentinels: readonly Sentinel[]): Uint16Array {
   const words = new Uint16Array(register.words);

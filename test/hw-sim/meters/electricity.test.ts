@@ -82,6 +82,21 @@ test("a leading power factor is four-quadrant coded on a Schneider meter and pla
 });
 const meterOfSteel = meterOf({ model: "schneider-pm5000", load: STEEL });
 
+test("the sign of a power factor of an SDM630 tells the kind of load: inductive negative, capacitive positive", () => {
+  for (const [power_factor, sign] of [
+    [0.8, -1],
+    [{ leading: 0.8 }, 1],
+  ] as const) {
+    const meter = meterOf({ model: "eastron-sdm630", load: { formula: "20000", power_factor } });
+    const at = local("2026-05-04T12:00");
+    expect(shown(meter, "active_power_l1", at)).toBeGreaterThan(0);
+    expect(Math.sign(shown(meter, "reactive_power_l1", at))).toBe(-sign);
+    for (const phase of ["l1", "l2", "l3", "total"]) {
+      expect(shown(meter, `power_factor_${phase}`, at)).toBeCloseTo(sign * 0.8, 1);
+    }
+  }
+});
+
 test("the energy register grows by the integral of the power that was shown", () => {
   fc.assert(
     fc.property(instants, fc.integer({ min: 1, max: 400 }), fc.nat(), (from, minutes, seed) => {
