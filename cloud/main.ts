@@ -13,6 +13,7 @@ import { Collector } from "./collector/collector.ts";
 import { applyFills } from "./collector/filler.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { ZoneStore } from "./store/store.ts";
+import { WatchedFile } from "./watchedFile.ts";
 
 /** What a zone server takes from its surroundings; `cli/` wires the real ones. */
 export interface CollectorSurroundings {
@@ -48,14 +49,9 @@ export async function startCollector(
     });
   }
   const { clock, timers, random, log, connector } = around;
-  const fills = config.fills_file === undefined ? [] : loadFills(config.fills_file).fills;
-  const market =
-    config.instruments_file === undefined
-      ? undefined
-      : loadInstruments(
-          config.instruments_file,
-          config.sites.map(({ id }) => id),
-        );
+  const sites = config.sites.map(({ id }) => id);
+  const fills = watched(config.fills_file, loadFills);
+  const instruments = watched(config.instruments_file, (file) => loadInstruments(file, sites));
   const dataDir = openDataDir(config.data_dir);
   const undo: (() => Promise<void> | void)[] = [dataDir.release];
   const stopAll = async (): Promise<void> => {
@@ -65,7 +61,10 @@ export async function startCollector(
     const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms });
     undo.push(() => store.close());
     const { factors } = around;
-    applyFills(fills, { store, factors, clock, log, births: new BirthReader(store) });
+    const filler = { store, factors, clock, log, births: new BirthReader(store) };
+    applyFills(fills?.value.fills ?? [], filler);
+    if (fills !== null) undo.push(fills.watch(timers, log, (file) => applyFills(file.fills, filler)));
+    if (instruments !== null) undo.push(instruments.watch(timers, log));
     const connect = await brokerOf(config, around, (close) => undo.push(close));
     const collector = new Collector({
       hostId: config.host_id,
@@ -87,7 +86,10 @@ export async function startCollector(
       sites: config.sites,
       factors: around.factors,
       gwpSets: around.gwpSets,
-      market,
+      // A getter: instruments may be written while the server runs.
+      get market() {
+        return instruments?.value;
+      },
       assumedFactorUncertainty_pct: config.assumed_factor_uncertainty_pct,
       clock,
       timers,
@@ -108,6 +110,10 @@ export async function startCollector(
     await stopAll();
     throw error;
   }
+}
+
+function watched<T>(file: string | undefined, read: (file: string) => T): WatchedFile<T> | null {
+  return file === undefined ? null : new WatchedFile(file, () => read(file));
 }
 
 /** The broker the collector connects to, with what it says there; an embedded one is started. Passwords of others are the connector's matter. */
