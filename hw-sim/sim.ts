@@ -73,6 +73,8 @@ export interface SimFaults {
   add(spec: FaultSpec): Fault;
   /** @throws {KhuXanhError} NOT_FOUND; BAD_REQUEST for what has happened and cannot be undone. */
   remove(id: string): Fault;
+  /** When the ports are as the faults commanded so far want them. */
+  settled(): Promise<void>;
 }
 
 export interface SimDependencies {
@@ -131,6 +133,7 @@ export async function startSim(config: SimConfig, dependencies: SimDependencies)
       all: () => book.all(),
       add: (spec) => commanded(runner).add(spec),
       remove: (id) => commanded(runner).remove(id),
+      settled: async () => runner?.settled(),
     },
     truthAt: (at_ms) => truthLines(built, at_ms, (line, unit) => meters[line]!.get(unit)!.shown(at_ms)),
     async close() {

@@ -36,7 +36,14 @@ export interface ControlParts {
   readonly parseFault: ParseFault;
 }
 
-export function controlAnswer({ sim, clock, parseFault }: ControlParts, request: ControlRequest): ControlAnswer {
+/** The answer to a command comes when it is in force: a port that is to be refused is closed by then. */
+export async function controlAnswer(parts: ControlParts, request: ControlRequest): Promise<ControlAnswer> {
+  const answer = answerTo(parts, request);
+  await parts.sim.faults.settled();
+  return answer;
+}
+
+function answerTo({ sim, clock, parseFault }: ControlParts, request: ControlRequest): ControlAnswer {
   const { method, path, body } = request;
   const [, top = "", id = null, ...more] = path.split("/");
   const route = more.length > 0 ? null : id === null ? top : `${top}/`;

@@ -22,7 +22,7 @@ const CONNECTIONS_MAX = 16;
 /** @throws {KhuXanhError} PORT_TAKEN, LISTEN_NOT_LOOPBACK. */
 export async function serveControl(
   { host, port }: { readonly host: string; readonly port: number },
-  answer: (request: ControlRequest) => ControlAnswer,
+  answer: (request: ControlRequest) => Promise<ControlAnswer>,
 ): Promise<ControlServer> {
   assertLoopback(host, port);
   const server = createServer({ maxHeaderSize: 8192, requestTimeout: 10_000 }, (request, response) => {
@@ -43,7 +43,7 @@ export async function serveControl(
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  answer: (request: ControlRequest) => ControlAnswer,
+  answer: (request: ControlRequest) => Promise<ControlAnswer>,
 ): Promise<void> {
   const refusal = refusalOf(request);
   const body = refusal === null ? await bodyOf(request) : "";
@@ -55,7 +55,7 @@ async function respond(
     );
   }
   const path = (request.url ?? "/").split("?")[0]!;
-  send(response, answer({ method: request.method ?? "GET", path, body }));
+  send(response, await answer({ method: request.method ?? "GET", path, body }));
 }
 
 function refusalOf({ headers, method }: IncomingMessage): ControlAnswer | null {

@@ -46,6 +46,8 @@ export interface FaultRunnerOptions {
 export interface FaultRunner {
   add(spec: FaultSpec): Fault;
   remove(id: string): Fault;
+  /** When the ports are as the faults commanded so far want them, or that has failed and is tried again. */
+  settled(): Promise<void>;
   close(): void;
 }
 
@@ -59,6 +61,7 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
   let told_ms = clock.now_ms();
   let cancel: Cancel = () => {};
   let isClosed = false;
+  let followed: Promise<void> = Promise.resolve();
 
   const tell = (fault: Fault, state: "begin" | "end", at_ms: number): void => {
     onChange(faultLine(fault, state, at_ms, options.meters));
@@ -71,7 +74,7 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
     for (const { fault, state, at_ms } of changes) tell(fault, state, at_ms);
   };
   const follow = (): void => {
-    options.follow().catch((error: unknown) => {
+    followed = options.follow().catch((error: unknown) => {
       options.onTrouble(error);
       if (!isClosed) timers.after(RETRY_MS, follow);
     });
@@ -114,6 +117,7 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
       sleep();
       return fault;
     },
+    settled: () => followed,
     close() {
       isClosed = true;
       cancel();

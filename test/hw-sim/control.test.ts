@@ -24,7 +24,7 @@ interface Running {
   readonly sim: RunningSim;
   readonly time: VirtualTime;
   readonly told: FaultLine[];
-  readonly ask: (method: string, path: string, body?: unknown) => { status: number; document: unknown };
+  readonly ask: (method: string, path: string, body?: unknown) => Promise<{ status: number; document: unknown }>;
 }
 
 async function running(faults: SimConfig["faults"] = []): Promise<Running> {
@@ -70,7 +70,7 @@ test("a fault that is posted takes effect, is listed, and ends when it is delete
   const { sim, told, time, ask } = await running();
   const ask1 = read(sim);
   expect(await ask1(1)).toBe("words");
-  const posted = ask("POST", "/faults", { kind: "silent", on: { line: 0, unit: 1 } });
+  const posted = await ask("POST", "/faults", { kind: "silent", on: { line: 0, unit: 1 } });
   expect(posted).toMatchObject({
     status: 201,
     headers: { location: "/faults/f1" },
@@ -78,13 +78,13 @@ test("a fault that is posted takes effect, is listed, and ends when it is delete
   });
   expect(await ask1(1, 100)).toBe("timeout");
   expect(await ask1(2)).toBe("words");
-  expect(ask("GET", "/faults").document).toMatchObject({
+  expect((await ask("GET", "/faults")).document).toMatchObject({
     faults: [{ id: "f1", kind: "silent", on: { line: 0, unit: 1 } }],
   });
   await time.pass(5000);
-  expect(ask("DELETE", "/faults/f1")).toMatchObject({ status: 200, document: { active: false } });
+  expect(await ask("DELETE", "/faults/f1")).toMatchObject({ status: 200, document: { active: false } });
   expect(await ask1(1)).toBe("words");
-  expect(ask("GET", "/faults").document).toEqual({ faults: [] });
+  expect((await ask("GET", "/faults")).document).toEqual({ faults: [] });
   expect(told.map(({ at, fault }) => [Date.parse(at) - START_ms, fault.state, fault.kind])).toEqual([
     [0, "begin", "silent"],
     [5000, "end", "silent"],
@@ -116,9 +116,19 @@ test("a port that is refused is closed, and opens again on the same number", asy
   expect(reply).toBe("words");
 });
 
+test("a port that is refused by command is closed when the command is answered, and open when its end is", async () => {
+  const { sim, ask } = await running();
+  for (let i = 1; i <= 5; i++) {
+    await ask("POST", "/faults", { kind: "refused", on: { line: 0 } });
+    expect(await read(sim)(1)).toBe("unreachable");
+    await ask("DELETE", `/faults/f${i}`);
+    expect(await read(sim)(1)).toBe("words");
+  }
+});
+
 test("a reset is told with what the meter stood at before and after, and the truth file shows both from then on", async () => {
   const { sim, told, time, ask } = await running();
-  ask("POST", "/faults", { kind: "register-reset", on: { line: 0, unit: 1 } });
+  await ask("POST", "/faults", { kind: "register-reset", on: { line: 0, unit: 1 } });
   const { meters } = told[0]!.fault;
   expect(meters).toHaveLength(1);
   const truth = sim.meters[0]!.truth(START_ms).active_energy_import_total;
@@ -129,18 +139,18 @@ test("a reset is told with what the meter stood at before and after, and the tru
   const counted = Number(first!.counters.active_energy_import_total!.value) - Number(truth!.value);
   expect(Number(first!.shown!.active_energy_import_total!.value)).toBeCloseTo(counted, 4);
   expect(second).not.toHaveProperty("shown");
-  expect(ask("DELETE", "/faults/f1")).toMatchObject({ status: 409 });
+  expect(await ask("DELETE", "/faults/f1")).toMatchObject({ status: 409 });
 });
 
 test("meters and kinds are listed", async () => {
   const { ask } = await running();
-  expect(ask("GET", "/meters").document).toMatchObject({
+  expect((await ask("GET", "/meters")).document).toMatchObject({
     meters: [
       { line: 0, unit: 1, model: "schneider-pm5000", counters: { active_energy_import_total: { unit: "Wh" } } },
       { line: 0, unit: 2, model: "eastron-sdm630" },
     ],
   });
-  expect(ask("GET", "/kinds").document).toEqual({ kinds: FAULTS });
+  expect((await ask("GET", "/kinds")).document).toEqual({ kinds: FAULTS });
 });
 
 test.each<[string, string, unknown, number, RegExp]>([
@@ -156,11 +166,25 @@ test.each<[string, string, unknown, number, RegExp]>([
     400,
     /for: is missing/,
   ],
+  [
+    "what does nothing to its meter",
+    "/faults",
+    { kind: "rollover", on: { line: 0, unit: 2 } },
+    400,
+    /eastron-sdm630 has its counters in float registers/,
+  ],
+  [
+    "what does nothing to a quantity",
+    "/faults",
+    { kind: "rollover", on: { line: 0, unit: 1 }, quantity: "volume_total_1" },
+    400,
+    /volume_total_1 of schneider-pm5000: it is no counter of it \(allowed: active_energy/,
+  ],
   ["a clock jump", "/faults", { kind: "clock-jump", on: { line: 0 }, by: "1h" }, 400, /beyond a simulator/],
   ["another path", "/fault", {}, 404, /nothing at \/fault/],
 ])("%s is a problem with a hint", async (_name, path, body, status, detail) => {
   const { ask, sim } = await running();
-  const answer = ask("POST", path, body);
+  const answer = await ask("POST", path, body);
   expect(answer).toMatchObject({
     status,
     document: { type: "about:blank", status, detail: expect.stringMatching(detail) },
@@ -171,12 +195,12 @@ test.each<[string, string, unknown, number, RegExp]>([
 
 test("other methods are told which there are", async () => {
   const { ask } = await running();
-  expect(ask("PUT", "/faults")).toMatchObject({ status: 405, headers: { allow: "GET, POST" } });
-  expect(ask("DELETE", "/faults/none")).toMatchObject({ status: 404 });
+  expect(await ask("PUT", "/faults")).toMatchObject({ status: 405, headers: { allow: "GET, POST" } });
+  expect(await ask("DELETE", "/faults/none")).toMatchObject({ status: 404 });
 });
 
 test("the port answers this machine only: no page of a browser, no foreign name, no network address", async () => {
-  const server = await serveControl({ host: "127.0.0.1", port: 0 }, ({ body }) => ({
+  const server = await serveControl({ host: "127.0.0.1", port: 0 }, async ({ body }) => ({
     status: 200,
     document: { body },
   }));
@@ -195,11 +219,11 @@ test("the port answers this machine only: no page of a browser, no foreign name,
     "application/problem+json",
   ]);
   await expect(
-    serveControl({ host: "0.0.0.0", port: 0 }, () => ({ status: 200, document: null })),
+    serveControl({ host: "0.0.0.0", port: 0 }, async () => ({ status: 200, document: null })),
   ).rejects.toMatchObject({
     code: "LISTEN_NOT_LOOPBACK",
   });
-  const taken = serveControl({ host: "127.0.0.1", port: server.port }, () => ({ status: 200, document: null }));
+  const taken = serveControl({ host: "127.0.0.1", port: server.port }, async () => ({ status: 200, document: null }));
   await expect(taken).rejects.toThrow(KhuXanhError);
   await expect(taken).rejects.toMatchObject({ code: "PORT_TAKEN" });
 });
