@@ -47,7 +47,7 @@ const ASK_AGAIN_MS = 60_000;
 
 /**
  * Which physical meter it is that counts, as far as its samples tell: its serial number is among what is read at the start,
- * once a day and when it comes back. After a silence, a restart, or a count that makes no sense it may be another one: its
+ * once an interval and when it comes back. After a silence, a restart, or a count that makes no sense it may be another one: its
  * counts are then held until it told its serial number, or one poll passed without. The same samples give the same answers.
  *
  * Limits   a meter that tells no serial number is always the same one; a zero is none. One that is exchanged unnoticed for

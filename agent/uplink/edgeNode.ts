@@ -9,15 +9,13 @@ import {
   type Timers,
 } from "../../core/ports.ts";
 import { MetricName, parseAck } from "../../core/wire/ack.ts";
-import type { Naming } from "../../core/wire/content.ts";
 import { data, decodePayload, type Metric } from "../../core/wire/payload.ts";
 import { parseState } from "../../core/wire/state.ts";
 import { deviceCommandFilter, parseTopic, topicOf } from "../../core/wire/topics.ts";
 import type { Journal } from "../journal/journal.ts";
 import { Aliases } from "./aliases.ts";
-import { BatchSource, type SourcedBatch } from "./batchSource.ts";
 import { deathPayload, type LiveDevice } from "./births.ts";
-import { Delivery, type Pick } from "./delivery.ts";
+import { KEEPALIVE_S, Outbox } from "./outbox.ts";
 import { BornSession } from "./session.ts";
 
 export type { LiveDevice } from "./births.ts";
@@ -63,7 +61,6 @@ export interface EdgeNodeStatus {
   readonly ignoredCommands: number;
 }
 
-const KEEPALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_MIN_MS = 500;
 /** Long enough for a broker under repair, short enough that a zone is whole again soon after it. */
@@ -76,20 +73,14 @@ const DISCONNECT_MS = 1000;
 /** How often it is looked what waits for no event: an ack that did not come, a loss the journal numbered by itself. */
 const PUMP_MS = 1000;
 const PENDING_REPORT_MS = 60_000;
-/** Batches handed to the link in one go, before other work gets its turn. */
-const BURST_MAX = 100;
 /** Commands that were ignored are said at most this often. */
 const IGNORED_SAID_MS = 60_000;
-/** Without acks a batch counts as delivered after two keep-alives of one unbroken session (mode off). */
-const DONE_WITHOUT_ACK_MS = 2 * KEEPALIVE_S * 1000;
 
 export class EdgeNode {
   readonly #o: EdgeNodeOptions;
   readonly #aliases: Aliases;
-  readonly #source: BatchSource;
+  readonly #outbox: Outbox;
   readonly #topics: { readonly ncmd: string; readonly state: string | null };
-  readonly #ackSeenKey: string;
-  #delivery: Delivery;
   #link: MqttLink | null = null;
   #born: BornSession | null = null;
   #state: EdgeNodeStatus["state"] = "connecting";
@@ -106,15 +97,13 @@ export class EdgeNode {
 
   constructor(options: EdgeNodeOptions) {
     this.#o = options;
-    const { journal, group, edge, hostId } = options;
-    this.#delivery = this.#newDelivery();
-    this.#source = new BatchSource(journal);
+    const { journal, group, edge } = options;
     this.#aliases = new Aliases(journal);
+    this.#outbox = new Outbox(options, this.#aliases);
     this.#bdSeq = Number(journal.getState("bdSeq") ?? -1);
-    this.#ackSeenKey = `ackSeen:${hostId ?? ""}`;
     this.#topics = {
       ncmd: topicOf({ kind: "NCMD", group, edge }),
-      state: hostId === null ? null : topicOf({ kind: "STATE", host: hostId }),
+      state: options.hostId === null ? null : topicOf({ kind: "STATE", host: options.hostId }),
     };
   }
 
@@ -134,7 +123,7 @@ export class EdgeNode {
 
   /** Batches were committed; `isLive` = captured just now, not history. */
   appended(numbers: readonly number[], isLive: boolean): void {
-    this.#delivery.appended(numbers, isLive && this.#born !== null);
+    this.#outbox.appended(numbers, isLive && this.#born !== null);
     this.#pump();
   }
 
@@ -155,10 +144,7 @@ export class EdgeNode {
     return {
       state: this.#state,
       bdSeq: this.#bdSeq,
-      inFlight_bytes: this.#delivery.inFlight_bytes,
-      window_bytes: this.#delivery.window_bytes,
-      sent: this.#delivery.counts.sent,
-      resent: this.#delivery.counts.resent,
+      ...this.#outbox.status(),
       ignoredCommands: this.#ignoredCommands,
     };
   }
@@ -232,7 +218,7 @@ export class EdgeNode {
     this.#link = null;
     this.#born = null;
     this.#state = "connecting";
-    this.#delivery.sessionEnded();
+    this.#outbox.sessionEnded();
   }
 
   /** An intended end: NDEATH first, at QoS 1 and acknowledged, then DISCONNECT [operational-behavior-edge-node-intentional-disconnect-ndeath]. */
@@ -303,7 +289,7 @@ export class EdgeNode {
   #rebirth(): void {
     if (this.#born === null) return;
     this.#bear();
-    this.#delivery.restartTimers(this.#o.mono_ms());
+    this.#outbox.restartTimers();
   }
 
   #keepAliases(): void {
@@ -363,24 +349,12 @@ export class EdgeNode {
     const { journal } = this.#o;
     if (ack.kind === "malformed") return this.#ignore(ack.why);
     if (ack.epoch !== journal.epoch) return this.#ignore("an ack of another epoch");
-    this.#noteAckSeen();
+    this.#outbox.noteAckSeen();
     const highest = ack.kind === "hello" ? ack.highest : (ack.ranges.at(-1)?.last ?? 0);
     if (highest >= journal.nextNumber()) return this.#onUnknownBatches(highest);
     if (ack.kind === "hello") return;
-    this.#delivery.confirmed(ack.ranges, this.#o.mono_ms());
-    journal.confirm(ack.ranges);
+    this.#outbox.confirmed(ack.ranges);
     this.#pump();
-  }
-
-  /** From now on this host is waited for, also after a restart (mode auto). Not kept, it is learned again. */
-  #noteAckSeen(): void {
-    const { journal, log } = this.#o;
-    if (journal.getState(this.#ackSeenKey) !== null) return;
-    try {
-      journal.commit({ entries: [], state: () => [[this.#ackSeenKey, "1"]] });
-    } catch (error) {
-      log.warn("uplink.mode-not-kept", { why: errorText(error) });
-    }
   }
 
   /**
@@ -393,8 +367,7 @@ export class EdgeNode {
     log.error("uplink.journal-went-back", { highest, next: journal.nextNumber(), epoch: journal.epoch });
     this.#inSession(() => {
       journal.renew(`the host holds batch ${highest}`);
-      this.#source.forget();
-      this.#delivery = this.#newDelivery();
+      this.#outbox.renewed();
       this.#born = null;
       this.#state = "connecting";
       this.#endSession("a new epoch");
@@ -403,36 +376,16 @@ export class EdgeNode {
 
   // Batches out
 
-  #waitsForAcks(): boolean {
-    const { delivery, journal } = this.#o;
-    return delivery === "required" || (delivery === "auto" && journal.getState(this.#ackSeenKey) !== null);
-  }
-
   #tick(): void {
     if (this.#born === null) return;
-    const now_ms = this.#o.mono_ms();
-    // The journal numbers losses it noticed by itself: nobody is told of them, so they are looked for.
-    this.#delivery.reach(this.#o.journal.nextNumber());
-    if (this.#waitsForAcks()) this.#delivery.expire(now_ms);
-    else {
-      const done = this.#delivery.olderThan(DONE_WITHOUT_ACK_MS, now_ms);
-      if (done.length > 0) {
-        this.#delivery.confirmed(done, now_ms);
-        this.#o.journal.confirm(done);
-      }
-    }
+    this.#outbox.look();
     this.#pump();
   }
 
   /** Sends what the window lets go, in bursts, so that polls and acks get their turn in between. */
   #pump(): void {
     this.#inSession((born) => {
-      for (let burst = 0; burst < BURST_MAX; burst++) {
-        const pick = this.#delivery.next();
-        if (pick === null) return;
-        this.#send(pick, born);
-      }
-      this.#pumpSoon();
+      if (this.#outbox.pump(born) === "more") this.#pumpSoon();
     });
   }
 
@@ -443,48 +396,6 @@ export class EdgeNode {
       this.#isPumpDue = false;
       this.#pump();
     });
-  }
-
-  #send(pick: Pick, born: BornSession): void {
-    const batch = this.#source.batch(pick.number, pick.isLive, (device) => born.hashOf(device));
-    if (batch.kind === "unsendable") {
-      this.#giveUp(pick.number, batch);
-      this.#delivery.skip(pick);
-      return;
-    }
-    if (batch.kind === "device") this.#ensureBorn(batch, born);
-    const device = batch.kind === "device" ? batch.device : null;
-    const isLive = pick.isLive && born.takesAsLive(device, batch.from_ms, batch.to_ms);
-    const naming: Naming = { isHistorical: !isLive, aliasOf: this.#aliases.named(device ?? "") };
-    const bytes = born.publishData(device, batch.metrics(naming, this.#o.clock.now_ms()));
-    this.#delivery.sent(pick, bytes, this.#o.mono_ms());
-  }
-
-  /** What can never be sent is a loss, which the host is told. What damage took, the journal has reported itself. */
-  #giveUp(number: number, { why, lost }: Extract<SourcedBatch, { readonly kind: "unsendable" }>): void {
-    const { journal, log } = this.#o;
-    log.error("uplink.batch-unsendable", { number, why });
-    if (lost === null || journal.isConfirmed(number)) return;
-    journal.noteLoss({
-      ...lost,
-      count: 1,
-      what: "unknown",
-      why: "unsendable",
-      batches: [{ first: number, last: number }],
-    });
-  }
-
-  /**
-   * A device with unconfirmed batches is born even if its meter is silent or no longer configured; else they could never
-   * drain. Samples taken under another definition (other ticks) are sent after a birth by that definition.
-   */
-  #ensureBorn(batch: Extract<SourcedBatch, { readonly kind: "device" }>, born: BornSession): void {
-    const { device, definition, hash, isBooks } = batch;
-    const bornAs = born.hashOf(device);
-    if (bornAs !== undefined && (bornAs === hash || isBooks)) return;
-    const live = this.#o.devices().find((one) => one.hash === hash && one.definition.device === device);
-    born.bearDevice(live ?? { definition, hash, isAnswering: false, last: new Map() });
-    if (live?.isAnswering !== true) born.killDevice(device);
   }
 
   #reportPending(): void {
@@ -508,11 +419,6 @@ export class EdgeNode {
       this.#state = "connecting";
       this.#endSession(errorText(error));
     }
-  }
-
-  #newDelivery(): Delivery {
-    const { journal, random } = this.#o;
-    return new Delivery(journal.nextNumber(), (number) => journal.isConfirmed(number), random);
   }
 
   #sleep(delay_ms: number): Promise<void> {

@@ -1,0 +1,155 @@
+import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
+import type { Log } from "../../core/ports.ts";
+import { decodeSample } from "../../drivers/modbus/decode.ts";
+import type { Journal, StoredRecord } from "../journal/journal.ts";
+import { decodeSampleRecord } from "../journal/sample.ts";
+import type { Accountant } from "./accountant.ts";
+
+/** Boot number of samples from accelerated history; a restart does not replay them into the live accounts. */
+export const HISTORY_BOOT = 0;
+const REPLAY_CHUNK = 500;
+/** Batches after which every account is saved, closed intervals or not: what a restart replays at most, per meter. */
+const SAVE_EVERY_BATCHES = 2000;
+
+/** A meter as its account knows it. */
+export interface AccountedMeter {
+  readonly definition: DeviceDefinition;
+  /** Of the definition in the journal. */
+  readonly hash: string;
+  readonly accountant: Accountant;
+}
+
+/** Accounts as they stood after the batch at position `asOf`. */
+interface SavedAccount {
+  readonly asOf: number;
+  readonly text: string;
+}
+
+/**
+ * The accounts of all meters in the journal's state: saved in the commit of what changed them, and after a restart brought up to
+ * date by the samples recorded since.
+ */
+export class SavedAccounts {
+  readonly #journal: Journal;
+  readonly #log: Log;
+  readonly #all: () => Iterable<AccountedMeter>;
+  /** Those that closed an interval since they were last saved. */
+  readonly #unsaved = new Map<string, Accountant>();
+  /** Position up to which every account was last saved. */
+  #savedAt = 0;
+
+  /** @param all the meters that have an account now */
+  constructor(journal: Journal, log: Log, all: () => Iterable<AccountedMeter>) {
+    this.#journal = journal;
+    this.#log = log;
+    this.#all = all;
+  }
+
+  changed(device: string, accountant: Accountant): void {
+    this.#unsaved.set(device, accountant);
+  }
+
+  /** State for a commit that ends at this position: what changed, and now and then all, so that a restart has little to replay. */
+  toSave(asOf: number): [string, string][] {
+    const due = this.#isDue(asOf) ? this.#everyOne() : [...this.#unsaved];
+    return due.map(([device, accountant]) => [accountKey(device), savedAccount(asOf, accountant)]);
+  }
+
+  /** That commit is on disk. */
+  saved(asOf: number): void {
+    if (this.#isDue(asOf)) this.#savedAt = asOf;
+    this.#unsaved.clear();
+  }
+
+  /** At a stop: nothing is left to replay. @throws what a commit throws */
+  saveAll(): void {
+    const asOf = this.#journal.position();
+    const state = this.#everyOne().map(([device, one]): [string, string] => [
+      accountKey(device),
+      savedAccount(asOf, one),
+    ]);
+    this.#journal.commit({ entries: [], state: () => state });
+  }
+
+  /** The live accounts go on where these end. @throws what a commit throws */
+  continueFrom(accountants: ReadonlyMap<string, Accountant>): void {
+    const asOf = this.#journal.position();
+    const state: [string, string][] = [];
+    for (const { definition, accountant } of this.#all()) {
+      const text = accountants.get(definition.device)?.save();
+      if (text === undefined) continue;
+      accountant.restore(text);
+      state.push([accountKey(definition.device), savedAccount(asOf, accountant)]);
+    }
+    this.#journal.commit({ entries: [], state: () => state });
+  }
+
+  /** The journal is the truth: accounts go on from their last saved state and the samples recorded since, in one pass for all. */
+  replay(meters: readonly AccountedMeter[]): void {
+    if (meters.length === 0) return;
+    const open = new Map<string, { readonly meter: AccountedMeter; readonly asOf: number }>();
+    for (const meter of meters) {
+      const saved = this.#journal.getState(accountKey(meter.definition.device));
+      const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
+      meter.accountant.restore(text);
+      open.set(meter.definition.device, { meter, asOf });
+    }
+    let from = Math.min(...[...open.values()].map(({ asOf }) => asOf)) + 1;
+    for (;;) {
+      const chunk = this.#journal.history(from, REPLAY_CHUNK);
+      if (chunk.length === 0) return;
+      for (const record of chunk) {
+        const of = record.kind === "sample" ? open.get(record.device) : undefined;
+        if (of !== undefined && record.position > of.asOf) this.#tryAgain(of.meter, record);
+      }
+      from = chunk.at(-1)!.position + 1;
+    }
+  }
+
+  /** A sample that nobody can read, though its checksum is sound, is no reason not to start: the counters carry the energy. */
+  #tryAgain(meter: AccountedMeter, record: StoredRecord): void {
+    try {
+      this.#takeAgain(meter, record);
+    } catch (error) {
+      const { device, number } = record;
+      this.#log.error("journal.sample-unreadable", { device, number, error: String(error) });
+    }
+  }
+
+  #takeAgain({ definition, hash, accountant }: AccountedMeter, record: StoredRecord): void {
+    const { sample, definition: takenUnder, boot, clock } = decodeSampleRecord(record);
+    const then = takenUnder === hash ? definition : this.#journal.definition(takenUnder);
+    if (boot === HISTORY_BOOT || then === null || !countsAlike(then, definition)) return;
+    if (clock === "waiting") accountant.identify(sample, boot);
+    else accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
+  }
+
+  #isDue(asOf: number): boolean {
+    return asOf - this.#savedAt >= SAVE_EVERY_BATCHES;
+  }
+
+  #everyOne(): [device: string, accountant: Accountant][] {
+    return [...this.#all()].map(({ definition, accountant }) => [definition.device, accountant]);
+  }
+}
+
+/** Samples taken under another definition (another poll period, another name) still count, if a tick is worth the same. */
+function countsAlike(a: DeviceDefinition, b: DeviceDefinition): boolean {
+  return a.counters.every((counter) => {
+    const other = b.counters.find(({ quantity }) => quantity === counter.quantity);
+    return (
+      other !== undefined &&
+      other.modulus === counter.modulus &&
+      other.tick.amount === counter.tick.amount &&
+      other.tick.unit === counter.tick.unit
+    );
+  });
+}
+
+function accountKey(device: string): string {
+  return `account:${device}`;
+}
+
+function savedAccount(asOf: number, accountant: Accountant): string {
+  return JSON.stringify({ asOf, text: accountant.save() } satisfies SavedAccount);
+}

@@ -1,0 +1,200 @@
+import { CARRIERS } from "../core/emission/carriers.ts";
+import { KhuXanhError } from "../core/errors.ts";
+import type { Interval } from "../core/interval/interval.ts";
+import type { Clock, Log } from "../core/ports.ts";
+import type { Reading, Sample } from "../core/reading/reading.ts";
+import type { MeterSwapRecord } from "../core/wire/nodeRecord.ts";
+import { decodeSample } from "../drivers/modbus/decode.ts";
+import type { Accountant, Accounted } from "./account/accountant.ts";
+import { momentOf } from "./account/clockStep.ts";
+import { contentEntries } from "./account/contentRecord.ts";
+import type { PollAccount } from "./account/pollAccount.ts";
+import { type AccountedMeter, HISTORY_BOOT, type SavedAccounts } from "./account/savedAccounts.ts";
+import { Undated } from "./account/undated.ts";
+import type { ClockState } from "./clockTrust.ts";
+import type { Journal, JournalEntry } from "./journal/journal.ts";
+import { entryOf } from "./journal/losses.ts";
+import { decodeSampleRecord, takenEntry } from "./journal/sample.ts";
+
+/** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
+const UNWRITTEN_MAX = 20_000;
+
+export interface RecorderOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly clockState: () => ClockState;
+  readonly polls: PollAccount;
+  readonly accounts: SavedAccounts;
+  /** State that goes with the next commit, and its end: it is on disk. */
+  readonly moreState: { all(): Iterable<readonly [string, string]>; saved(): void };
+  readonly counts: { readings: number; intervals: number; withoutFactor: number; droppedSamples: number };
+  readonly onReadings: (device: string, readings: readonly Reading[]) => void;
+  readonly onIntervals: (device: string, intervals: readonly Interval[]) => void;
+  /** The account wants to know which meter it is that answers. */
+  readonly onAsksWho: (device: string) => void;
+  readonly onCommitted: (numbers: readonly number[], isLive: boolean) => void;
+}
+
+export interface Polled {
+  readonly meter: AccountedMeter;
+  readonly sample: Sample;
+}
+
+/** Record first, derive after: what was polled and what it closes become one synced commit; what cannot be written waits. */
+export class Recorder {
+  readonly #o: RecorderOptions;
+  #unwritten: JournalEntry[] = [];
+  /** Samples with a reading of their meter's main counter. */
+  readonly #mainPolls = new WeakSet<JournalEntry>();
+  readonly #undated = new Undated();
+
+  constructor(options: RecorderOptions) {
+    this.#o = options;
+  }
+
+  /** Whether all that was recorded is on disk. */
+  get isAllWritten(): boolean {
+    return this.#unwritten.length === 0;
+  }
+
+  /** Goes with the next commit. */
+  add(entries: readonly JournalEntry[]): void {
+    this.#unwritten.push(...entries);
+  }
+
+  /** The samples and what they close go into one transaction, samples first. Accelerated history is not live. */
+  record(
+    polled: readonly Polled[],
+    accountantOf: (meter: AccountedMeter) => Accountant | undefined,
+    isLive: boolean,
+  ): void {
+    if (polled.length === 0 && this.#unwritten.length === 0) return;
+    const { journal } = this.#o;
+    const boot = isLive ? journal.boot : HISTORY_BOOT;
+    const clockState = isLive ? this.#o.clockState() : "set";
+    if (clockState === "set" && isLive) this.#dateSamples();
+    const samples: JournalEntry[] = [];
+    const books: JournalEntry[] = [];
+    for (const { meter, sample } of polled) {
+      const { definition } = meter;
+      const readings = decodeSample(definition, sample);
+      const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
+      samples.push(entry);
+      const main = CARRIERS[definition.carrier].counters[0];
+      if (isLive && readings.some(({ quantity }) => quantity === main)) this.#mainPolls.add(entry);
+      this.#o.counts.readings += readings.length;
+      if (isLive) this.#o.onReadings(definition.device, readings);
+      const accountant = accountantOf(meter);
+      // The counter carries it to the first reading whose date is known.
+      if (clockState === "waiting") accountant?.identify(sample, boot);
+      else if (accountant !== undefined) {
+        books.push(...this.#account(definition.device, accountant, { sample, readings, boot, isLive }));
+      }
+    }
+    this.#write([...samples, ...books], isLive);
+  }
+
+  /** What a sample closes. */
+  #account(
+    device: string,
+    accountant: Accountant,
+    taken: {
+      readonly sample: Sample;
+      readonly readings: readonly Reading[];
+      readonly boot: number;
+      readonly isLive: boolean;
+    },
+  ): JournalEntry[] {
+    const { clock, counts, accounts } = this.#o;
+    const { isLive } = taken;
+    const accounted = accountant.take(taken.sample, taken.readings, clock.now_ms(), isLive ? taken.boot : null);
+    if (accounted.asksWho && isLive) this.#o.onAsksWho(device);
+    const swap = accounted.swap === null ? [] : [this.#swapped(device, accountant, accounted.swap)];
+    if (accounted.intervals.length === 0) return swap;
+    counts.intervals += accounted.intervals.length;
+    this.#noteWithoutFactor(accounted.withoutFactor);
+    if (isLive) {
+      accounts.changed(device, accountant);
+      this.#o.onIntervals(device, accounted.intervals);
+    }
+    return [...swap, ...contentEntries(device, accounted)];
+  }
+
+  /** Its account is saved with the record, so that no restart tells it again. */
+  #swapped(device: string, accountant: Accountant, swap: MeterSwapRecord): JournalEntry {
+    const { serialBefore, serialAfter } = swap;
+    this.#o.log.warn("account.meter-replaced", { device, serialBefore, serialAfter });
+    this.#o.accounts.changed(device, accountant);
+    return entryOf(swap);
+  }
+
+  #noteWithoutFactor(missing: Accounted["withoutFactor"]): void {
+    const first = missing[0];
+    if (first === undefined) return;
+    this.#o.counts.withoutFactor += missing.length;
+    this.#o.log.warn("account.no-factor", { device: first.interval.device, why: first.why, code: "FACTOR_MISSING" });
+  }
+
+  #write(entries: readonly JournalEntry[], isLive: boolean): void {
+    const { journal, accounts, moreState, polls, log } = this.#o;
+    const all = [...this.#unwritten, ...entries];
+    try {
+      const numbers = journal.commit({
+        entries: all,
+        state: (_numbers, position) => [...moreState.all(), ...accounts.toSave(position)],
+      });
+      this.#unwritten = [];
+      accounts.saved(journal.position());
+      moreState.saved();
+      if (isLive) for (const entry of all) if (this.#mainPolls.has(entry)) polls.journaled(entry.device, entry.from_ms);
+      if (isLive) this.#noteUndated(all, numbers);
+      if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
+    } catch (error) {
+      const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
+      log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
+      const kept = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable");
+      this.#unwritten = kept.map((entry) => this.#bare(entry));
+    }
+  }
+
+  /** Thousands may wait: not with their readings. */
+  #bare(entry: JournalEntry): JournalEntry {
+    if (entry.taken === undefined) return entry;
+    const { taken: _, ...bare } = entry;
+    if (this.#mainPolls.has(entry)) this.#mainPolls.add(bare);
+    return bare;
+  }
+
+  /** Beyond what memory may hold the oldest samples go, each a loss that is told when the disk takes it. */
+  #shed(entries: JournalEntry[], why: "disk-full" | "disk-unusable"): JournalEntry[] {
+    let excess = entries.length - UNWRITTEN_MAX;
+    if (excess <= 0) return entries;
+    return entries.filter(({ kind, from_ms, to_ms }) => {
+      if (excess <= 0 || kind !== "sample") return true;
+      excess -= 1;
+      this.#o.counts.droppedSamples += 1;
+      this.#o.journal.noteLoss({ device: null, from_ms, to_ms, count: 1, what: "samples", why, batches: null });
+      return false;
+    });
+  }
+
+  #noteUndated(entries: readonly JournalEntry[], numbers: readonly number[]): void {
+    if (this.#o.clockState() === "set") return;
+    for (const [i, entry] of entries.entries()) {
+      const taken = entry.kind === "sample" ? (entry.taken?.record ?? decodeSampleRecord(entry)) : null;
+      if (taken === null || taken.clock === "set") continue;
+      this.#undated.note(numbers[i]!, this.#o.journal.epoch, momentOf(taken.sample, taken.boot));
+    }
+  }
+
+  /** The clock was set: what was read before gets its date by a record of its own. */
+  #dateSamples(): void {
+    const { journal, clock, log } = this.#o;
+    const now = { at_ms: clock.now_ms(), mono_ms: clock.mono_ms(), boot: journal.boot };
+    const record = this.#undated.dated(now, journal.epoch);
+    if (record === null) return;
+    log.info("clock.set", { offset_ms: record.offset_ms, batches: record.batches.length });
+    this.#unwritten.push(entryOf(record));
+  }
+}
