@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
-import { decodePayload } from "../../core/wire/payload.ts";
+import { decodePayload, type Metric } from "../../core/wire/payload.ts";
 import { type BenchResult, machine, median } from "./contest.ts";
 import { type BookedPolls, booksOf } from "./gateway/books.ts";
 import { type Spent, spentBy } from "./gateway/proc.ts";
@@ -191,11 +191,15 @@ interface Listener {
   end(): void;
 }
 
-/** Another subscriber, as a SCADA system would be. Live values only: what comes late says so itself. */
+/**
+ * Another subscriber, as a SCADA system would be. Live values only: what comes late says so itself. The first value of a process
+ * comes in a birth, as every subscriber gets it there, or in the data after it.
+ */
 async function listen(url: string): Promise<Listener> {
   const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 500 });
   client.on("error", () => {});
-  await client.subscribeAsync([`spBv1.0/${ZONE}/DDATA/${EDGE}/+`, "bare/#"], { qos: 0 });
+  const kinds = ["DBIRTH", "DDATA"].map((kind) => `spBv1.0/${ZONE}/${kind}/${EDGE}/+`);
+  await client.subscribeAsync([...kinds, "bare/#"], { qos: 0 });
   let first_ms: number | null = null;
   let since_ms = 0;
   let latency_ms: number[] = [];
@@ -206,6 +210,11 @@ async function listen(url: string): Promise<Listener> {
     if (topic.startsWith("bare/")) {
       const { at, values } = JSON.parse(payload.toString()) as { at: number; values: number[] };
       for (const _value of values) bareLatency_ms.push(now_ms - at);
+      return;
+    }
+    if (topic.includes("/DBIRTH/")) {
+      if (first_ms === null && decodePayload(payload).metrics.some((metric) => isReadSince(since_ms, metric)))
+        first_ms = now_ms;
       return;
     }
     bytes += payload.length;
@@ -229,6 +238,12 @@ async function listen(url: string): Promise<Listener> {
     heard: () => ({ first_ms, latency_ms, bareLatency_ms, bytes }),
     end: () => void client.end(true),
   };
+}
+
+/** A value of a meter in its birth, not a text about it. */
+function isReadSince(from_ms: number, { timestamp_ms, isNull, floatValue, doubleValue }: Metric): boolean {
+  const isNumber = floatValue !== undefined || doubleValue !== undefined;
+  return isNumber && isNull !== true && timestamp_ms !== undefined && timestamp_ms >= from_ms;
 }
 
 async function recover(stage: Stage): Promise<void> {
