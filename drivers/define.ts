@@ -47,7 +47,8 @@ const FUEL_MAX_L_PER_S = 100;
  * One register per quantity: without suffix before alternatives, for counters integers before floats. Gauges are polled at
  * `every.power_ms`, the carrier's counters at `every.energy_ms`, each with the exponent and ratio registers it is scaled with.
  * What the strings of an inverter give is polled with the counters, energy included, and nothing of it is booked.
- * Settings and identity are polled at `every.settings_ms`, for a change to be noticed. Demand values (averages and maxima the
+ * Settings and identity are polled at `every.settings_ms`, for a change to be noticed, the serial number once an accounting
+ * interval: what an exchanged meter counts is then booked to the wrong one for an interval at most. Demand values (averages and maxima the
  * meter makes itself) are not polled.
  *
  * Ticks: what one raw count is worth where that is fixed (integer register, no exponent or ratio register), else 1 Wh, 1 varh,
@@ -81,7 +82,7 @@ export function defineDevice(model: MeterModel, meter: MeterSetup, account: Acco
     carrier: meter.carrier,
     role: meter.role,
     parent: meter.parent,
-    registers: [...values, ...seldomChanged(model, values, meter.every.settings_ms)],
+    registers: [...values, ...seldomChanged(model, values, meter.every.settings_ms, account.interval_ms)],
     sentinels: model.sentinels,
     settings,
     counters: [
@@ -203,13 +204,23 @@ function seldomChanged(
   model: MeterModel,
   polled: readonly PolledRegister[],
   every_ms: number | undefined,
+  interval_ms: number,
 ): PolledRegister[] {
   if (every_ms === undefined) return [];
+  const serial_ms = Math.min(every_ms, Math.max(interval_ms, SERIAL_MS));
   const listed = model.registers.filter(isSeldomChanged);
   const serials = listed.some(({ name }) => name === SERIAL_NUMBER) ? [] : serialNumbers(model);
   const isPolled = (register: Register) => polled.some((one) => one.register === register);
-  return [...listed, ...serials].filter((one) => !isPolled(one)).map((register) => ({ register, every_ms }));
+  return [...listed, ...serials]
+    .filter((one) => !isPolled(one))
+    .map((register) => ({
+      register,
+      every_ms: register.name === SERIAL_NUMBER ? serial_ms : every_ms,
+    }));
 }
+
+/** Serial numbers are asked for once an interval, no more often than this. */
+const SERIAL_MS = 900_000;
 
 /** Name of the register in every model that tells one. */
 export const SERIAL_NUMBER = "serial_number";

@@ -1,6 +1,7 @@
 /**
- * What hardly ever changes on a meter: transformer ratios, modes, serial number. Read at the start, once a day and whenever the
- * meter comes back; a change means that somebody reset it or put another one in its place. Pure.
+ * What hardly ever changes on a meter: transformer ratios, modes, serial number. Read at the start, once a day (the serial
+ * number once an interval: decision 006) and whenever the meter comes back; a change means that somebody reset it or put another
+ * one in its place. Pure.
  *
  * The words are in the journaled sample like all others. Here they are compared as words and decoded only when they differ.
  * Limits   registers that hold no value (sentinel, not a number) say nothing; of each the change before the last is forgotten

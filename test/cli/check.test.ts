@@ -42,7 +42,7 @@ test("check prints exchanges, registers, wire time and load of every cycle of a 
   const { code, stdout } = await khuxanhRun("check", file);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /bus line {2}every 10 s {2}\d+ exchanges {2}\d+ registers {2}[\d.]+ ms on the wire {2,}busy [\d.]+ ms {2,}load [\d.]+ %/,
+    /bus line {2}every 10 s {2,}\d+ exchanges {2}\d+ registers {2}[\d.]+ ms on the wire {2,}busy [\d.]+ ms {2,}load [\d.]+ %/,
   );
   expect(stdout).toMatch(/bus line {2}every 60 s/);
   expect(stdout).not.toMatch(/OVERLOAD/);

@@ -217,7 +217,7 @@ test.each([
   expect(values).not.toHaveProperty("dc_power_input_3");
 });
 
-test("strings are polled with the counters, nothing of them is booked; the serial number is read with the settings", () => {
+test("strings are polled with the counters, nothing of them is booked; the serial number is read once an interval", () => {
   const blocks = [
     { model_id: 1, address: 40_002, length: 66, modules: 0 },
     { model_id: 160, address: 40_122, length: 48, modules: 2 },
@@ -237,7 +237,10 @@ test("strings are polled with the counters, nothing of them is booked; the seria
   expect(readings.get("dc_energy_input_2")).toMatchObject({ value: 1_234_567n, quality: "good" });
   expect(readings.get("dc_power_input_2")).toMatchObject({ value: 6020, quality: "good" });
   const serial = definition.registers.find(({ register }) => register.name === "serial_number");
-  expect(serial).toMatchObject({ every_ms: 86_400_000, register: { address: 40_052, words: 16, type: "str" } });
+  expect(serial).toMatchObject({
+    every_ms: ACCOUNT.interval_ms,
+    register: { address: 40_052, words: 16, type: "str" },
+  });
 });
 
 test("the model for strings (160) alone is no inverter, and is named", async () => {
