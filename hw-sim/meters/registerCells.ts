@@ -53,7 +53,7 @@ function writerOf(model: MeterModel, register: Register, encoding: Encoding): Wr
   const quantity = register.quantity;
   const counter = quantity === undefined ? undefined : encoding.physics.counters.get(quantity);
   if (counter !== undefined && QUANTITIES[quantity!].kind === "counter")
-    return counterWriter(register, counter, encoding);
+    return counterWriter(model, register, counter, encoding);
   return gaugeWriter(model, register, encoding);
 }
 
@@ -69,20 +69,29 @@ export function fixed(words: Uint16Array): Write {
   return (_at_ms, out, at) => out.set(words, at);
 }
 
-/** Completed steps in integer registers, which wrap; the nearest float in float registers. */
-function counterWriter(register: Register, counter: SimCounter, encoding: Encoding): Write {
+/** Completed steps in integer registers, which wrap; the nearest float in float registers, which wrap with their integer twin. */
+function counterWriter(model: MeterModel, register: Register, counter: SimCounter, encoding: Encoding): Write {
   const worth = ticksPerCount(register, encoding);
-  return register.type === "f32" || register.type === "f64"
-    ? floatCounterWriter(register, counter, Number(worth.over) / Number(worth.under))
-    : stepCounterWriter(register, counter, worth);
+  if (register.type !== "f32" && register.type !== "f64") return stepCounterWriter(register, counter, worth);
+  const twins = model.registers.filter(
+    ({ quantity, kind }) => quantity === register.quantity && kind === register.kind,
+  );
+  const twin = twins.find((one) => rangeTicks(one, encoding) !== null);
+  const range = twin === undefined ? null : rangeTicks(twin, encoding);
+  return floatCounterWriter(register, counter, Number(worth.over) / Number(worth.under), range);
 }
 
-function floatCounterWriter(register: Register, counter: SimCounter, perTick: number): Write {
+function floatCounterWriter(register: Register, counter: SimCounter, perTick: number, range: bigint | null): Write {
+  const plainMax = range === null || range > EXACT_MAX ? EXACT_MAX : Number(range) - 1;
+  const exactly = (minute: CountedMinute, at_ms: number): number => {
+    const total = totalWithin(minute, at_ms);
+    return Number(range === null ? total : total % range);
+  };
   return (at_ms, out, at) => {
     const minute = counter.minute(at_ms);
     // Whole ticks below 2^53 add up exactly as doubles.
     const ticks = Number(minute.total) + minute.counted * (Math.floor(at_ms) - minute.from_ms);
-    writeRaw(register, (ticks <= EXACT_MAX ? ticks : Number(totalWithin(minute, at_ms))) * perTick, out, at);
+    writeRaw(register, (ticks <= plainMax ? ticks : exactly(minute, at_ms)) * perTick, out, at);
   };
 }
 

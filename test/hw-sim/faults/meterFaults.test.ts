@@ -111,6 +111,18 @@ test("a counter that rolls over passes its end at that instant, without a step b
   expect(Math.abs(seen - Number(true_ticks) / step)).toBeLessThanOrEqual(1);
 });
 
+test("a float register passes the end with its integer twin", () => {
+  const broken = faulty(pm5000(), at({ kind: "rollover", quantity: IMPORT }, AT_ms));
+  const both = (at_ms: number) =>
+    [number(broken, IMPORT, at_ms) / 1000, number(broken, `${IMPORT}_f32`, at_ms)] as const;
+  for (const at_ms of [AT_ms - HOUR_ms, AT_ms, AT_ms + 1, AT_ms + HOUR_ms]) {
+    const [integer, float] = both(at_ms);
+    // The integer shows whole watt-hours, the float the nearest of its own.
+    expect(Math.abs(float - integer)).toBeLessThanOrEqual(0.001 + integer * 2 ** -24);
+  }
+  expect(both(AT_ms + HOUR_ms)[1]).toBeLessThan(1000);
+});
+
 test("a meter whose counters are floats has none that rolls over", () => {
   expect(rollingQuantity(meterOf({ model: "eastron-sdm630", load: DAY }))).toBeNull();
 });
