@@ -150,3 +150,19 @@ test("every electricity meter of the library that counts imports can be defined 
     expect(Math.max(...blocks.map((block) => block.count))).toBeLessThanOrEqual(one.limits.max_registers_per_read);
   }
 });
+
+test.each([
+  ["once an interval", 86_400_000, 3_600_000, 3_600_000],
+  ["no more often than every 15 minutes", 86_400_000, 300_000, 900_000],
+  ["as often as the settings, if those are read more often", 60_000, 3_600_000, 60_000],
+])("the serial number is read %s, the settings when the site says", (_, settings_ms, interval_ms, serial_ms) => {
+  const every = { power_ms: 1000, energy_ms: 10_000, settings_ms };
+  for (const id of ["eastron-sdm630", "abb-b23-b24"]) {
+    const { registers } = defineDevice(modelOf(id), setup("electricity", { every }), { ...ACCOUNT, interval_ms });
+    const seldom = registers.filter(({ register }) => register.kind === "setting" || register.kind === "info");
+    for (const { register, every_ms } of seldom) {
+      expect(every_ms, register.name).toBe(register.name === "serial_number" ? serial_ms : settings_ms);
+    }
+    expect(seldom.some(({ register }) => register.name === "serial_number")).toBe(true);
+  }
+});
