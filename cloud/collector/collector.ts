@@ -28,6 +28,7 @@ import { inflated } from "./inflate.ts";
 import { deviceIntake, type Intake, nodeIntake } from "./intake.ts";
 import type { LiveMeter, LiveView } from "./live.ts";
 import { type Node, Nodes } from "./nodes.ts";
+import { PlainMessages } from "./plain.ts";
 import { Restater } from "./restater.ts";
 import {
   bornMetrics,
@@ -36,6 +37,7 @@ import {
   integerOf,
   liveValues,
   type NodeSession,
+  type Sent,
   showBorn,
   showLive,
   textOf,
@@ -88,6 +90,7 @@ export class Collector implements LiveView {
   readonly #nodes: Nodes;
   readonly #host: HostSession;
   readonly #commits: Commits;
+  readonly #plain: PlainMessages;
   readonly #confirmations: Confirmations;
   readonly #verifier: Verifier;
   readonly #restater: Restater;
@@ -117,6 +120,7 @@ export class Collector implements LiveView {
       publish: (topic, payload) => this.#host.publish(topic, payload),
       onRebirthAsked: (gateway) => log.info("collector.rebirth-asked", { ...gateway }),
     });
+    this.#plain = new PlainMessages(store, log);
     this.#commits = new Commits({
       store,
       log,
@@ -147,7 +151,7 @@ export class Collector implements LiveView {
     const wake = (delay_ms: number, what: string, run: () => void) =>
       new OnDemand(timers, delay_ms, () => this.#guarded(what, run));
     const wakes: Wakes = {
-      commit: wake(COMMIT_MS, "commit", () => this.#commits.commit()),
+      commit: wake(COMMIT_MS, "commit", () => this.#commit()),
       ack: wake(ACK_MS, "ack", () => this.#flushAcks()),
       verify: wake(VERIFY_MS, "verify", () => this.#verify()),
       notify: wake(NOTIFY_MS, "notify", () => this.#notify()),
@@ -170,7 +174,7 @@ export class Collector implements LiveView {
   /** Commits and confirms what has arrived, says STATE offline, disconnects. */
   async stop(): Promise<void> {
     this.#guarded("stop", () => {
-      this.#commits.commit();
+      this.#commit();
       this.#confirmations.flushAll();
       this.#nodes.keepAll();
     });
@@ -295,7 +299,7 @@ export class Collector implements LiveView {
   #sayForeign(node: Node): void {
     if (node.isForeignSaid) return;
     node.isForeignSaid = true;
-    const why = "it does not number batches: shown live, not booked";
+    const why = "it does not number batches: shown live and stored by metric and time, not booked";
     this.#o.log.warn("collector.foreign-node", { ...node.gateway, why });
   }
 
@@ -384,12 +388,26 @@ export class Collector implements LiveView {
       if (epoch !== null && number !== null) return this.#giveUp(letter, epoch, number);
       return this.#setAside(letter, null);
     }
-    if (intake.kind === "plain" || epoch === null) {
+    if (epoch === null) return this.#takePlain(session, device, intake);
+    if (intake.kind === "plain") {
       this.#counts.foreign += 1;
       return;
     }
     this.#verifier.noteArrival();
     this.#commits.add({ gateway, epoch, ...intake.batch, device });
+    this.#wakes?.commit.arm();
+  }
+
+  /** Of a node that does not number batches. */
+  #takePlain(
+    { gateway, devices }: NodeSession,
+    device: string,
+    { sent }: Extract<Intake, { readonly sent: Sent }>,
+  ): void {
+    this.#counts.foreign += 1;
+    const born = devices.get(device);
+    if (born === undefined) return;
+    this.#plain.add(gateway, born, sent);
     this.#wakes?.commit.arm();
   }
 
@@ -414,6 +432,11 @@ export class Collector implements LiveView {
   }
 
   // Commit and confirm
+
+  #commit(): void {
+    this.#commits.commit();
+    this.#plain.commit();
+  }
 
   #onCommitted(batches: readonly NewBatch[], outcomes: readonly BatchOutcome[]): void {
     batches.forEach((batch, i) => {

@@ -65,6 +65,19 @@ export class Batches {
     });
   }
 
+  /** Content that has no number of its own gets the next of its epoch; inside the transaction of the caller. */
+  append(batch: Omit<NewBatch, "number">): void {
+    const origin = this.#originOf(batch, null);
+    const key = batchKey(origin.epochId, 1);
+    const newest = this.#db.get(
+      "SELECT max(batch_key) AS key FROM batch WHERE batch_key >= ? AND batch_key < ?",
+      key,
+      key + BATCH_NUMBER_MAX,
+    )?.key;
+    const number = typeof newest === "number" ? newest - key + 2 : 1;
+    this.#commitOne({ ...batch, number }, origin, 0);
+  }
+
   heldRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[] {
     return this.#rangesOf("batch_range", gateway, epoch);
   }
@@ -212,7 +225,7 @@ export class Batches {
   }
 
   /** Where a batch comes from, in the numbers of the tables; as a rule the same as the one before. */
-  #originOf({ gateway, epoch }: NewBatch, before: BatchOrigin | null): BatchOrigin {
+  #originOf({ gateway, epoch }: Pick<NewBatch, "gateway" | "epoch">, before: BatchOrigin | null): BatchOrigin {
     if (before !== null && before.gateway === gateway && before.epoch === epoch) return before;
     const gatewayId = this.#keys.names.gateways.intern(gateway);
     return { gateway, epoch, gatewayId, epochId: this.#keys.names.epochs.intern({ gatewayId, epoch }) };

@@ -81,6 +81,10 @@ export interface SeriesName {
   readonly deviceId: number;
   readonly quantity: QuantityId;
 }
+export interface PlainMetricName {
+  readonly deviceId: number;
+  readonly metric: string;
+}
 export interface EmissionSeriesName {
   readonly deviceId: number;
   readonly gas: GasId;
@@ -99,6 +103,7 @@ export interface Names {
   readonly ticks: NameTable<Interval["tick"]>;
   readonly emissionSeries: NameTable<EmissionSeriesName>;
   readonly emissionSources: NameTable<EmissionSource>;
+  readonly plainMetrics: NameTable<PlainMetricName>;
 }
 
 export function openNames(db: DatabaseSync): Names {
@@ -137,6 +142,13 @@ export function openNames(db: DatabaseSync): Names {
       ["amount", "unit"],
       (tick) => [tick.amount, tick.unit],
       (row) => ({ amount: String(row.amount), unit: row.unit as UnitNotation }),
+    ),
+    plainMetrics: new NameTable<PlainMetricName>(
+      db,
+      "plain_metric",
+      ["device_id", "metric"],
+      (name) => [name.deviceId, name.metric],
+      (row) => ({ deviceId: Number(row.device_id), metric: String(row.metric) }),
     ),
     emissionSeries: new NameTable<EmissionSeriesName>(
       db,

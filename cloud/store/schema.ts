@@ -316,4 +316,19 @@ ALTER TABLE meter ADD COLUMN supplier TEXT;
 ALTER TABLE batch ADD COLUMN is_poll INTEGER;
 UPDATE batch SET is_poll = 0 WHERE batch_key IN (SELECT epoch_id * 68719476736 + batch FROM book_interval);
 `,
+  `
+-- What gateways sent that number no batches: their samples are told apart by meter, metric and time. The content stands in
+-- batches of the epoch ''.
+CREATE TABLE plain_metric (
+  id INTEGER PRIMARY KEY,
+  device_id INTEGER NOT NULL REFERENCES device (id),
+  metric TEXT NOT NULL,
+  UNIQUE (device_id, metric)
+) STRICT;
+CREATE TABLE plain_sample (
+  metric_id INTEGER NOT NULL REFERENCES plain_metric (id),
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (metric_id, at_ms)
+) WITHOUT ROWID, STRICT;
+`,
 ];

@@ -6,6 +6,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { Keys } from "./keys.ts";
 import { openNames, reloadNames } from "./names.ts";
 import { Places } from "./places.ts";
+import { PlainSamples } from "./plainSamples.ts";
 import { Restatements } from "./restatements.ts";
 import type { ZoneStore } from "./store.ts";
 import { Substitutions } from "./substitutions.ts";
@@ -37,6 +38,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const restatements = new Restatements(db, keys, (id) => books.emission(id));
   const substitutions = new Substitutions(db, keys);
   const batches = new Batches(db, keys, alarms, books);
+  const plain = new PlainSamples(db, keys, batches);
   const places = new Places(db, keys);
   const sums = openSums(db.raw, names);
   return {
@@ -49,6 +51,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     meters: () => places.meters(),
 
     commitBatches: (added) => batches.commit(added, now_ms()),
+    commitPlain: (messages) => plain.commit(messages),
     batchRanges: (gateway, epoch) => batches.heldRanges(gateway, epoch),
     lostRanges: (gateway, epoch) => batches.lostRanges(gateway, epoch),
     batches: (...query) => batches.within(...query),

@@ -74,6 +74,25 @@ export interface NewBatch {
   readonly isPoll?: boolean;
 }
 
+/** In place of an epoch: of gateways that do not speak our delivery protocol. */
+export const PLAIN_EPOCH = "";
+
+/** What such a gateway sent in one message. Its samples are told apart by (device, metric, timestamp): reference sparkplug §17.4. */
+export interface PlainMessage {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  readonly birthId: number;
+  readonly samples: readonly PlainSample[];
+}
+
+export interface PlainSample {
+  /** As its birth names it. */
+  readonly metric: string;
+  readonly at_ms: EpochMs;
+  /** Canonical, of this metric alone. */
+  readonly payload: Uint8Array;
+}
+
 /** stored: new · duplicate: same key and CRC · differs: same key, other content, kept in quarantine. All three may be acked. */
 export type BatchOutcome = "stored" | "duplicate" | "differs";
 
@@ -301,6 +320,12 @@ export interface ZoneStore {
 
   /** One transaction, synced before it returns; outcomes in the order given. Only after this may anything be acked. */
   commitBatches(batches: readonly NewBatch[]): readonly BatchOutcome[];
+  /**
+   * Samples of gateways that number no batches, in one transaction, synced before it returns: as batches of the epoch
+   * {@link PLAIN_EPOCH}. What is held already is left out, whatever it says now.
+   * @returns how many samples were new
+   */
+  commitPlain(messages: readonly PlainMessage[]): number;
   putGateway(row: GatewayRow): void;
   gateways(): readonly GatewayRow[];
   putPresence(presence: Presence): void;

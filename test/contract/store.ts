@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayRow, MeterRow, NewBatch, Presence, ZoneStore } from "../../cloud/store/store.ts";
-import { BATCH_NUMBER_MAX, NODE_DEVICE } from "../../cloud/store/store.ts";
+import { BATCH_NUMBER_MAX, NODE_DEVICE, PLAIN_EPOCH } from "../../cloud/store/store.ts";
 import type { Emission } from "../../core/emission/emission.ts";
 import type { Interval } from "../../core/interval/interval.ts";
+import { decodePayload, encodeCanonical } from "../../core/wire/payload.ts";
 
 /** A store and what it takes to look at the same content after a restart. */
 export interface StoreUnderTest {
@@ -178,6 +179,53 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       // What was named only in the commit that failed can be named again.
       expect(store.commitBatches([batch(2, { epoch: "new", intervals: [interval(0)] })])).toEqual(["stored"]);
       expect(store.batchRanges(GATEWAY, "new")).toEqual([[2, 2]]);
+    });
+
+    test("samples without batch numbers are stored once each, by meter, metric and time, in whatever messages they come", () => {
+      const sample = fc.record({ metric: fc.constantFrom("a", "b"), at: fc.nat(4), device: fc.constantFrom("x", "y") });
+      fc.assert(
+        fc.property(fc.array(fc.array(sample, { maxLength: 4 }), { maxLength: 12 }), (sent) => {
+          const fresh = make(now);
+          try {
+            const born = { gateway: GATEWAY, epoch: PLAIN_EPOCH, device: "x", metrics: [] };
+            const id = fresh.store.putBirth(born, null);
+            const keys = new Set<string>();
+            for (const samples of sent) {
+              for (const device of ["x", "y"]) {
+                const own = samples.filter((one) => one.device === device);
+                const news = new Set(
+                  own.map(({ metric, at }) => `${device} ${metric} ${at}`).filter((key) => !keys.has(key)),
+                );
+                for (const key of news) keys.add(key);
+                const message = {
+                  gateway: GATEWAY,
+                  device,
+                  birthId: id,
+                  samples: own.map(({ metric, at }) => ({
+                    metric,
+                    at_ms: START_MS + at,
+                    payload: encodeCanonical([{ name: metric, timestamp_ms: START_MS + at, doubleValue: at }]),
+                  })),
+                };
+                expect(fresh.store.commitPlain([message, message])).toBe(news.size);
+              }
+            }
+            const held = ["x", "y"].flatMap((device) =>
+              fresh.store.batches(GATEWAY, device, START_MS, START_MS + 9, 1000).flatMap(({ payload, epoch }) =>
+                decodePayload(payload).metrics.map(({ name, doubleValue }) => {
+                  expect(epoch).toBe(PLAIN_EPOCH);
+                  return `${device} ${name} ${doubleValue}`;
+                }),
+              ),
+            );
+            expect(held.sort()).toEqual([...keys].sort());
+            expect(fresh.store.countBatches(GATEWAY, "x", START_MS, START_MS + 1000, 1000).size).toBe(0);
+          } finally {
+            fresh.dispose();
+          }
+        }),
+        { numRuns: 25 },
+      );
     });
 
     test("the ranges are exactly the numbers committed, in any order and any division into commits", () => {
