@@ -255,7 +255,7 @@ export class BusWorker {
       meter.lastError = { words: failureWords(reply, block, meter.of.timeout_ms), at_ms: now_ms };
     }
     const at = { at_ms: now_ms, mono_ms: this.#quietFrom_ms, rank: meter.blockRank(block) };
-    job.take(reply, at, learn(this.#o, meter, { job, block }, reply, now_ms));
+    job.take(reply, at, learn(this.#o, meter, job, block, reply, now_ms));
   }
 
   #finish(meter: PolledMeter, job: PollJob): void {

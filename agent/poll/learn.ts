@@ -80,6 +80,7 @@ export interface Plan {
   readonly trials: readonly Trial[];
 }
 
+const NO_READS: readonly BlockRead[] = [];
 const NOTHING: Learned = { aside: [], cuts: [], longest: null };
 
 export function startPlan(
@@ -125,7 +126,7 @@ export function refused(
 
 /** Reads that ask registers set aside again, those that wait longest first. */
 export function retries(plan: Plan, every_ms: number, at_ms: EpochMs): readonly BlockRead[] {
-  if (plan.learned.aside.length === 0) return [];
+  if (plan.learned.aside.length === 0) return NO_READS;
   return plan.learned.aside
     .filter((one) => one.every_ms === every_ms && isDue(one.retryAt_ms, at_ms))
     .sort((a, b) => a.retryAt_ms - b.retryAt_ms)

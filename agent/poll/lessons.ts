@@ -23,7 +23,8 @@ export interface Lessons {
 export function learn(
   lessons: Lessons,
   meter: PolledMeter,
-  { job, block }: { readonly job: PollJob; readonly block: BlockRead },
+  job: PollJob,
+  block: BlockRead,
   reply: BusReply,
   now_ms: EpochMs,
 ): readonly BlockRead[] {

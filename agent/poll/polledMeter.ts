@@ -237,9 +237,9 @@ export class PolledMeter {
   }
 
   /** Counters of the groups of `mask` that are set aside at present: they count as failed all the same. */
-  missingCounters(mask: number): Sample["failures"][number][] {
+  missingCounters(mask: number): Sample["failures"] {
     const plan = this.#plan!;
-    if (plan.learned.aside.length === 0) return [];
+    if (plan.learned.aside.length === 0) return NONE;
     return plan.learned.aside.flatMap(({ register, every_ms, why }) => {
       const isTaken = plan.groups.some((group, i) => (mask & (1 << i)) !== 0 && group.every_ms === every_ms);
       if (register.kind !== "counter" || !isTaken) return [];
@@ -338,6 +338,7 @@ interface TakenPoll {
 }
 
 const NOTHING: readonly BlockRead[] = [];
+const NONE: Sample["failures"] = [];
 
 /** Accounted counters first, for they date the sample; blocks that time out last, for a timeout ends the poll. */
 function inOrder(blocks: readonly BlockRead[], known: ReadonlyMap<BlockRead, Known>): readonly BlockRead[] {
