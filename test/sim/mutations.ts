@@ -22,6 +22,7 @@ const DELTA = "core/counter/counterDelta.ts";
 const COMMITS = "cloud/collector/commits.ts";
 const CONFIRMATIONS = "cloud/collector/confirmations.ts";
 const EDGE = "agent/uplink/edgeNode.ts";
+const OUTBOX = "agent/uplink/outbox.ts";
 const JOURNAL = "agent/journal/diskJournal.ts";
 
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
@@ -127,7 +128,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     what: "what waited long enough is taken for confirmed",
     edits: [
       {
-        file: EDGE,
+        file: OUTBOX,
         from: "if (this.#waitsForAcks()) this.#delivery.expire",
         to: "if (now_ms < 0) this.#delivery.expire",
       },
@@ -137,7 +138,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     what: "what was not confirmed in time is not sent again",
     edits: [
       {
-        file: EDGE,
+        file: OUTBOX,
         from: "if (this.#waitsForAcks()) this.#delivery.expire(now_ms);",
         to: "if (this.#waitsForAcks()) void now_ms;",
       },
@@ -187,7 +188,13 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   "replay-skips": {
     what: "a restart leaves out the first samples it should count again",
-    edits: [{ file: "agent/gateway.ts", from: "record.position > of.asOf)", to: "record.position > of.asOf + 7)" }],
+    edits: [
+      {
+        file: "agent/account/savedAccounts.ts",
+        from: "record.position > of.asOf)",
+        to: "record.position > of.asOf + 7)",
+      },
+    ],
     kinds: ["agent-crash", "agent-crash-at-write"],
   },
   "bdseq-stands": {
