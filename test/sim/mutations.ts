@@ -143,6 +143,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "if (this.#waitsForAcks()) void now_ms;",
       },
     ],
+    kinds: ["link-loss"],
   },
   "duplicate-is-new": {
     what: "a batch that comes again is booked again, and its intervals are added",
