@@ -77,6 +77,11 @@ const codeOf = new Uint8Array(256);
 
 /** @returns how many different bytes there are; 0 if too many. */
 function sortOut({ bytes, codes, different }: Column): number {
+  const first = bytes[0]!;
+  let same = 1;
+  while (same < bytes.length && bytes[same] === first) same += 1;
+  different[0] = first;
+  if (same === bytes.length) return 1;
   let kinds = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
@@ -92,7 +97,8 @@ function sortOut({ bytes, codes, different }: Column): number {
     }
     codes[i] = code - 1;
   }
-  for (let i = 0; i < different.length; i++) codeOf[different[i]!] = 0;
+  const noted = kinds === 0 ? DIFFERENT_MAX : kinds;
+  for (let i = 0; i < noted; i++) codeOf[different[i]!] = 0;
   return kinds;
 }
 
