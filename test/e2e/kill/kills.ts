@@ -14,7 +14,7 @@ import { Supervised } from "./supervised.ts";
 
 /**
  * Real processes under load - simulator, agent, collector, Mosquitto - and everything that may befall them: SIGKILL at any
- * moment, the broker gone, the link cut, half-open or slow, the disk full. Then the faults end, everything must arrive, and the
+ * moment, the broker gone, the link cut, half-open or slow, the disk of either full. Then the faults end, everything must arrive, and the
  * books must be the meters'.
  */
 export interface KillOptions {
@@ -40,6 +40,8 @@ const METERS = 12;
 const ZONE = "kcn-test";
 const HOST = "zone-collector";
 const DISK_MiB = 48;
+/** The store of a long run; the journal's bound is a quarter of its disk, the store has none. */
+const ZONE_DISK_MiB = 256;
 /** Counters are polled every half second; what one tick brought and the next had under way may die with the agent. */
 const TICK_POLLS = 3;
 /** While the disk is full samples wait in memory, and one who is killed then loses them; a disk is full for some seconds. */
@@ -58,7 +60,8 @@ const FATES: readonly (readonly [Fate, number])[] = [
   ["half-open link", 4],
   ["slow link", 4],
   ["fill disk", 4],
-  ["nothing", 6],
+  ["fill zone disk", 4],
+  ["nothing", 2],
 ];
 type Fate =
   | "kill agent"
@@ -70,13 +73,16 @@ type Fate =
   | "half-open link"
   | "slow link"
   | "fill disk"
+  | "fill zone disk"
   | "nothing";
 
 interface Stage {
   readonly dir: string;
   readonly mosquitto: Mosquitto;
   readonly links: readonly LinkProxy[];
+  /** Of the agent and of the collector; null where we may not mount any. */
   readonly disk: SmallDisk | null;
+  readonly zoneDisk: SmallDisk | null;
   readonly tap: ModbusTap;
   readonly sim: Supervised;
   readonly agent: Supervised;
@@ -101,7 +107,7 @@ export async function runKills({ kills, seed, say, calm_ms = 2500 }: KillOptions
     let done = 0;
     const random = randomOf(seed);
     while (done < kills) {
-      const fate = fateOf(random(), stage.disk !== null);
+      const fate = fateOf(random(), stage.disk !== null && stage.zoneDisk !== null);
       events[fate] = (events[fate] ?? 0) + 1;
       done += await befall(stage, fate, random);
       await wait(100 + random() ** 2 * calm_ms);
@@ -114,7 +120,7 @@ export async function runKills({ kills, seed, say, calm_ms = 2500 }: KillOptions
     const { agent, collector, sim } = stage;
     const config = loadSimConfig(join(stage.dir, "sim.yaml"));
     const books = checkBooks({
-      storeFile: join(stage.dir, "zone", "zone.sqlite"),
+      storeFile: join(stage.zoneDisk?.path ?? stage.dir, "zone", "zone.sqlite"),
       gateway: { group: ZONE, edge: "gw-01" },
       journal: journal.journal,
       lines: buildSim(config, loadModelLibrary(), new Map()),
@@ -139,7 +145,7 @@ export async function runKills({ kills, seed, say, calm_ms = 2500 }: KillOptions
 
 /** @returns how many SIGKILLs it was. */
 async function befall(stage: Stage, fate: Fate, random: () => number): Promise<number> {
-  const { agent, collector, mosquitto, links, disk } = stage;
+  const { agent, collector, mosquitto, links, disk, zoneDisk } = stage;
   const away = () => wait(random() * 800);
   const link = links[random() < 0.6 ? 0 : 1]!;
   switch (fate) {
@@ -180,28 +186,35 @@ async function befall(stage: Stage, fate: Fate, random: () => number): Promise<n
       }
       link.set("through");
       return 0;
-    case "fill disk": {
-      disk?.fill();
-      await wait(500 + random() * 2500);
-      const isKilled = random() < 0.5;
-      if (isKilled) {
-        await agent.kill();
-        agent.start();
-        await wait(random() * 2000);
-      }
-      disk?.free();
-      return isKilled ? 1 : 0;
-    }
+    case "fill disk":
+      return await fillDisk(disk, agent, random);
+    case "fill zone disk":
+      return await fillDisk(zoneDisk, collector, random);
     case "nothing":
       await wait(random() * 4000);
       return 0;
   }
 }
 
+/** For some seconds; in half of all cases its process dies meanwhile and starts on a disk that takes nothing. */
+async function fillDisk(disk: SmallDisk | null, process: Supervised, random: () => number): Promise<number> {
+  disk?.fill();
+  await wait(500 + random() * 2500);
+  const isKilled = random() < 0.5;
+  if (isKilled) {
+    await process.kill();
+    process.start();
+    await wait(random() * 2000);
+  }
+  disk?.free();
+  return isKilled ? 1 : 0;
+}
+
 /** Faults off; intervals close, everything is confirmed. Then the meters fall silent, so that nothing new comes. */
 async function settle(stage: Stage, start_ms: number): Promise<Health> {
   for (const link of stage.links) link.set("through");
   stage.disk?.free();
+  stage.zoneDisk?.free();
   await stage.mosquitto.start();
   stage.agent.start();
   stage.collector.start();
@@ -233,8 +246,10 @@ async function openStage(say: (line: string) => void): Promise<Stage> {
   };
   try {
     const disk = smallDisk(join(dir, "disk"), DISK_MiB);
-    if (disk === null) say("skipped: the full disk needs root (a tmpfs of its own)");
-    else undo.push(() => disk.unmount());
+    const zoneDisk = smallDisk(join(dir, "zone-disk"), ZONE_DISK_MiB);
+    if (disk === null || zoneDisk === null) say("skipped: the full disks need root (a tmpfs of their own)");
+    undo.push(() => disk?.unmount());
+    undo.push(() => zoneDisk?.unmount());
     const mosquitto = await startMosquitto();
     undo.push(() => mosquitto.close());
     const links = [await LinkProxy.open(mosquitto.port), await LinkProxy.open(mosquitto.port)];
@@ -250,7 +265,10 @@ async function openStage(say: (line: string) => void): Promise<Stage> {
     const tap = await ModbusTap.open(modbus);
     undo.push(() => tap.close());
     const agentFile = write("agent.yaml", agentYaml({ modbus: tap.port, broker: links[0]!.port, local, journalDir }));
-    const collectorFile = write("collector.yaml", collectorYaml(links[1]!.port, page));
+    const collectorFile = write(
+      "collector.yaml",
+      collectorYaml(links[1]!.port, page, join(zoneDisk?.path ?? dir, "zone")),
+    );
     const sim = new Supervised("sim", ["sim", "--config", simFile]);
     const agent = new Supervised("agent", ["agent", "--config", agentFile]);
     const collector = new Supervised("collector", ["collector", "--config", collectorFile]);
@@ -266,7 +284,7 @@ async function openStage(say: (line: string) => void): Promise<Stage> {
         return null;
       }
     };
-    return { dir, mosquitto, links, disk, tap, sim, agent, collector, health, close };
+    return { dir, mosquitto, links, disk, zoneDisk, tap, sim, agent, collector, health, close };
   } catch (error) {
     await close();
     throw error;
@@ -314,11 +332,11 @@ listen: 127.0.0.1:${local}
 `;
 }
 
-function collectorYaml(broker: number, page: number): string {
+function collectorYaml(broker: number, page: number, dataDir: string): string {
   return `
 zone: {id: ${ZONE}, name: {vi: Thử, en: Test}, time_zone: Asia/Ho_Chi_Minh}
 host_id: ${HOST}
-data_dir: ./zone
+data_dir: ${dataDir}
 sites: [{id: steel, name: {vi: Thép, en: Steel}, sector: steel, gateways: [gw-01]}]
 broker: {url: "mqtt://127.0.0.1:${broker}"}
 listen: 127.0.0.1:${page}
@@ -330,7 +348,7 @@ function fateOf(at: number, hasDisk: boolean): Fate {
   let left = at * sum;
   for (const [fate, weight] of FATES) {
     left -= weight;
-    if (left < 0) return fate === "fill disk" && !hasDisk ? "kill agent" : fate;
+    if (left < 0) return fate.startsWith("fill") && !hasDisk ? "kill agent" : fate;
   }
   return "nothing";
 }
