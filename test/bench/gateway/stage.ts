@@ -119,11 +119,17 @@ function build(dir: string): string {
 }
 
 /** Node's flags and the environment that the agent's systemd unit gives it: it is measured as it is installed. */
-function unitOfAgent(dir: string): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+function unitOfAgent(dir: string): {
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+} {
   const text = readFileSync(join(root, "packaging/systemd/khuxanh-agent.service"), "utf8");
   const command = /^ExecStart=\S+ (.*)$/m.exec(text)?.[1] ?? "";
   const variables = /^Environment=(.*)$/m.exec(text)?.[1] ?? "";
-  const pairs = variables.replace("%C", dir).split(" ").map((pair) => pair.split("=", 2) as [string, string]);
+  const pairs = variables
+    .replace("%C", dir)
+    .split(" ")
+    .map((pair) => pair.split("=", 2) as [string, string]);
   return {
     flags: command.split(" ").filter((part) => part.startsWith("--max")),
     env: Object.fromEntries(pairs.filter(([name]) => name !== "TMPDIR")),
