@@ -155,8 +155,8 @@ export interface JournalDisk {
   remove(name: string): void;
   /** The bytes of a file as they lie on the medium, whatever their state, for carving; parts in no particular order. */
   raw(name: string): readonly Uint8Array[];
-  /** What may still be written to this disk; null where nobody knows. */
-  free_bytes(): number | null;
+  /** How large this disk is and what may still be written to it; null where nobody knows. */
+  space(): { readonly free_bytes: number; readonly total_bytes: number } | null;
 }
 
 export interface DiskFile {

@@ -16,6 +16,11 @@ export const SEGMENT_AGE_MS = 86_400_000;
 export const BOOKS_AGE_MS = 60 * 86_400_000;
 export const MAX_BYTES = 4 * 1024 ** 3;
 
+/** A bound that nobody set: a quarter of so many bytes, or of as many as are enough where nobody knows them. */
+export function quarterOf(bytes = Number.POSITIVE_INFINITY): number {
+  return Math.min(MAX_BYTES, bytes / 4);
+}
+
 export const LEVELS = ["whole", "mended", "thinned", "counters", "books"] as const;
 /** How much of a segment is still there. Mended: whole but for damage. Each level holds less than those before it. */
 export type Level = (typeof LEVELS)[number];

@@ -5,7 +5,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import type { LossWhat } from "../../core/wire/nodeRecord.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
 import { readBlob } from "./blob.ts";
-import { MAX_BYTES, SEGMENT_AGE_MS, SEGMENT_BYTES, STEPS, type Step } from "./bounds.ts";
+import { quarterOf, SEGMENT_AGE_MS, SEGMENT_BYTES, STEPS, type Step } from "./bounds.ts";
 import { Chain, type Held, isOfDisk } from "./chain.ts";
 import { type HeldRecord, packChunks } from "./chunk.ts";
 import type {
@@ -62,9 +62,7 @@ export class DiskJournal implements Journal {
     this.#options = { ...options, disk };
     this.#chain = new Chain(disk);
     this.#reader = new Reader(this.#chain, log, (first, last) => this.#numbers.areConfirmed(first, last));
-    this.#bound =
-      options.maxBytes ??
-      Math.min(MAX_BYTES, ((disk.free_bytes() ?? Number.POSITIVE_INFINITY) + this.#chain.bytes()) / 4);
+    this.#bound = options.maxBytes ?? quarterOf(disk.space()?.total_bytes);
     this.#losses = new Losses(options.now_ms);
     this.#mender = new Mender({
       disk,
@@ -87,6 +85,7 @@ export class DiskJournal implements Journal {
       log,
       now_ms: options.now_ms,
       bound_bytes: this.#bound,
+      historyBound_bytes: () => options.maxBytes ?? this.#historyBound_bytes(),
       maxAge_ms: options.maxAge_ms,
       segmentLimit: () => this.#segmentLimit(),
       numbers: () => this.#numbers,
@@ -396,6 +395,11 @@ export class DiskJournal implements Journal {
     }
     const before = STEPS.find((known) => known === this.#values.state.get("gaveWay"));
     if (before === undefined || STEPS.indexOf(before) < STEPS.indexOf(step)) this.#values.put("gaveWay", step);
+  }
+
+  #historyBound_bytes(): number {
+    const space = this.#options.disk.space();
+    return space === null ? this.#bound : quarterOf(space.free_bytes + this.#chain.bytes());
   }
 
   #backlogBytes(): number {

@@ -35,6 +35,8 @@ export interface Kept {
   readonly log: Log;
   readonly now_ms: () => EpochMs;
   readonly bound_bytes: number;
+  /** What history may take with the rest: less than the bound while others fill the disk. */
+  readonly historyBound_bytes: () => number;
   readonly maxAge_ms: number;
   readonly segmentLimit: () => number;
   readonly numbers: () => Numbering;
@@ -88,18 +90,26 @@ export class Keeper {
       while (this.#asideBytes() > ASIDE_SHARE * this.#o.bound_bytes) {
         log.warn("journal.aside-deleted", { file: this.#o.chain.removeOldestAside() });
       }
-      this.#isBeyondBound = this.#o.chain.bytes() > this.#o.bound_bytes;
-      if (!this.#isBeyondBound) return;
-      while (this.#o.chain.bytes() > FULL_TO * this.#o.bound_bytes) {
-        const next = fullStep(this.#facts(), this.#o.numbers().holes);
-        if (next === null) return;
-        this.#take(next.step, next.at);
-      }
-      this.#isBeyondBound = false;
+      this.#keepBound();
     } catch (cause) {
       this.#o.log.error("journal.bound-not-kept", { error: String(cause) });
     } finally {
       this.#isLooking = false;
+    }
+  }
+
+  /** What is unconfirmed gives way to the journal's own size alone, never because others fill the disk. */
+  #keepBound(): void {
+    const { chain, bound_bytes, historyBound_bytes } = this.#o;
+    const history_bytes = historyBound_bytes();
+    const isFull = chain.bytes() > bound_bytes;
+    this.#isBeyondBound = chain.bytes() > history_bytes;
+    while (this.#isBeyondBound) {
+      const next = fullStep(this.#facts(), this.#o.numbers().holes);
+      if (next === null || (next.step !== "history" && !isFull)) return;
+      const to_bytes = FULL_TO * (next.step === "history" ? history_bytes : bound_bytes);
+      if (chain.bytes() > to_bytes) this.#take(next.step, next.at);
+      else this.#isBeyondBound = false;
     }
   }
 

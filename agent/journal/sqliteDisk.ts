@@ -97,10 +97,10 @@ export function sqliteDisk(dir: string): JournalDisk {
         return [database, wal, ...joinedBlobs(database, wal, PAGE_BYTES)];
       }),
 
-    free_bytes() {
+    space() {
       try {
-        const { bavail, bsize } = statfsSync(dir);
-        return bavail * bsize;
+        const { bavail, blocks, bsize } = statfsSync(dir);
+        return { free_bytes: bavail * bsize, total_bytes: blocks * bsize };
       } catch {
         return null;
       }

@@ -107,7 +107,10 @@ export class SimDisk {
         const file = this.#files.get(name);
         return file === undefined ? [] : [...file.rows.map(({ blob }) => blob), ...file.values.values()];
       },
-      free_bytes: () => (this.capacity_bytes === Number.POSITIVE_INFINITY ? null : this.capacity_bytes - this.bytes),
+      space: () =>
+        this.capacity_bytes === Number.POSITIVE_INFINITY
+          ? null
+          : { free_bytes: Math.max(0, this.capacity_bytes - this.bytes), total_bytes: this.capacity_bytes },
     };
   }
 

@@ -226,10 +226,40 @@ describe("a journal at its bound", () => {
 
   test("takes a quarter of a small disk if nobody says how much", () => {
     const d = disk();
-    const small: JournalDisk = { ...sqliteDisk(d.dir), free_bytes: () => 8_000_000 };
+    const small: JournalDisk = withSpace(d.dir, () => ({ free_bytes: 8_000_000, total_bytes: 8_000_000 }));
     expect(d.open({ maxBytes: null, disk: small }).status().bound_bytes).toBe(2_000_000);
   });
+
+  test("while others fill the disk, history gives way to a quarter of what is left, and nothing unconfirmed does", () => {
+    const d = disk();
+    const space = { free_bytes: 80_000_000, total_bytes: 100_000_000 };
+    const options = { segmentBytes: 200_000, maxAge_ms: 1000 * DAY_MS, maxBytes: null };
+    const open = (): Journal => d.open({ ...options, disk: withSpace(d.dir, () => space) });
+    const journal = open();
+    record(journal, 750, (at) => {
+      d.now_ms = START + at * 60_000;
+      journal.confirm(all(1, journal.nextNumber()));
+    });
+    const confirmed = journal.nextNumber() - 1;
+    record(journal, 600);
+    const unconfirmed = journal.unconfirmed();
+    expect(journal.status().gaveWay).toBeNull();
+    journal.close();
+
+    space.free_bytes = 0;
+    const again = open();
+    record(again, 150);
+    expect(again.status()).toMatchObject({ gaveWay: "history", lost: 0, bound_bytes: 25_000_000 });
+    expect(again.read(confirmed + 1, 1e6)).toHaveLength(again.unconfirmed());
+    expect(again.unconfirmed()).toBeGreaterThan(unconfirmed + 150);
+    expect(lossesIn(again)).toEqual([]);
+    expect(kinds(again).content).toBe(100);
+  });
 });
+
+function withSpace(dir: string, space: JournalDisk["space"]): JournalDisk {
+  return { ...sqliteDisk(dir), space };
+}
 
 /** A disk that refuses to write while `refuses` says so. */
 function moody(inner: JournalDisk, refuses: () => "DISK_FULL" | "DISK_UNUSABLE" | null): JournalDisk {

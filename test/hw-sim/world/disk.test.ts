@@ -48,7 +48,7 @@ test("a full disk refuses and stays as it was; room lets it go on", () => {
   medium.capacity_bytes = medium.bytes + 100;
   expect(() => segment.append({ rows: [row(1, 200)], values: [] })).toThrow("DISK_FULL");
   expect(keys(disk)).toEqual([]);
-  expect(disk.free_bytes()).toBe(100);
+  expect(disk.space()).toEqual({ free_bytes: 100, total_bytes: medium.capacity_bytes });
   medium.capacity_bytes += 1000;
   segment.append({ rows: [row(1, 200)], values: [] });
   expect(keys(disk)).toEqual([1]);
