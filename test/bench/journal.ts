@@ -18,10 +18,27 @@ const POLLS = 1000;
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const AT_MS = Date.UTC(2026, 2, 2);
 
-/** A poll of a meter's block of twenty float32 values, no two polls alike. */
+/** Of each quantity of a three-phase meter the least and the most: voltages, currents, powers, power factors, frequency, energy. */
+const RANGES: readonly (readonly [count: number, from: number, to: number])[] = [
+  [3, 226, 234],
+  [3, 5, 400],
+  [4, 1e3, 270e3],
+  [4, -20e3, 90e3],
+  [4, 0.7, 0.99],
+  [1, 49.9, 50.1],
+  [1, 1e5, 1e6],
+];
+const QUANTITIES = RANGES.flatMap(([count, from, to]) => Array.from({ length: count }, () => ({ from, to })));
+
+/** A poll of a meter's block of twenty float32 values, no two polls alike: each value is anywhere in its quantity's range. */
 function poll(i: number): Sample {
   const words = new Uint16Array(2 * READINGS);
-  for (let at = 0; at < words.length; at++) words[at] = (i * 40_503 + at * 9973) & 0xffff;
+  const float = new DataView(new ArrayBuffer(4));
+  for (const [at, { from, to }] of QUANTITIES.entries()) {
+    float.setFloat32(0, from + (to - from) * (((i * 40_503 + at * 9973) % 65_537) / 65_537));
+    words[2 * at] = float.getUint16(0);
+    words[2 * at + 1] = float.getUint16(2);
+  }
   const at_ms = AT_MS + Math.floor(i / BATCHES) * 1000 + (i % BATCHES) * 7;
   return {
     device: `meter-${i % BATCHES}`,
