@@ -1,34 +1,16 @@
 import { z } from "zod";
-import type { Discovery, MeterModel, ModelTiming, Register, RegisterType } from "../../core/model/meterModel.ts";
-import { QUANTITIES, quantityOfRegister } from "../../core/units/quantities.ts";
-import { UNITS, type UnitNotation } from "../../core/units/units.ts";
+import type { Discovery, MeterModel, ModelTiming, Register } from "../../core/model/meterModel.ts";
+import { quantityOfRegister } from "../../core/units/quantities.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
-import { type Finding, pathText } from "../explain.ts";
 import { positive, section, text, wholeNumber } from "../fields.ts";
-import { offer } from "../nearest.ts";
-import { fittingUnits, unitFits } from "../notation/unitFamily.ts";
+import { REGISTER_TYPES, UNIT_NOTATIONS, wordsOf } from "../notation/registerTypes.ts";
 import { checkDocument, type FileSpec, prepare } from "../parse.ts";
-import { duplicates, field, list, textOf } from "../rules.ts";
+import { MODEL_RULES, READ_MAX } from "./modelRules.ts";
 
 /**
  * Meter models: the register lists of vendors as data. The legend is `README.md` of this folder; every key here says what
  * it means. Nothing in a model file is ever written to a meter.
  */
-
-const WORDS: Readonly<Record<Exclude<RegisterType, "str">, number>> = {
-  u16: 1,
-  i16: 1,
-  u32: 2,
-  i32: 2,
-  f32: 2,
-  acc32: 2,
-  u64: 4,
-  i64: 4,
-  f64: 4,
-};
-const NUMBER_TYPES = Object.keys(WORDS) as readonly Exclude<RegisterType, "str">[];
-const REGISTER_TYPES = [...NUMBER_TYPES, "str"] as const satisfies readonly RegisterType[];
-const UNIT_NOTATIONS = Object.keys(UNITS) as readonly UnitNotation[];
 
 const functionCode = z.literal([3, 4]).describe("Modbus function: 3 holding registers, 4 input registers");
 const address = wholeNumber(0, 65_535, "0-based address, the number on the wire");
@@ -47,7 +29,10 @@ const register = section({
   type: z.enum(REGISTER_TYPES).describe("How the words are encoded"),
   word_order: wordOrder.exactOptional(),
   length: length.exactOptional(),
-  scale: z.number().describe("value in `unit` = raw × scale"),
+  scale: z
+    .number()
+    .refine((scale) => scale !== 0, { error: "0 makes every value 0" })
+    .describe("value in `unit` = raw × scale"),
   unit: z.enum(UNIT_NOTATIONS).describe("Unit of the value after scaling"),
   kind: z
     .enum(["gauge", "counter", "daily_counter", "setting", "status", "info", "scale_exponent", "resolution"])
@@ -206,23 +191,10 @@ export const modelSchema = section({
 
 type ModelFile = z.output<typeof modelSchema>;
 
-/** What a list of registers must keep to, the model's own and those of its further blocks. */
-const REGISTER_RULES = [namesOnce, addressesOnce, unitsFit, textsHaveLength, referencesExist];
-
-function inBlocks(document: unknown, rule: (block: unknown) => readonly Finding[]): readonly Finding[] {
-  return list(field(document, "discovery_blocks")).flatMap((block, i) =>
-    rule(block).map((found) => ({ ...found, path: `${pathText(["discovery_blocks", i])}.${found.path}` })),
-  );
-}
-
 export const modelSpec: FileSpec<ModelFile> = {
   schema: modelSchema,
   code: "MODEL_INVALID",
-  rules: [
-    ...REGISTER_RULES,
-    ...REGISTER_RULES.map((rule) => (document: unknown) => inBlocks(document, rule)),
-    goldenIsAboutThisFile,
-  ],
+  rules: MODEL_RULES,
 };
 
 /**
@@ -243,8 +215,7 @@ export function parseModel(text: string, file: string): MeterModel {
     transport: written.transport,
     defaults: written.defaults,
     limits: {
-      // Modbus Application Protocol V1.1b3 §6.3: at most 125 registers a read.
-      max_registers_per_read: 125,
+      max_registers_per_read: READ_MAX,
       count_must_be_even: false,
       max_gap: 0,
       ...written.limits,
@@ -284,10 +255,6 @@ function registerOf({ length, ...written }: ModelFile["registers"][number]): Reg
   };
 }
 
-function wordsOf(type: RegisterType, length: number | undefined): number {
-  return type === "str" ? (length ?? 1) : WORDS[type];
-}
-
 /** "SunS" in two registers: SunSpec Device Information Model Specification §6.1, with the three base addresses it allows. */
 const SUNSPEC = { marker: 0x53756e53, bases: [40_000, 50_000, 0] } as const;
 
@@ -320,138 +287,4 @@ function versionOf(model: Omit<MeterModel, "version">): string {
       : value,
   );
   return crc32c(new TextEncoder().encode(canonical)).toString(16).padStart(8, "0");
-}
-
-interface WrittenRegister {
-  readonly name: string;
-  readonly index: number;
-  readonly fc: unknown;
-  readonly from: number;
-  /** Exclusive. */
-  readonly to: number;
-  readonly written: unknown;
-}
-
-function registers(document: unknown): readonly WrittenRegister[] {
-  return list(field(document, "registers")).flatMap((written, index): WrittenRegister[] => {
-    const name = textOf(field(written, "name"));
-    const from = field(written, "address");
-    const type = REGISTER_TYPES.find((known) => known === field(written, "type"));
-    if (name === undefined || typeof from !== "number" || type === undefined) return [];
-    const length = field(written, "length");
-    const words = wordsOf(type, typeof length === "number" ? length : undefined);
-    return [{ name, index, fc: field(written, "fc"), from, to: from + words, written }];
-  });
-}
-
-function namesOnce(document: unknown): readonly Finding[] {
-  const named = registers(document).map(({ name, index }) => ({ name, path: ["registers", index, "name"] }));
-  return duplicates(named, (name) => `register name "${name}"`);
-}
-
-/** Endings by which registers of alternative maps are told apart; they may reuse addresses of the main map. */
-const VARIANT = /_(f32|float|u32|hires|v1|xh|primary|secondary|pac4200|short)$/;
-
-function variantOf(name: string): string {
-  return VARIANT.exec(name)?.[1] ?? "";
-}
-
-function addressesOnce(document: unknown): readonly Finding[] {
-  const sorted = [...registers(document)].sort((a, b) => a.from - b.from || a.index - b.index);
-  const found: Finding[] = [];
-  // The register that reaches farthest so far, of each function and variant.
-  const reaching = new Map<string, WrittenRegister>();
-  for (const register of sorted) {
-    const space = `${String(register.fc)} ${variantOf(register.name)}`;
-    const before = reaching.get(space);
-    if (before !== undefined && register.from < before.to) {
-      const [first, second] = before.index < register.index ? [before, register] : [register, before];
-      found.push({
-        path: pathText(["registers", second.index, "address"]),
-        message: `address ${register.from} twice: ${first.name} and ${second.name}`,
-      });
-    }
-    if (before === undefined || register.to > before.to) reaching.set(space, register);
-  }
-  return found;
-}
-
-function unitsFit(document: unknown): readonly Finding[] {
-  return registers(document).flatMap(({ name, index, written }): Finding[] => {
-    const quantity = quantityOfRegister(name);
-    const unit = UNIT_NOTATIONS.find((known) => known === field(written, "unit"));
-    if (quantity === undefined || unit === undefined) return [];
-    const row = QUANTITIES[quantity];
-    if (unitFits(unit, row.unit) && (unit !== "count" || row.kind === "counter")) return [];
-    const allowed = fittingUnits(row.unit).map((fitting) => (fitting === "" ? '""' : fitting));
-    return [
-      {
-        path: pathText(["registers", index, "unit"]),
-        message: `"${unit}" does not fit ${quantity} (allowed: ${allowed.join(", ")})`,
-      },
-    ];
-  });
-}
-
-function textsHaveLength(document: unknown): readonly Finding[] {
-  return (["registers", "identify"] as const).flatMap((part) =>
-    list(field(document, part)).flatMap((entry, index): Finding[] => {
-      const isText = field(entry, "type") === "str";
-      const hasLength = field(entry, "length") !== undefined;
-      if (isText === hasLength) return [];
-      const message = isText ? "is missing: a text says how many registers it has" : "is only for type: str";
-      return [{ path: pathText([part, index, "length"]), message }];
-    }),
-  );
-}
-
-function referencesExist(document: unknown): readonly Finding[] {
-  const all = registers(document);
-  const names = all.map(({ name }) => name);
-  const exponents = all.filter(({ written }) => field(written, "kind") === "scale_exponent").map(({ from }) => from);
-  return all.flatMap(({ index, written }): Finding[] => {
-    const found: Finding[] = (["multiply_by", "divide_by"] as const).flatMap((key) =>
-      list(field(written, key)).flatMap((wanted, w): Finding[] =>
-        typeof wanted !== "string" || names.includes(wanted)
-          ? []
-          : [
-              {
-                path: pathText(["registers", index, key, w]),
-                message: `no register "${wanted}" in this file${offer(wanted, names)}`,
-              },
-            ],
-      ),
-    );
-    const exponent = field(written, "scale_exp_address");
-    if (typeof exponent === "number" && !exponents.includes(exponent))
-      found.push({
-        path: pathText(["registers", index, "scale_exp_address"]),
-        message: `no register of kind scale_exponent at address ${exponent}`,
-      });
-    return found;
-  });
-}
-
-function goldenIsAboutThisFile(document: unknown): readonly Finding[] {
-  const names = registers(document).map(({ name }) => name);
-  const golden = list(field(document, "golden"));
-  const found = golden.flatMap((vector, g) => {
-    const expect = field(vector, "expect");
-    return Object.keys(typeof expect === "object" && expect !== null ? expect : {}).flatMap((name): Finding[] =>
-      names.includes(name)
-        ? []
-        : [
-            {
-              path: pathText(["golden", g, "expect", name]),
-              message: `no register "${name}" in this file${offer(name, names)}`,
-            },
-          ],
-    );
-  });
-  if (field(document, "proven") === true && golden.length === 0)
-    found.push({
-      path: "proven",
-      message: "true needs at least one golden vector (raw words with their value, from a datasheet or capture)",
-    });
-  return found;
 }

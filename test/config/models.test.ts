@@ -215,8 +215,55 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
     [["registers:", "sentinels: [{type: u16, raw: FFFF, meaning: none}]\nregisters:"]],
     ['sentinels[0].raw: "FFFF" is no raw value (allowed: hex text such as "0x8000" or "0xFFF8..0xFFFF")'],
   ],
+  ["a scale of 0", [["scale: 1000", "scale: 0"]], ["registers[0].scale: 0 makes every value 0"]],
+  [
+    "a value that goes beyond the last address",
+    [["address: 3059", "address: 65535"]],
+    ["registers[0].address: address 65535 and 2 registers go beyond the last address, 65535"],
+  ],
+  [
+    "an identity beyond the last address",
+    [["registers:", "identify: [{fc: 3, address: 65533, type: u64}]\nregisters:"]],
+    ["identify[0].address: address 65533 and 4 registers go beyond the last address, 65535"],
+  ],
+  [
+    "a sentinel of more digits than its type",
+    [["registers:", 'sentinels: [{type: f32, raw: "0xFFC000000", meaning: none}]\nregisters:']],
+    ['sentinels[0].raw: "0xFFC000000" does not fit f32 (allowed: at most 8 hex digits)'],
+  ],
+  [
+    "reads shorter than the widest value",
+    [["registers:", "limits: {max_registers_per_read: 2}\nregisters:"]],
+    ["limits.max_registers_per_read: 2 is too few: active_energy_import_total spans 4 registers"],
+  ],
+  [
+    "reads that an even count makes too short",
+    [
+      ["registers:", "limits: {max_registers_per_read: 5, count_must_be_even: true}\nregisters:"],
+      more('{name: serial_number, fc: 3, address: 1, type: str, length: 5, scale: 1, unit: "", kind: info}'),
+    ],
+    ["limits.max_registers_per_read: 5 is too few: serial_number spans 5 registers, read as an even number of them"],
+  ],
+  [
+    "a misspelt quantity",
+    [["name: active_energy_import_total", "name: active_energy_imprt_total"]],
+    ['registers[1].name: "active_energy_imprt_total" is no quantity (did you mean active_energy_import_total?)'],
+  ],
+  [
+    "energy as a momentary value",
+    [[", kind: counter", ""]],
+    ["registers[1].kind: is missing: active_energy_import_total is a counter (write kind: counter)"],
+  ],
 ])("%s", (_name, edits, expected) => {
   expect(problems(...edits)).toEqual(expected);
+});
+
+test("a value may end with the last address, and a name of one's own stays one", () => {
+  const model = small(
+    more("{name: current_avg, fc: 3, address: 65534, type: f32, scale: 1, unit: A}"),
+    more("{name: voltage_l4, fc: 3, address: 1, type: u16, scale: 1, unit: V}"),
+  );
+  expect(model.registers).toHaveLength(5);
 });
 
 test("registers of another variant may reuse addresses, and L may stand for m3", () => {
