@@ -12,29 +12,32 @@ export interface DataDir {
   release(): void;
 }
 
+const SQLITE_BUSY = 5;
+
 /** @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_UNUSABLE if it cannot be made or written. */
 export function openDataDir(path: string): DataDir {
-  let lock: DatabaseSync;
+  let lock: DatabaseSync | null = null;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     lock = new DatabaseSync(join(path, "lock"), { timeout: 0 });
     chmodSync(join(path, "lock"), 0o600);
+    // Nothing is ever written to it, so that a full disk keeps nobody from starting.
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    const held = lock;
+    return { path, release: () => held.close() };
   } catch (cause) {
+    lock?.close();
+    if ((cause as { errcode?: number }).errcode === SQLITE_BUSY) {
+      throw new KhuXanhError("DATA_DIR_LOCKED", `another process is using the data directory ${path}`, {
+        hint: "Stop the other khuxanh process, or give this one another data_dir.",
+        context: { path },
+        cause,
+      });
+    }
     throw new KhuXanhError("DISK_UNUSABLE", `the data directory ${path} cannot be used`, {
       hint: "Check that the folder exists, is writable for this user, and that its disk is not full or read-only.",
       context: { path },
       cause,
     });
   }
-  try {
-    lock.exec("BEGIN EXCLUSIVE");
-  } catch (cause) {
-    lock.close();
-    throw new KhuXanhError("DATA_DIR_LOCKED", `another process is using the data directory ${path}`, {
-      hint: "Stop the other khuxanh process, or give this one another data_dir.",
-      context: { path },
-      cause,
-    });
-  }
-  return { path, release: () => lock.close() };
 }

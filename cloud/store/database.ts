@@ -93,7 +93,7 @@ export function openDatabase(path: string, access: "write" | "read"): Database {
   } catch (cause) {
     if (cause instanceof KhuXanhError) throw cause;
     throw new KhuXanhError("DISK_UNUSABLE", `the zone store ${path} cannot be opened: ${messageOf(cause)}`, {
-      hint: "Check that the folder exists, is writable by this user, and that the file is a zone store.",
+      hint: "Check that the folder exists and is writable by this user, that its disk is not full, and that the file is a zone store.",
       context: { path },
       cause,
     });
