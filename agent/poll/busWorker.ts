@@ -247,12 +247,16 @@ export class BusWorker {
   #takeReply(meter: PolledMeter, job: PollJob, block: BlockRead, reply: BusReply, took_ms: number): void {
     const now_ms = this.#o.clock.now_ms();
     meter.jobTook_ms += took_ms;
+    meter.threwException = reply.kind === "exception";
     if (reply.kind === "words") {
       meter.noteAnswer(block, took_ms);
       meter.lastAnswer_ms = now_ms;
     } else {
       if (reply.kind === "exception") meter.exchange_ms = smoothed(meter.exchange_ms, took_ms);
-      meter.lastError = { words: failureWords(reply, block, meter.of.timeout_ms), at_ms: now_ms };
+      // A try cut short says less than the whole one before it.
+      const isCutShort = reply.kind === "timeout" && meter.patience_ms < meter.of.timeout_ms;
+      const before = isCutShort ? meter.lastError?.words : undefined;
+      meter.lastError = { words: before ?? failureWords(reply, block, meter.patience_ms), at_ms: now_ms };
     }
     const at = { at_ms: now_ms, mono_ms: this.#quietFrom_ms, rank: meter.blockRank(block) };
     job.take(reply, at, learn(this.#o, meter, job, block, reply, now_ms));
@@ -265,8 +269,10 @@ export class BusWorker {
     if (job.hasAnswered) {
       if (this.#turns.units.size > 0) this.#turns.units.delete(unit);
     } else if (job.exchanges > 0) {
-      const held = afterSilence(this.#turns.units.get(unit), Math.max(every_ms, timeout_ms), now_ms);
-      this.#turns.units.set(unit, { ...held, isUnreachable: this.#unreachable > 0 });
+      const before = this.#turns.units.get(unit);
+      const held = afterSilence(before, Math.max(every_ms, timeout_ms), now_ms);
+      const cutShort = meter.patience_ms < timeout_ms ? (before?.cutShort ?? 0) + 1 : 0;
+      this.#turns.units.set(unit, { ...held, isUnreachable: this.#unreachable > 0, cutShort });
     }
     const sample = job.sample();
     if (sample === null) return;

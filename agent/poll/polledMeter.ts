@@ -76,6 +76,10 @@ export class PolledMeter {
   job: PollJob | null = null;
   jobSplits = 0;
   jobTook_ms = 0;
+  /** How long each answer of the present turn is waited for, at most its timeout. */
+  patience_ms: number;
+  /** Its last reply was an exception: it is there, and it does not make others wait. */
+  threwException = false;
   /** Smoothed duration of its answers. */
   exchange_ms: number | null = null;
   /** Polls in a row without a word. */
@@ -98,6 +102,7 @@ export class PolledMeter {
   constructor(of: WorkerMeter, mono_ms: number) {
     this.of = of;
     this.turn_ms = mono_ms;
+    this.patience_ms = of.timeout_ms;
     if (typeof of.map !== "function") this.adopt(of.map);
   }
 
@@ -130,7 +135,8 @@ export class PolledMeter {
 
   /** What to ask for a block of the plan, or for a register that is asked again. */
   requestFor(block: BlockRead): BusRead {
-    return this.#of(block)?.request ?? this.#request(block);
+    const request = this.#of(block)?.request ?? this.#request(block);
+    return request.timeout_ms === this.patience_ms ? request : { ...request, timeout_ms: this.patience_ms };
   }
 
   blockRank(block: BlockRead): BlockRank {

@@ -4,14 +4,25 @@ import { type Backoff, isHeld } from "./backoff.ts";
 import type { PolledMeter, Rank } from "./polledMeter.ts";
 
 /** A unit that did not answer. */
-export type UnitBackoff = Backoff & { readonly isUnreachable: boolean };
+export type UnitBackoff = Backoff & {
+  readonly isUnreachable: boolean;
+  /** Tries in a row that did not wait for the whole timeout. */
+  readonly cutShort: number;
+};
 
 /** Share of the time by which slow and silent meters may delay the others. */
 const LATENESS_SHARE = 0.05;
-/** Share of the shortest period by which one exchange may make the quick meters late. */
-const LATE_SHARE = 0.1;
-/** Slow and silent meters of a line that is never idle come to their turn after this long. */
+/** Share of the shortest period by which one exchange may make the quick meters late: a tenth less what a computer adds. */
+const LATE_SHARE = 0.08;
+/** Of so many rounds of the quick meters one may begin later than that. It spoils two periods of each: a long and a short one. */
+const ROUNDS_PER_LATE = 60;
+/** Slow and silent meters that do not fit in wait this long before they make the others late. */
 const STARVED_MS = 10_000;
+/** A silent unit that was never slow is waited for as many times as long as the slowest of the quick ones takes. */
+const PATIENCE = 4;
+const PATIENCE_MIN_MS = 200;
+/** After so many tries cut short a silent unit has its whole timeout once, for it may have come back as a slow one. */
+const CUT_SHORT_MAX = 7;
 
 const NOBODY: readonly PolledMeter[] = [];
 
@@ -20,8 +31,12 @@ const NOBODY: readonly PolledMeter[] = [];
  *
  * order      counters just after the end of an interval · meters that answer quickly, the longest overdue first · slow meters
  *            and those that did not answer, one exchange at a time, where it fits before the quick ones are due again
- * lateness   an exchange of a slow or silent meter that does not fit makes the quick ones late; that may take at most
- *            {@link LATENESS_SHARE} of the time
+ * lateness   an exchange of a slow or silent meter that does not fit is begun right after a round of the quick ones, when it
+ *            makes the next round late by least; at most one round in {@link ROUNDS_PER_LATE}, never two in a row, and
+ *            {@link LATENESS_SHARE} of the time. Counters that an interval's end waits for may do so sooner.
+ * patience   a silent unit is not waited for as long as it may take, but as long as its neighbours take, most of the time
+ * limits     on a line that is never idle it is begun before the quick ones after {@link STARVED_MS}. An exchange of 900 ms on a
+ *            line of 1 s is read about once a minute, not once a second.
  */
 export class Turns {
   readonly #meters: readonly PolledMeter[];
@@ -31,6 +46,11 @@ export class Turns {
   /** The shortest period of the line. */
   readonly #cycle_ms: number;
   #quickWasLast = false;
+  /** Monotonic end of the last round of the quick ones; null while it lasts. */
+  #roundEnd_ms: number | null = null;
+  /** Monotonic time at which nobody quick was due. */
+  #idleAt_ms = Number.NEGATIVE_INFINITY;
+  #lateRoundAt_ms = Number.NEGATIVE_INFINITY;
   #lateness_ms = 0;
   #latenessAt_ms = 0;
 
@@ -45,8 +65,10 @@ export class Turns {
     const isTroubled = meter.rank === "troubled";
     const next_ms = isTroubled ? this.#nextQuick_ms() : Number.POSITIVE_INFINITY;
     meter.turn_ms = this.#clock.mono_ms();
+    meter.patience_ms = isTroubled ? this.#patience_ms(meter, next_ms) : meter.of.timeout_ms;
     meter.waitsSince_ms = null;
     this.#quickWasLast = !isTroubled;
+    if (!isTroubled) this.#roundEnd_ms = null;
     return next_ms;
   }
 
@@ -70,11 +92,15 @@ export class Turns {
       if (meter.rank === "troubled") (troubled ??= []).push(meter);
       else (quick ??= []).push(meter);
     }
+    if (quick === null) {
+      this.#idleAt_ms = mono_ms;
+      this.#roundEnd_ms ??= mono_ms;
+    }
     if (troubled === null) return quick === null ? NOBODY : inOrder(quick);
     troubled.sort(byUrgency);
-    if (quick === null) return troubled.filter((meter) => this.#mayBegin(meter, false)).slice(0, 1);
-    const starved = troubled.find((meter) => isStarved(meter, mono_ms));
-    return starved !== undefined && this.#mayBegin(starved, true) ? [starved] : inOrder(quick);
+    if (quick === null) return troubled.filter((meter) => this.#mayBegin(meter)).slice(0, 1);
+    const starved = troubled.find((meter) => isStarved(meter, mono_ms) && meter.waitsSince_ms! > this.#idleAt_ms);
+    return starved !== undefined && this.#quickWasLast && this.#latenessLeft_ms() <= 0 ? [starved] : inOrder(quick);
   }
 
   #isLeftAlone({ of, restUntil_ms }: PolledMeter, now_ms: EpochMs, mono_ms: number): boolean {
@@ -92,18 +118,29 @@ export class Turns {
   }
 
   /**
-   * An exchange that may take long is begun if it fits in before the quick meters are due again. Else it may make them late,
-   * just after they were read, for then it costs them least: by a little, or by all it takes if it waited long for that.
+   * While no quick meter is due: an exchange that may take long is begun if it fits in before they are due again. Else it may
+   * make them late, just after they were read, for then it costs them least: by a little, or by more if it waited long for that.
    */
-  #mayBegin(meter: PolledMeter, quickIsDue: boolean): boolean {
-    const now_ms = this.#clock.now_ms();
-    const next_ms = quickIsDue ? now_ms : this.#nextQuick_ms();
-    const excess_ms = now_ms + this.#expected_ms(meter) - next_ms;
+  #mayBegin(meter: PolledMeter): boolean {
+    const next_ms = this.#nextQuick_ms();
+    const excess_ms = this.#clock.now_ms() + this.#expected_ms(meter, next_ms) - next_ms;
     if (excess_ms <= 0) return true;
-    if (!this.#quickWasLast || this.#latenessLeft_ms() > 0) return false;
-    return (
-      isStarved(meter, this.#clock.mono_ms()) || excess_ms + this.#extra_ms(next_ms) <= LATE_SHARE * this.#cycle_ms
-    );
+    if (!this.#mayBeLate()) return false;
+    if (excess_ms + this.#extra_ms(next_ms) <= LATE_SHARE * this.#cycle_ms) return true;
+    if (this.units.has(meter.of.unit)) return this.#mayRoundBeLate();
+    if (!isStarved(meter, this.#clock.mono_ms())) return false;
+    return this.#mayRoundBeLate(meter.isAtBoundary(this.#clock.now_ms()));
+  }
+
+  #mayBeLate(): boolean {
+    return this.#quickWasLast && this.#latenessLeft_ms() <= 0;
+  }
+
+  /** Asked at the end of a round, or within one that has no end: whether the next may be late. */
+  #mayRoundBeLate(isUrgent = false): boolean {
+    const mono_ms = this.#clock.mono_ms();
+    const isJustOver = this.#roundEnd_ms === null || mono_ms - this.#roundEnd_ms <= LATE_SHARE * this.#cycle_ms;
+    return isJustOver && (isUrgent || mono_ms - this.#lateRoundAt_ms >= ROUNDS_PER_LATE * this.#cycle_ms);
   }
 
   /** How much longer than usual the round of the quick meters at `at_ms` takes: the last of them is that late by itself. */
@@ -111,9 +148,27 @@ export class Turns {
     return this.#meters.reduce((ms, meter) => ms + (this.#isInTrouble(meter) ? 0 : meter.extraAt_ms(at_ms)), 0);
   }
 
-  #expected_ms(meter: PolledMeter): number {
-    const isTroubled = meter.plan === null || this.units.has(meter.of.unit);
-    return isTroubled ? meter.of.timeout_ms : (meter.exchange_ms ?? meter.of.timeout_ms);
+  #expected_ms(meter: PolledMeter, next_ms: EpochMs): number {
+    const { timeout_ms } = meter.of;
+    const isSilent = meter.plan === null || (this.units.has(meter.of.unit) && !meter.threwException);
+    return isSilent ? this.#patience_ms(meter, next_ms) : (meter.exchange_ms ?? timeout_ms);
+  }
+
+  /** How long a troubled meter is waited for: its timeout, or less where that would make the quick ones late for nothing. */
+  #patience_ms(meter: PolledMeter, next_ms: EpochMs): number {
+    const { timeout_ms, unit } = meter.of;
+    const held = this.units.get(unit);
+    // One that has begun to answer is back, and a block that it answers late must not be taken for one that it refuses.
+    const speaks = meter.plan === null || meter.threwException || meter.isSlow() || meter.job?.hasWords === true;
+    if (held === undefined || speaks || this.#clock.now_ms() + timeout_ms <= next_ms) return timeout_ms;
+    if (held.cutShort >= CUT_SHORT_MAX && this.#mayBeLate() && this.#mayRoundBeLate()) return timeout_ms;
+    let slowest_ms: number | null = null;
+    for (const other of this.#meters) {
+      if (other.exchange_ms !== null && !this.#isInTrouble(other)) {
+        slowest_ms = Math.max(slowest_ms ?? 0, other.exchange_ms);
+      }
+    }
+    return slowest_ms === null ? timeout_ms : Math.min(timeout_ms, Math.max(PATIENCE_MIN_MS, PATIENCE * slowest_ms));
   }
 
   #nextQuick_ms(): EpochMs {
@@ -134,6 +189,7 @@ export class Turns {
     if (!(excess_ms > 0)) return;
     this.#lateness_ms = Math.max(0, this.#latenessLeft_ms()) + excess_ms;
     this.#latenessAt_ms = this.#clock.mono_ms();
+    if (excess_ms > LATE_SHARE * this.#cycle_ms) this.#lateRoundAt_ms = this.#latenessAt_ms;
   }
 }
 

@@ -54,6 +54,68 @@ describe("sixteen good meters beside a silent, a slow, an exception-throwing and
   });
 });
 
+describe("sixteen good meters of 12 ms beside four bad ones, a timeout as long as the period", () => {
+  const POWER_MS = 1000;
+  const taking =
+    (took_ms: number): Unit =>
+    (request) => ({ reply: words(request), took_ms });
+  const noisy: Unit = ({ timeout_ms }) => ({ reply: { kind: "garbled", detail: "bad CRC" }, took_ms: timeout_ms });
+  /** One block, read every second. */
+  const one = { registers: [POWER, { ...ENERGY, address: 2 }], energy_ms: POWER_MS };
+  const lineOf = (url: string) =>
+    new VirtualLine(
+      [
+        ...quickUnits(16, { behaves: taking(12), ...one }),
+        { unit: 17, behaves: silent, ...one },
+        { unit: 18, behaves: slow, ...one },
+        { unit: 19, behaves: (request) => ({ ...throwing(4)(request, 0), took_ms: 12 }), ...one },
+        { unit: 20, behaves: url.startsWith("rtu") ? noisy : garbling, ...one },
+      ],
+      T,
+      url,
+    );
+
+  test.each(["tcp://test:502", "rtu+tcp://test:502", "rtu:///dev/line?baud=19200"])(
+    "lose no poll, and 95 of 100 periods are right to within a tenth (%s)",
+    async (url) => {
+      const line = lineOf(url);
+      await line.run(21 * MINUTE_MS);
+      line.forgetAsked(T + MINUTE_MS);
+      for (let unit = 1; unit <= 16; unit++) {
+        const own = gaps(line.beganAt(unit)).map((length_ms) => length_ms / POWER_MS);
+        expect(own.length).toBeGreaterThanOrEqual(20 * 60 - 1);
+        expect(own.filter((ratio) => Math.abs(ratio - 1) <= 0.1).length / own.length).toBeGreaterThanOrEqual(0.95);
+        expect(Math.max(...own)).toBeLessThan(1.35);
+      }
+      // Nobody is forgotten: the slow one every minute or two, and its counters soon after an interval's end.
+      expect(line.beganAt(18).length).toBeGreaterThanOrEqual(14);
+      const counted = line.beganAt(18).find((at_ms) => at_ms >= T + 900_000);
+      expect(counted! - (T + 900_000)).toBeLessThan(15_000);
+      for (const unit of [17, 19, 20]) {
+        expect(Math.max(...gaps(line.asked.filter((one) => one.unit === unit).map(({ at_ms }) => at_ms)))).toBeLessThan(
+          3 * MINUTE_MS,
+        );
+      }
+      expect(line.status().meters.find(({ unit }) => unit === 17)?.lastError?.words).toMatch(
+        /^no answer within 1000 ms/,
+      );
+    },
+  );
+
+  test("a silent unit that comes back is found, quick or slow", async () => {
+    for (const [behaves, within] of [
+      [taking(12), 3],
+      [slow, 12],
+    ] as const) {
+      const line = lineOf("tcp://test:502");
+      await line.run(10 * MINUTE_MS);
+      line.behave(17, behaves);
+      await line.run(within * MINUTE_MS);
+      expect(line.answering).toContain("m17 answers");
+    }
+  });
+});
+
 test("a slow meter with many blocks is never waited for longer than one exchange, not even the first time", async () => {
   const registers = Array.from({ length: 10 }, (_, i) => register({ name: `r${i}`, type: "u16", address: 10 * i }));
   const line = new VirtualLine([{ unit: 18, behaves: slow, registers }, ...quickUnits(5)]);
