@@ -11,7 +11,7 @@ import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import { defineDevice } from "../../drivers/define.ts";
 import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
-import { resolveDiscovery } from "../../drivers/sunspec/discover.ts";
+import { assumedDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { readProfiles } from "../../hw-sim/profiles/load.ts";
@@ -259,26 +259,13 @@ function readingsOf({ blocks }: PollGroup): number {
 
 function definitionOf(config: AgentConfig, meter: MeterConfig): DeviceDefinition {
   const { ncv, unit: _unit, model: id, ...setup } = meter;
-  const model = placed(resolveModel(id));
+  const model = assumedDiscovery(resolveModel(id));
   const definition = defineDevice(
     model,
     { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },
     { interval_ms: config.interval_ms, time_zone: config.time_zone },
   );
   return definition;
-}
-
-/** A SunSpec map has no addresses before the meter is asked; for the plan any place does, and an inverter has two strings. */
-function placed(model: MeterModel): MeterModel {
-  const { discovery } = model;
-  if (discovery === undefined) return model;
-  const blocks = discovery.blocks.map(({ model_id }, i) => ({
-    model_id,
-    address: model_id === 1 ? 40_002 : 40_122 + 100 * i,
-    length: 66,
-    modules: 2,
-  }));
-  return resolveDiscovery(model, { model_id: discovery.model_ids.at(0) ?? 103, address: 40_070, length: 50, blocks });
 }
 
 function textOf(result: Result): string {

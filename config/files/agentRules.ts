@@ -21,7 +21,7 @@ export function agentRules(models: ModelLookup): FileSpec<unknown>["rules"] {
     busIdsOnce,
     unitIsTheMeters,
     meterIdsOnce,
-    unitsOnce,
+    (document) => unitsOnce(document, models),
     parentsExist,
     (document) => modelsAreKnown(document, models),
     (document) => countersAreKnown(document, models),
@@ -72,13 +72,21 @@ function meterIdsOnce(document: unknown): readonly Finding[] {
   return duplicates(named(document), (name) => `meter id "${name}"`);
 }
 
-function unitsOnce(document: unknown): readonly Finding[] {
+/** A chain of SunSpec models may hold several devices behind one unit, an inverter and a meter: their models tell them apart. */
+function unitsOnce(document: unknown, models: ModelLookup): readonly Finding[] {
   return list(field(document, "buses")).flatMap((bus, b) => {
-    const units = list(field(bus, "meters")).flatMap((meter, m): Named[] => {
-      const unit = field(meter, "unit");
-      return typeof unit === "number" ? [{ name: String(unit), path: ["buses", b, "meters", m, "unit"] }] : [];
+    const units = list(field(bus, "meters")).map((meter, m) => {
+      const model = models.find(textOf(field(meter, "model")) ?? "");
+      const chain = model?.discovery === undefined ? null : model.id;
+      return { unit: field(meter, "unit"), chain, path: pathText(["buses", b, "meters", m, "unit"]) };
     });
-    return duplicates(units, (unit) => `unit ${unit} of this bus`);
+    return units.flatMap(({ unit, chain, path }, m): Finding[] => {
+      const isAside = (other: string | null) => chain !== null && other !== null && chain !== other;
+      const before = units.slice(0, m).find((one) => one.unit === unit && !isAside(one.chain));
+      if (typeof unit !== "number" || before === undefined) return [];
+      const way = "two devices behind one unit: give the second a bus of its own with the same url";
+      return [{ path, message: `unit ${unit} of this bus is already used at ${before.path} (${way})` }];
+    });
   });
 }
 

@@ -150,13 +150,17 @@ function blockOf(registers: readonly Register[], { limits, avoided }: Within): B
   return registers.length > 1 && isAvoided(block, avoided) ? null : block;
 }
 
+/** Registers of a function code there are: addresses are of 16 bits. */
+const ADDRESSES = 65_536;
+
 /** The read from the first to the last of these registers. */
 function spanOf(registers: readonly Register[], limits: ModelLimits): BlockRead {
   const { fc, address } = registers[0]!;
   const exact = Math.max(...registers.map((register) => register.address + register.words)) - address;
   // A device that refuses odd counts is asked for one register more than needed: there is no other way to read the value.
   const count = limits.count_must_be_even ? exact + (exact % 2) : exact;
-  return { fc, address, count, registers };
+  // Behind the last address there is none: the one more is the one before.
+  return { fc, address: Math.min(address, ADDRESSES - count), count, registers };
 }
 
 function isAvoided({ fc, address, count }: BlockRead, { cuts, registers, max_registers_per_read }: Avoided): boolean {

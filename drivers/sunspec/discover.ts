@@ -27,9 +27,16 @@ export interface FoundBlock {
   readonly modules: number;
 }
 
+interface Found {
+  readonly kind: "found";
+  readonly found: FoundModel;
+  /** false: a reply was lost on the way through the chain, so further blocks may have been missed. Walk it again later. */
+  readonly isWhole: boolean;
+}
+
 /** `absent`: the device answered and has no such model. `silent`: an exchange failed, ask again later. */
 export type DiscoveryResult = { readonly exchanges: number } & (
-  | { readonly kind: "found"; readonly found: FoundModel }
+  | Found
   | { readonly kind: "absent"; readonly why: string }
   | { readonly kind: "silent"; readonly reply: Exclude<BusReply, { readonly kind: "words" | "exception" }> }
 );
@@ -60,37 +67,46 @@ export async function discover(
 }
 
 type Walked =
-  | { readonly kind: "found"; readonly found: FoundModel }
+  | Found
   | { readonly kind: "absent"; readonly why: string }
   | { readonly kind: "silent"; readonly reply: Exclude<BusReply, { readonly kind: "words" | "exception" }> };
+
+type Pair = (address: number) => Promise<BusReply>;
 
 /** Every device of a chain begins with one. */
 const COMMON_MODEL = 1;
 const NOT_IMPLEMENTED = 0xffff;
+/** Registers there are: addresses are of 16 bits. */
+const ADDRESSES = 65_536;
 
-async function walk(first: number, pair: (address: number) => Promise<BusReply>, wanted: Discovery): Promise<Walked> {
+async function walk(first: number, pair: Pair, wanted: Discovery): Promise<Walked> {
   const seen: number[] = [];
   let found: Omit<FoundModel, "blocks"> | null = null;
   let blocks: FoundBlock[] = [];
+  let isWhole = true;
   let address = first;
-  while (seen.length < MODELS_MAX && address <= 0xfffe && !isComplete(found, blocks, wanted)) {
-    const reply = await pair(address);
+  while (seen.length < MODELS_MAX && address + 2 <= ADDRESSES && !isComplete(found, blocks, wanted)) {
+    const reply: BusReply = await (found === null ? pair(address) : twice(address, pair));
     // A meter that can be read is not given up for what may stand behind its registers.
     if (isLost(reply) && found === null) return { kind: "silent", reply };
+    isWhole &&= !isPassing(reply);
     // Past the end marker devices answer an exception; one that forgets the marker ends its chain so.
     if (reply.kind !== "words") break;
-    const [model_id = END_OF_CHAIN, length = 0] = reply.words;
+    const [model_id = END_OF_CHAIN, length = 0]: Uint16Array = reply.words;
     if (model_id === END_OF_CHAIN || (model_id === COMMON_MODEL && found !== null)) break;
     if (model_id === COMMON_MODEL) blocks = [];
     if (found === null && wanted.model_ids.includes(model_id)) found = { model_id, address, length };
     const block = wanted.blocks.find((one) => one.model_id === model_id);
-    if (block !== undefined) {
-      blocks.push({ model_id, address, length, modules: await modulesOf(block, { address, length }, pair) });
+    // A second one of a kind would say the same quantities again.
+    if (block !== undefined && !blocks.some((one) => one.model_id === model_id)) {
+      const modules = await modulesOf(block, { address, length }, pair);
+      isWhole &&= modules.isTold;
+      blocks.push({ model_id, address, length, modules: modules.count });
     }
     seen.push(model_id);
     address += length + 2;
   }
-  if (found !== null) return { kind: "found", found: { ...found, blocks } };
+  if (found !== null) return { kind: "found", found: { ...found, blocks }, isWhole };
   return {
     kind: "absent",
     why: `none of the models ${wanted.model_ids.join(", ")} in the chain (${seen.join(", ") || "empty"})`,
@@ -101,17 +117,33 @@ function isComplete(found: unknown, blocks: readonly FoundBlock[], wanted: Disco
   return found !== null && wanted.blocks.every(({ model_id }) => blocks.some((block) => block.model_id === model_id));
 }
 
-/** As many as the device says, never more than its block has room for. */
+/** As many as the device says, never more than its block has room for; where it does not say, as many as that. */
 async function modulesOf(
   { modules }: DiscoveryBlock,
   { address, length }: { readonly address: number; readonly length: number },
-  pair: (address: number) => Promise<BusReply>,
-): Promise<number> {
-  if (modules === undefined) return 0;
-  const room = Math.floor((length + 2 - modules.first) / modules.length);
-  const reply = await pair(address + modules.count_at);
+  pair: Pair,
+): Promise<{ readonly count: number; readonly isTold: boolean }> {
+  if (modules === undefined) return { count: 0, isTold: true };
+  const room = Math.max(0, Math.min(modules.max, Math.floor((length + 2 - modules.first) / modules.length)));
+  const at = address + modules.count_at;
+  if (at + 2 > ADDRESSES) return { count: 0, isTold: true };
+  const reply = await twice(at, pair);
   const told = reply.kind === "words" ? reply.words[0]! : NOT_IMPLEMENTED;
-  return Math.max(0, Math.min(room, modules.max, told === NOT_IMPLEMENTED ? room : told));
+  return { count: told === NOT_IMPLEMENTED ? room : Math.min(room, told), isTold: !isPassing(reply) };
+}
+
+/** Of a device that answers, a reply that was lost is asked for once more. */
+async function twice(address: number, pair: Pair): Promise<BusReply> {
+  const reply = await pair(address);
+  return isLost(reply) ? pair(address) : reply;
+}
+
+/** Busy, or the gateway in between heard nothing: MODBUS Application Protocol V1.1b3 §7. */
+const PASSING_CODES: readonly number[] = [5, 6, 0x0a, 0x0b];
+
+/** The same question may have another answer later. */
+function isPassing(reply: BusReply): boolean {
+  return isLost(reply) || (reply.kind === "exception" && PASSING_CODES.includes(reply.code));
 }
 
 function isLost(reply: BusReply): reply is Exclude<BusReply, { readonly kind: "words" | "exception" }> {
@@ -119,26 +151,33 @@ function isLost(reply: BusReply): reply is Exclude<BusReply, { readonly kind: "w
 }
 
 /**
- * The model with wire addresses, with the registers of the further blocks that were found, and only the registers of the encoding that was found: SunSpec numbers the float twin of an
- * integer model ten higher (103 → 113), and the files mark its registers with `_float`.
+ * The model with wire addresses: the registers of the block that was found, as far as the device has them, and of the further
+ * blocks; of two encodings only the one that was found. SunSpec numbers the float twin of an integer model ten higher
+ * (103 → 113), and the files mark its registers with `_float`.
  */
 export function resolveDiscovery(model: MeterModel, found: FoundModel): MeterModel {
   const { discovery, ...rest } = model;
   const float = found.model_id % 100 > 10;
-  return {
-    ...rest,
-    registers: [
-      ...model.registers
-        .filter(({ name }) => name.endsWith("_float") === float)
-        .filter(({ address, words }) => address + words <= found.length + 2)
-        .map((register) => shifted(register, found.address)),
-      ...found.blocks.flatMap((at) =>
-        (discovery?.blocks ?? [])
-          .filter(({ model_id }) => model_id === at.model_id)
-          .flatMap((block) => blockRegisters(block, at)),
-      ),
-    ],
-  };
+  const own = model.registers
+    .filter(({ name }) => name.endsWith("_float") === float)
+    .filter(({ address, words }) => address + words <= found.length + 2)
+    .map((register) => shifted(register, found.address));
+  const further = found.blocks.flatMap((at) =>
+    (discovery?.blocks ?? [])
+      .filter(({ model_id }) => model_id === at.model_id)
+      .flatMap((block) => blockRegisters(block, at)),
+  );
+  return { ...rest, registers: [...scalable(own), ...scalable(further)] };
+}
+
+/** A block that is shorter than its model may have a value and lack what it is scaled with: then it has no value. */
+function scalable(registers: readonly Register[]): readonly Register[] {
+  const existing = registers.filter(({ address, words }) => address + words <= ADDRESSES);
+  return existing.filter(
+    ({ fc, scale_exp_address }) =>
+      scale_exp_address === undefined ||
+      existing.some((one) => one.kind === "scale_exponent" && one.fc === fc && one.address === scale_exp_address),
+  );
 }
 
 /** The registers of a further block, those of a module once for each. */
@@ -151,6 +190,23 @@ export function blockRegisters({ registers, modules }: DiscoveryBlock, at: Found
       own.filter(isOfModule).map((register) => ofModule(register, i, modules!.length, at.address)),
     ).flat(),
   ];
+}
+
+/**
+ * The model as its device is likely to be, for whoever must know before the device was asked: any place does for the plan, and an
+ * inverter has two strings.
+ */
+export function assumedDiscovery(model: MeterModel): MeterModel {
+  const { discovery } = model;
+  if (discovery === undefined) return model;
+  const blocks = discovery.blocks.map(({ model_id }, i) => ({
+    model_id,
+    address: model_id === COMMON_MODEL ? 40_002 : 40_122 + 100 * i,
+    length: 66,
+    modules: 2,
+  }));
+  const model_id = discovery.model_ids.at(0) ?? 103;
+  return resolveDiscovery(model, { model_id, address: 40_070, length: 50, blocks });
 }
 
 const FIRST_MODULE = "_1";

@@ -143,7 +143,9 @@ test.each<[string, readonly (readonly [string, string])[], readonly string[]]>([
   [
     "a duplicate unit on a bus says where the first one is",
     [["unit: 2", "unit: 1"]],
-    ["buses[0].meters[1].unit: unit 1 of this bus is already used at buses[0].meters[0].unit"],
+    [
+      "buses[0].meters[1].unit: unit 1 of this bus is already used at buses[0].meters[0].unit (two devices behind one unit: give the second a bus of its own with the same url)",
+    ],
   ],
   [
     "an unknown parent names the nearest meter",
@@ -370,4 +372,27 @@ test("relative paths are resolved, names of models are not", () => {
   expect(config.data_dir).toBe("/etc/khuxanh/./data/gw-01");
   expect(config.uplink.password_file).toBe("/etc/khuxanh/./secret");
   expect(meters(config)[0]?.model).toBe("schneider-pm5000");
+});
+
+test("an inverter and a meter in one SunSpec chain share a unit; two of one model, or another meter beside them, do not", () => {
+  const bus = (...ids: readonly string[]) =>
+    changed(GOOD, [
+      "uplink:",
+      `  - id: pv\n    url: tcp://10.0.0.9:502\n    meters:\n${ids
+        .map((model, i) => `      - {id: pv${i}, unit: 4, model: ${model}, carrier: ${CARRIER_OF[model]}}\n`)
+        .join("")}\nuplink:`,
+    ]);
+  const CARRIER_OF: Readonly<Record<string, string>> = {
+    "sunspec-inverter-101-103": "solar",
+    "sunspec-meter-201-204": "electricity",
+    "eastron-sdm630": "electricity",
+  };
+  expect(meters(parse(bus("sunspec-inverter-101-103", "sunspec-meter-201-204")))).toHaveLength(5);
+  for (const second of ["sunspec-inverter-101-103", "eastron-sdm630"]) {
+    expect(problemsOf(() => parse(bus("sunspec-inverter-101-103", second)))).toEqual([
+      expect.stringMatching(
+        /^buses\[1\]\.meters\[1\]\.unit: unit 4 of this bus is already used at .* second a bus of its own/,
+      ),
+    ]);
+  }
 });

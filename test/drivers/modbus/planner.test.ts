@@ -58,6 +58,8 @@ test("a long run is cut between values, never inside one", () => {
 
 test("a device that wants even counts is asked for one register more", () => {
   expect(spans([at(0)], { count_must_be_even: true })).toEqual([[3, 0, 2]]);
+  // There is no register behind the last one.
+  expect(spans([at(65_535)], { count_must_be_even: true })).toEqual([[3, 65_534, 2]]);
 });
 
 test("a value longer than the longest read is a mistake of the model", () => {

@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { MeterModel } from "../../../core/model/meterModel.ts";
-import type { Bus, BusReply } from "../../../core/ports.ts";
+import type { Bus, BusRead, BusReply } from "../../../core/ports.ts";
 import { defineDevice } from "../../../drivers/define.ts";
+import { compileDefinition } from "../../../drivers/modbus/decode.ts";
 import { probe } from "../../../drivers/probe.ts";
 import { discover, resolveDiscovery } from "../../../drivers/sunspec/discover.ts";
 import { ACCOUNT, decodeWords, setup } from "../devices.ts";
@@ -215,6 +217,83 @@ test.each([
     dc_energy_input_2: null,
   });
   expect(values).not.toHaveProperty("dc_power_input_3");
+});
+
+/** Loses the replies with these numbers, from 1, among those to questions for `address`. */
+function losing(bus: Bus, address: number, numbers: readonly number[]): Bus {
+  let asked = 0;
+  return {
+    ...bus,
+    read: (request) =>
+      request.address === address && numbers.includes(++asked)
+        ? Promise.resolve({ kind: "timeout" })
+        : bus.read(request),
+  };
+}
+
+const STRINGS_AT = 40_122;
+const WITH_STRINGS = () => device(40_000, [common(66), { id: 103, length: 50, words: INVERTER }, STRINGS]);
+
+test("a reply that is lost behind the model is asked for again, and without it the chain is not whole", async () => {
+  const once = await discover(losing(WITH_STRINGS(), STRINGS_AT, [1]), 1, inverter.discovery!, 100);
+  expect(once).toMatchObject({ kind: "found", isWhole: true, found: { blocks: [{ model_id: 1 }, { model_id: 160 }] } });
+  const lost = await discover(losing(WITH_STRINGS(), STRINGS_AT, [1, 2]), 1, inverter.discovery!, 100);
+  expect(lost).toMatchObject({ kind: "found", isWhole: false, found: { blocks: [{ model_id: 1 }] } });
+  const uncounted = await discover(losing(WITH_STRINGS(), STRINGS_AT + 8, [1, 2]), 1, inverter.discovery!, 100);
+  expect(uncounted).toMatchObject({ kind: "found", isWhole: false });
+});
+
+test("a device that is busy ends no chain, one that has no more registers does", async () => {
+  const saying = (code: number): Bus => {
+    const bus = WITH_STRINGS();
+    return {
+      ...bus,
+      read: (request) =>
+        request.address === STRINGS_AT ? Promise.resolve({ kind: "exception", code }) : bus.read(request),
+    };
+  };
+  expect(await discover(saying(6), 1, inverter.discovery!, 100)).toMatchObject({ kind: "found", isWhole: false });
+  expect(await discover(saying(2), 1, inverter.discovery!, 100)).toMatchObject({ kind: "found", isWhole: true });
+});
+
+test("whatever lengths a device tells, what is found can be asked for, decoded, and is one of a kind", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ id: fc.constantFrom(1, 103, 113, 160, 7), length: fc.oneof(fc.nat(70), fc.nat(65_535)) }), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+      fc.constantFrom(40_000, 50_000, 0),
+      fc.nat(65_535),
+      async (chain, base, word) => {
+        // Answers everything: where a model begins, its id and length.
+        const heads = new Map<number, readonly [number, number]>([[base, [0x5375, 0x6e53]]]);
+        let at = base + 2;
+        for (const { id, length } of chain) {
+          heads.set(at, [id, length]);
+          at += length + 2;
+        }
+        const asked: BusRead[] = [];
+        const bus: Bus = {
+          async read(request) {
+            asked.push(request);
+            const words = Uint16Array.from({ length: request.count }, () => word);
+            words.set(heads.get(request.address) ?? [], 0);
+            return { kind: "words", words };
+          },
+          async close() {},
+        };
+        const result = await discover(bus, 1, inverter.discovery!, 100);
+        for (const { address, count } of asked) expect(address + count).toBeLessThanOrEqual(65_536);
+        if (result.kind !== "found") return;
+        const model = resolveDiscovery(inverter, result.found);
+        for (const { address, words } of model.registers) expect(address + words).toBeLessThanOrEqual(65_536);
+        if (!model.registers.some(({ quantity }) => quantity === "active_energy_export_total")) return;
+        const definition = defineDevice(model, setup("solar"), ACCOUNT);
+        expect(() => compileDefinition(definition)).not.toThrow();
+      },
+    ),
+  );
 });
 
 test("strings are polled with the counters, nothing of them is booked; the serial number is read once an interval", () => {

@@ -30,6 +30,7 @@ test("the worked example of the reference is found: SolarEdge, model 1 of 65 reg
   const result = await discover(bus, 1, wanted, 100);
   expect(result).toEqual({
     kind: "found",
+    isWhole: true,
     found: { model_id: 103, address: 40069, length: 50, blocks: [COMMON] },
     exchanges: 4,
   });
