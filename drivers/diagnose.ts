@@ -2,14 +2,15 @@
  * Which of the usual mistakes fits when a model's values look wrong: off by one, word order, function code, a decade.
  *
  * A mistake is only told when the model's own values are implausible and, with it undone, at least three quantities or
- * relations are plausible and none is not. Reads only what plausibility is judged by; a device is asked at most three maps more,
+ * relations are plausible and none is not. Where several do, the one that fits best comes first: by what became plausible, then by
+ * how exactly totals and means agree with the phases. Reads only what plausibility is judged by; a device is asked at most three maps more,
  * seven if no single mistake fits.
  * Limits   a meter behind voltage transformers (1…40 kV, phases alike) is believed; a site factor not configured is no mistake
  */
 import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import type { Bus } from "../core/ports.ts";
 import { type ModelReadings, type ProbeOptions, readModel, withRegisters } from "./probe.ts";
-import { judge, near, phasePowers, type Verdict } from "./scan/plausibility.ts";
+import { judge, missingWeight, near, phasePowers, scoreOf, type Verdict } from "./scan/plausibility.ts";
 import { isMain, keyOf, type Snapshot, snapshotOf } from "./scan/snapshot.ts";
 
 export interface Diagnosis {
@@ -24,11 +25,13 @@ export interface Diagnosis {
   readonly why: { readonly vi: string; readonly en: string };
   /** What is plausible once the mistake is undone, one observation each. */
   readonly evidence: readonly string[];
+  /** Another mistake, told before this one, explains the values better. */
+  readonly isLessLikely: boolean;
 }
 
 const FITS_MIN = 3;
 
-/** Empty when the values are plausible, or when no usual mistake explains them. `own` is what {@link readModel} brought. */
+/** The likeliest first; empty when the values are plausible, or when no usual mistake explains them. `own` is what {@link readModel} brought. */
 export async function diagnose(
   bus: Bus,
   unit: number,
@@ -47,30 +50,91 @@ export async function diagnose(
   const told = withRegisters(model, (register) => isMain(register) && isTold(register));
   const isAsked = (key: string) => told.registers.some((register) => keyOf(register) === key);
   const against = judge(snapshot).filter(({ fits, what }) => !fits && isAsked(what)).length;
-  const attempt = async (changes: readonly Change[]): Promise<readonly Diagnosis[]> => {
+  const attempt = async (changes: readonly Change[]): Promise<readonly Candidate[]> => {
     const undone = (register: Register) =>
       changes.reduce<readonly Register[]>((registers, { change }) => registers.flatMap(change), [register]);
     const altered = { ...told, registers: told.registers.flatMap(undone) };
     const { readings } = await readModel(bus, unit, altered, options);
-    const verdicts = judge(snapshotOf(altered, readings));
+    const undoneSnapshot = snapshotOf(altered, readings);
+    const verdicts = judge(undoneSnapshot);
     const isBetter = against === 0 || verdicts.filter(({ fits }) => !fits).length < against;
-    return isBetter && isConvincing(verdicts, told) ? [diagnosisOf(changes, verdicts)] : [];
+    if (!isBetter || !isConvincing(verdicts, told)) return [];
+    const { confidence } = scoreOf(verdicts, missingWeight(undoneSnapshot));
+    return [{ changes, verdicts, confidence, deviation: deviationOf(undoneSnapshot.values) }];
   };
 
   const single = await inTurn(
     CHANGES.map((change) => [change]),
     attempt,
   );
-  return single.length > 0 || !isNonsense(model, snapshot) ? single : inTurn(PAIRS, attempt);
+  return ranked(single.length > 0 || !isNonsense(model, snapshot) ? single : await inTurn(PAIRS, attempt));
+}
+
+/** A mistake that may explain the values, and how well. */
+interface Candidate {
+  readonly changes: readonly Change[];
+  readonly verdicts: readonly Verdict[];
+  /** Of the values with the mistake undone, 0…0.9. */
+  readonly confidence: number;
+  /** How far totals and means miss what the phases give; null where the map has none. */
+  readonly deviation: number | null;
 }
 
 async function inTurn(
   trials: readonly (readonly Change[])[],
-  attempt: (changes: readonly Change[]) => Promise<readonly Diagnosis[]>,
-): Promise<readonly Diagnosis[]> {
-  const found: Diagnosis[] = [];
+  attempt: (changes: readonly Change[]) => Promise<readonly Candidate[]>,
+): Promise<readonly Candidate[]> {
+  const found: Candidate[] = [];
   for (const changes of trials) found.push(...(await attempt(changes)));
   return found;
+}
+
+/** A confidence or deviation that differs by less tells nothing. */
+const CONFIDENCE_TELLS = 0.05;
+const DEVIATION_TELLS = 2;
+
+function ranked(candidates: readonly Candidate[]): readonly Diagnosis[] {
+  const sorted = [...candidates].sort(
+    (a, b) => (isPoorer(a, b) ? 1 : isPoorer(b, a) ? -1 : 0) || b.confidence - a.confidence,
+  );
+  return sorted.map((one) => diagnosisOf(one, isPoorer(one, sorted[0]!)));
+}
+
+function isPoorer(one: Candidate, other: Candidate): boolean {
+  if (Math.abs(one.confidence - other.confidence) > CONFIDENCE_TELLS) return one.confidence < other.confidence;
+  return one.deviation !== null && other.deviation !== null && one.deviation > DEVIATION_TELLS * other.deviation;
+}
+
+/** Agreement closer than this is as good as exact: meters reckon with single floats and round. */
+const EXACT = 1e-6;
+
+/**
+ * Geometric mean of how far, relatively, what a meter reckons from its phases is off them: total power, mean voltages, power from
+ * U·I·PF. With an address one off in a float of the other word order every value keeps its upper word and gets another's lower
+ * one: plausible to a percent, but nothing adds up exactly.
+ */
+function deviationOf(values: ReadonlyMap<string, number>): number | null {
+  const all = (names: readonly string[]) => {
+    const found = names.map((name) => values.get(name) ?? 0);
+    return found.every((value) => value !== 0) ? found : null;
+  };
+  const powers = all(["active_power_l1", "active_power_l2", "active_power_l3"]);
+  const phases = all(["voltage_l1", "voltage_l2", "voltage_l3"]);
+  const lines = all(["voltage_l1_l2", "voltage_l2_l3", "voltage_l3_l1"]);
+  const pairs: readonly (readonly [number | undefined, number | undefined])[] = [
+    [values.get("active_power_total"), powers?.reduce((sum, power) => sum + power, 0)],
+    [values.get("voltage_ln_avg"), meanOf(phases)],
+    [values.get("voltage_ll_avg"), meanOf(lines)],
+    ...phasePowers(values).flatMap(({ power_W, expected_W }) =>
+      expected_W === null ? [] : [[Math.abs(power_W), Math.abs(expected_W)] as const],
+    ),
+  ];
+  const logs = pairs.flatMap(([told, reckoned]) =>
+    told === undefined || reckoned === undefined || told === 0 || reckoned === 0
+      ? []
+      : [Math.log(EXACT + Math.abs(told / reckoned - 1))],
+  );
+  return logs.length === 0 ? null : Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);
 }
 
 /** Gauges of electricity: what plausibility can judge in one pass. */
@@ -180,14 +244,22 @@ function moved(register: Register, by: -1 | 1): readonly Register[] {
   return [{ ...register, address, ...(exponent === undefined ? {} : { scale_exp_address: exponent + by }) }];
 }
 
-function diagnosisOf(changes: readonly Change[], verdicts: readonly Verdict[]): Diagnosis {
+function meanOf(values: readonly number[] | null): number | undefined {
+  return values === null ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function diagnosisOf({ changes, verdicts }: Candidate, isLessLikely: boolean): Diagnosis {
+  const [vi, en] = isLessLikely
+    ? ["Ít khả năng hơn: các giá trị tạm", "Less likely: the values roughly"]
+    : ["Các giá trị", "The values"];
   return {
     mistake: changes.length === 1 ? changes[0]!.mistake : "combined",
     why: {
-      vi: `Các giá trị hợp lý nếu ${changes.map(({ vi }) => vi).join(" và ")}.`,
-      en: `The values fit if ${changes.map(({ en }) => en).join(" and ")}.`,
+      vi: `${vi} hợp lý nếu ${changes.map((change) => change.vi).join(" và ")}.`,
+      en: `${en} fit if ${changes.map((change) => change.en).join(" and ")}.`,
     },
     evidence: evidenceOf(verdicts),
+    isLessLikely,
   };
 }
 
@@ -238,6 +310,7 @@ function decadeMistakes({ values }: Snapshot): readonly Diagnosis[] {
       mistake: decade === undefined ? "ct-ratio" : "decade",
       why: { vi: `Các giá trị chỉ khớp nhau nếu ${vi}.`, en: `The values fit if ${en}.` },
       evidence,
+      isLessLikely: false,
     },
   ];
 }
@@ -269,6 +342,7 @@ function decadeOfVoltage(values: ReadonlyMap<string, number>): Diagnosis | null 
       en: "The values fit if the decimal point is moved: the scale in the model file is off by a power of ten.",
     },
     evidence,
+    isLessLikely: false,
   };
 }
 

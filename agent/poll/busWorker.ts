@@ -1,3 +1,4 @@
+import { KhuXanhError } from "../../core/errors.ts";
 import type { Bus, BusRead, BusReply, Clock, Log } from "../../core/ports.ts";
 import type { Sample } from "../../core/reading/reading.ts";
 import { SERIAL_NUMBER } from "../../drivers/define.ts";
@@ -8,11 +9,11 @@ import { learn } from "./lessons.ts";
 import { BusLoad, smoothed } from "./load.ts";
 import { PollJob } from "./meter.ts";
 import { Overload } from "./overload.ts";
-import { FIND_AGAIN_MS, PolledMeter, type Rank, type WorkerMeter } from "./polledMeter.ts";
+import { PolledMeter, type Rank, type WorkerMeter } from "./polledMeter.ts";
 import { mayBeAnother, SILENT_AFTER_POLLS } from "./settingsWatch.ts";
 import { type BusStatus, meterStatus } from "./status.ts";
 import { Turns } from "./turns.ts";
-import { failureWords } from "./words.ts";
+import { failureWords, mapNotFoundWords, unusableWords } from "./words.ts";
 
 /**
  * The one who talks on a line: a TCP connection or a serial bus with all its meters.
@@ -137,7 +138,7 @@ export class BusWorker {
         for (const meter of turns) {
           const isTroubled = meter.rank === "troubled";
           const next_ms = this.#turns.begin(meter);
-          await (meter.plan === null ? this.#find(meter) : this.#poll(meter, meter.rank));
+          await this.#turn(meter);
           if (this.#isStopped) return;
           if (isTroubled) this.#turns.end(meter, next_ms);
           if (this.#unreachable >= UNREACHABLE_MAX) {
@@ -158,18 +159,52 @@ export class BusWorker {
     return this.#isStopped || isHeld(this.#line, now_ms) ? NOBODY : this.#turns.due(now_ms);
   }
 
+  /** Whatever goes wrong about one meter, the others go on: it rests, longer each time, and says why. */
+  async #turn(meter: PolledMeter): Promise<void> {
+    try {
+      if (meter.plan === null) await this.#find(meter);
+      else await this.#poll(meter, meter.rank);
+      if (this.#isStopped) return;
+      // Beside its polls, for it is polled by what was found already.
+      if (meter.plan !== null && meter.job === null && meter.isMapDue(this.#o.clock.now_ms())) await this.#find(meter);
+      meter.failed = undefined;
+    } catch (error) {
+      this.#noteFailed(meter, error);
+    }
+  }
+
+  #noteFailed(meter: PolledMeter, error: unknown): void {
+    const { clock, log } = this.#o;
+    const now_ms = clock.now_ms();
+    const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
+    const { device, every_ms, timeout_ms } = meter.of;
+    meter.failed = afterSilence(meter.failed, Math.max(every_ms, timeout_ms), now_ms);
+    meter.restUntil_ms = clock.mono_ms() + meter.failed.until_ms - now_ms;
+    meter.job = null;
+    meter.lastError = { words: unusableWords(error instanceof Error ? error.message : String(error)), at_ms: now_ms };
+    log.error("meter.failed", { device, code, error: error instanceof Error ? error.stack : String(error) });
+  }
+
   async #find(meter: PolledMeter): Promise<void> {
     const { clock, log } = this.#o;
-    if (typeof meter.of.map !== "function") return;
-    meter.findAt_ms = clock.now_ms() + FIND_AGAIN_MS;
-    const found = await meter.of.map({ read: (request) => this.#read(request), close: async () => {} });
+    const { map, device } = meter.of;
+    if (typeof map !== "function") return;
+    meter.noteSearch(clock.now_ms());
+    const result = await map({ read: (request) => this.#read(request), close: async () => {} });
     if (this.#isStopped) return;
-    if (found.kind === "found") {
-      meter.adopt(found);
+    const now_ms = clock.now_ms();
+    this.#overload.noteSearched(clock.mono_ms());
+    const wait_ms = meter.noteMap(result, now_ms);
+    if (result.kind === "found") {
+      meter.adopt(result);
+      if (wait_ms !== null) log.warn("meter.map-unfinished", { device, again_ms: wait_ms });
       return;
     }
-    meter.lastError = { words: `its register map was not found: ${found.why}`, at_ms: clock.now_ms() };
-    log.warn("meter.map-not-found", { device: meter.of.device, why: found.why });
+    const { kind, why } = result;
+    log.warn(kind === "unusable" ? "meter.unusable" : "meter.map-not-found", { device, why, again_ms: wait_ms });
+    // One that is polled by what was found before is none the worse.
+    if (meter.plan !== null) return;
+    meter.lastError = { words: kind === "unusable" ? unusableWords(why) : mapNotFoundWords(why), at_ms: now_ms };
   }
 
   /** Quick meters are read to the end; others one exchange at a time, so that nobody waits for more than one. */

@@ -28,6 +28,8 @@ export class Overload {
   overruns = 0;
   /** Monotonic time since which lateness is the line's own: it could be reached, and the clock did not jump. */
   #usableFrom_ms = 0;
+  /** Monotonic end of the last search for a map. */
+  #searchedUntil_ms = Number.NEGATIVE_INFINITY;
   #clockOffset_ms = Number.NaN;
   #overrunsSaid = 0;
   /** Monotonic. */
@@ -44,6 +46,11 @@ export class Overload {
   /** The line can be reached again. */
   noteUsable(mono_ms: number): void {
     this.#usableFrom_ms = mono_ms;
+  }
+
+  /** A map was looked for: that takes a line once, and says nothing of what its periods ask for. */
+  noteSearched(mono_ms: number): void {
+    this.#searchedUntil_ms = mono_ms;
   }
 
   noteClock(): void {
@@ -63,8 +70,10 @@ export class Overload {
     const from_ms = Math.max(this.#usableFrom_ms, meter.restUntil_ms);
     const missed = Math.floor(Math.min(late_ms, mono_ms - from_ms) / every_ms);
     if (missed <= 0) return;
-    this.overruns += missed;
     this.#o.onLeftOut?.(meter.of.device, missed);
+    const ofLoad = Math.floor(Math.min(late_ms, mono_ms - Math.max(from_ms, this.#searchedUntil_ms)) / every_ms);
+    if (ofLoad <= 0) return;
+    this.overruns += ofLoad;
     this.#overrunAt_ms = mono_ms;
     if (mono_ms - this.#overloadSaidAt_ms < SAID_EVERY_MS) return;
     this.#overloadSaidAt_ms = mono_ms;

@@ -4,6 +4,7 @@ import type { Bus, BusRead } from "../../core/ports.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
 import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BlockRead, ReadCost } from "../../drivers/modbus/planner.ts";
+import type { Backoff } from "./backoff.ts";
 import { boundaryBefore, holdsCounter, isDue, nextDue_ms } from "./due.ts";
 import { type Plan, restoreLearned, retries, startPlan } from "./learn.ts";
 import { smoothed } from "./load.ts";
@@ -18,8 +19,11 @@ export interface WorkerMeter extends Asked {
   /** Pause it asks for between a reply and the next request on its line. */
   readonly min_gap_ms: number;
   /** What it is, or how to find out by asking it. */
-  readonly map: Found | ((bus: Bus) => Promise<Found | { readonly kind: "unknown"; readonly why: string }>);
+  readonly map: Found | ((bus: Bus) => Promise<MapResult>);
 }
+
+/** `unknown`: nothing was found on the meter. `unusable`: what was found cannot be polled or accounted. */
+export type MapResult = Found | { readonly kind: "unknown" | "unusable"; readonly why: string };
 
 export interface Found {
   readonly kind: "found";
@@ -29,12 +33,16 @@ export interface Found {
   readonly learned: string | null;
   /** What was last told to `onSettings`. */
   readonly settings: string | null;
+  /** false: more may be found when it is looked for again. */
+  readonly isWhole: boolean;
 }
 
 /** Whose turn comes first: a counter at the end of its interval · who answers quickly · who is slow or does not answer. */
 export type Rank = "boundary" | "quick" | "troubled";
 
 export const FIND_AGAIN_MS = 60_000;
+/** A map that cannot be used, or is not whole, is looked for again after twice as long each time, up to this. */
+const FIND_AGAIN_MAX_MS = 3_600_000;
 const RETRIES_PER_POLL = 2;
 /** An exchange longer than this share of the shortest period, or than the milliseconds, makes a meter a slow one. */
 const SLOW_SHARE = 0.25;
@@ -72,6 +80,11 @@ export class PolledMeter {
   /** Monotonic; until then it is not asked, for a reply that was given up may still come. */
   restUntil_ms = Number.NEGATIVE_INFINITY;
   findAt_ms: EpochMs = Number.NEGATIVE_INFINITY;
+  #isWhole = true;
+  /** In a row that brought something, but not what was looked for. */
+  #vainFinds = 0;
+  /** Turns in a row that ended in an error of our own. */
+  failed: Backoff | undefined;
   /** A poll that is not over yet. */
   job: PollJob | null = null;
   jobSplits = 0;
@@ -111,7 +124,10 @@ export class PolledMeter {
   }
 
   /** Its registers are known: everything is due at once. */
-  adopt({ definition, limits, cost, learned, settings }: Found): void {
+  adopt({ definition, limits, cost, learned, settings, isWhole }: Found): void {
+    this.#isWhole = isWhole;
+    // The same map again is no reason to begin anew.
+    if (definition === this.definition) return;
     this.definition = definition;
     this.settings = new SettingsWatch(definition, settings);
     this.replan(restoreLearned(startPlan(definition, limits, cost), definition, learned));
@@ -168,7 +184,7 @@ export class PolledMeter {
   /** Since when it has something due; null = it has not. */
   dueAt_ms(now_ms: EpochMs): EpochMs | null {
     const plan = this.#plan;
-    if (plan === null) return isDue(this.findAt_ms, FIND_AGAIN_MS, now_ms) ? this.findAt_ms : null;
+    if (plan === null) return this.isMapDue(now_ms) ? this.findAt_ms : null;
     let since_ms = this.job === null ? null : now_ms;
     for (let i = 0; i < this.#due_ms.length; i++) {
       const due_ms = this.#due_ms[i]!;
@@ -176,6 +192,25 @@ export class PolledMeter {
         since_ms = due_ms;
     }
     return since_ms;
+  }
+
+  /** Its map is to be looked for: it has none, or not the whole one. */
+  isMapDue(now_ms: EpochMs): boolean {
+    return (this.#plan === null || !this.#isWhole) && isDue(this.findAt_ms, FIND_AGAIN_MAX_MS, now_ms);
+  }
+
+  /** When its map is looked for next; before the search, for that may fail. */
+  noteSearch(now_ms: EpochMs): void {
+    this.findAt_ms = now_ms + FIND_AGAIN_MS;
+  }
+
+  /** @returns the wait until it is looked for again; null = it need not be. */
+  noteMap(result: MapResult, now_ms: EpochMs): number | null {
+    const isVain = result.kind === "unusable" || (result.kind === "found" && !result.isWhole);
+    this.#vainFinds = isVain ? this.#vainFinds + 1 : 0;
+    const wait_ms = Math.min(FIND_AGAIN_MS * 2 ** Math.min(Math.max(0, this.#vainFinds - 1), 16), FIND_AGAIN_MAX_MS);
+    this.findAt_ms = now_ms + wait_ms;
+    return result.kind === "found" && result.isWhole ? null : wait_ms;
   }
 
   nextDue_ms(): EpochMs {

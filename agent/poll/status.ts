@@ -47,7 +47,7 @@ export interface MeterStatus {
   } | null;
   /** Last time the meter gave words; null = not since the start. */
   readonly lastAnswer_ms: EpochMs | null;
-  /** The meter does not answer and is left alone until then; null = it is polled at its periods. */
+  /** The meter does not answer, or cannot be used, and is left alone until then; null = it is polled at its periods. */
   readonly backoffUntil_ms: EpochMs | null;
   /** Line time of its last poll, all blocks together; null before the first. */
   readonly lastPollDuration_ms: number | null;
@@ -93,11 +93,17 @@ export function meterStatus(meter: PolledMeter, held: Backoff | undefined, now_m
     isAnswering: meter.isAnswering,
     lastError: meter.lastError,
     lastAnswer_ms: meter.lastAnswer_ms,
-    backoffUntil_ms: isHeld(held, now_ms) ? held.until_ms : null,
+    backoffUntil_ms: restsUntil_ms(meter, held, now_ms),
     lastPollDuration_ms: meter.lastPollDuration_ms,
     settings: meter.settings?.settings ?? [],
     blocks: meter.plan === null ? [] : blockStatuses(meter, meter.plan),
   };
+}
+
+function restsUntil_ms(meter: PolledMeter, held: Backoff | undefined, now_ms: EpochMs): EpochMs | null {
+  if (isHeld(held, now_ms)) return held.until_ms;
+  if (isHeld(meter.failed, now_ms)) return meter.failed.until_ms;
+  return meter.plan === null && meter.findAt_ms > now_ms ? meter.findAt_ms : null;
 }
 
 function blockStatuses(meter: PolledMeter, plan: Plan): readonly BlockStatus[] {

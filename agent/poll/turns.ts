@@ -50,7 +50,8 @@ export class Turns {
   #roundEnd_ms: number | null = null;
   /** Monotonic time at which nobody quick was due. */
   #idleAt_ms = Number.NEGATIVE_INFINITY;
-  #lateRoundAt_ms = Number.NEGATIVE_INFINITY;
+  /** Monotonic. The first round, when nobody is known to be slow yet, counts as a late one. */
+  #lateRoundAt_ms: number;
   #lateness_ms = 0;
   #latenessAt_ms = 0;
 
@@ -58,6 +59,7 @@ export class Turns {
     this.#meters = meters;
     this.#clock = clock;
     this.#cycle_ms = cycle_ms;
+    this.#lateRoundAt_ms = clock.mono_ms();
   }
 
   /** It is a meter's turn. @returns when the quick ones are due next, if this turn may make them late. */

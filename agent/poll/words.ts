@@ -25,6 +25,19 @@ export function refusalWords(why: Refusal): string {
     : "no answer to this block, though the meter answers others";
 }
 
+/** What was looked for on the meter is not there. The gateway's page knows both by how they begin. */
+export function mapNotFoundWords(why: string): string {
+  return `${MAP_NOT_FOUND}${why}`;
+}
+
+/** The meter answers, and cannot be polled or accounted all the same. */
+export function unusableWords(why: string): string {
+  return `${UNUSABLE}${why}`;
+}
+
+export const MAP_NOT_FOUND = "its register map was not found: ";
+export const UNUSABLE = "it cannot be used: ";
+
 /** What went wrong with a read, for people. */
 export function failureWords(
   reply: Exclude<BusReply, { kind: "words" }>,

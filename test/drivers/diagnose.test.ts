@@ -161,3 +161,53 @@ test("primary voltages behind a voltage transformer are believed", async () => {
   const { mistakes } = await diagnosed("eastron-sdm630", scaled(/^(voltage|active_power|reactive|apparent)/, 55));
   expect(mistakes).toEqual([]);
 });
+
+/** An SDM630 that sends the low word first: what each register holds, at its address of fc 4. */
+function lowWordFirst(volts: readonly number[], amps: readonly number[], angles: readonly number[]): Bus {
+  const words = new Uint16Array(500);
+  const view = new DataView(new ArrayBuffer(4));
+  const put = (address: number, value: number) => {
+    view.setFloat32(0, value);
+    words.set([view.getUint16(2), view.getUint16(0)], address);
+  };
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const sizes = volts.map((volt, i) => volt * amps[i]!);
+  const powers = sizes.map((size, i) => size * Math.cos(angles[i]!));
+  for (const [i, volt] of volts.entries()) {
+    put(2 * i, volt);
+    put(6 + 2 * i, amps[i]!);
+    put(12 + 2 * i, powers[i]!);
+    put(18 + 2 * i, sizes[i]!);
+    put(30 + 2 * i, powers[i]! / sizes[i]!);
+    const next = volts[(i + 1) % 3]!;
+    put(200 + 2 * i, Math.sqrt(volt ** 2 + next ** 2 + volt * next));
+  }
+  put(42, sum(volts) / 3);
+  put(46, sum(amps) / 3);
+  put(52, sum(powers));
+  put(62, sum(powers) / sum(sizes));
+  put(70, 50.02);
+  put(206, 399);
+  return {
+    read: async ({ fc: code, address, count }) =>
+      code === 4 && address + count <= words.length
+        ? { kind: "words", words: words.slice(address, address + count) }
+        : { kind: "exception", code: 2 },
+    close: async () => {},
+  };
+}
+
+test.each([
+  ["round values", [230, 231, 229.5], [40, 42, 38]],
+  ["values with decimals", [230.37, 231.11, 229.64], [40.13, 42.77, 38.91]],
+])("the wrong word order comes before an address one off that fits roughly: %s", async (_, volts, amps) => {
+  const model = MODELS.get("eastron-sdm630")!;
+  const bus = lowWordFirst(volts, amps, [0.4, 0.42, 0.38]);
+  const found = await diagnose(bus, 1, model, await readModel(bus, 1, model));
+  expect(found[0]).toMatchObject({ mistake: "word-order", isLessLikely: false });
+  for (const other of found.slice(1)) {
+    expect(other.isLessLikely).toBe(true);
+    expect(other.why.en).toMatch(/^Less likely: the values roughly fit if/);
+    expect(other.why.vi).toMatch(/^Ít khả năng hơn/);
+  }
+});
