@@ -6,7 +6,7 @@ import type { Reading, Sample } from "../core/reading/reading.ts";
 import type { MeterSwapRecord } from "../core/wire/nodeRecord.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
 import type { Accountant, Accounted } from "./account/accountant.ts";
-import { momentOf } from "./account/clockStep.ts";
+import { type Moment, momentOf } from "./account/clockStep.ts";
 import { contentEntries } from "./account/contentRecord.ts";
 import type { PollAccount } from "./account/pollAccount.ts";
 import { type AccountedMeter, HISTORY_BOOT, type SavedAccounts } from "./account/savedAccounts.ts";
@@ -179,22 +179,23 @@ export class Recorder {
     });
   }
 
+  /** What is booked comes after the sample that closed it. */
   #noteUndated(entries: readonly JournalEntry[], numbers: readonly number[]): void {
-    if (this.#o.clockState() === "set") return;
+    let moment: Moment | null = null;
     for (const [i, entry] of entries.entries()) {
       const taken = entry.kind === "sample" ? (entry.taken?.record ?? decodeSampleRecord(entry)) : null;
-      if (taken === null || taken.clock === "set") continue;
-      this.#undated.note(numbers[i]!, this.#o.journal.epoch, momentOf(taken.sample, taken.boot));
+      if (taken !== null) moment = taken.clock === "set" ? null : momentOf(taken.sample, taken.boot);
+      if (moment !== null && entry.kind !== "node") this.#undated.note(numbers[i]!, this.#o.journal.epoch, moment);
     }
   }
 
-  /** The clock was set: what was read before gets its date by a record of its own. */
+  /** The clock was set: what was read before gets its date by records of its own. */
   #dateSamples(): void {
     const { journal, clock, log } = this.#o;
     const now = { at_ms: clock.now_ms(), mono_ms: clock.mono_ms(), boot: journal.boot };
-    const record = this.#undated.dated(now, journal.epoch);
-    if (record === null) return;
-    log.info("clock.set", { offset_ms: record.offset_ms, batches: record.batches.length });
-    this.#unwritten.push(entryOf(record));
+    for (const record of this.#undated.dated(now, journal.epoch)) {
+      log.info("clock.set", { offset_ms: record.offset_ms, batches: record.batches.length });
+      this.#unwritten.push(entryOf(record));
+    }
   }
 }

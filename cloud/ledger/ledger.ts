@@ -183,11 +183,15 @@ function lossesOf({ device, losses }: LedgerFacts, from_ms: EpochMs, to_ms: Epoc
   );
 }
 
+/** By how much the clock was off that booked it; null if it was not, or that was told of no batch. */
 function redating(clocks: readonly ClockRecord[], figure: StoredInterval | null): number | null {
   if (figure === null) return null;
   const { epoch, batch } = figure;
   const found = clocks.find(
-    (record) => record.epoch === epoch && record.batches.some(({ first, last }) => first <= batch && batch <= last),
+    (record) =>
+      record.epoch === epoch &&
+      record.offset_ms !== 0 &&
+      record.batches.some(({ first, last }) => first <= batch && batch <= last),
   );
   return found?.offset_ms ?? null;
 }

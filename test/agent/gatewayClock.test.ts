@@ -7,7 +7,7 @@ import { decodeSampleRecord } from "../../agent/journal/sample.ts";
 import { agentSpec } from "../../config/files/agent.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { BusRead, BusReply } from "../../core/ports.ts";
-import { parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import { type ClockRecord, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
 import { Scheduler } from "../../hw-sim/world/scheduler.ts";
 import { model, register } from "../drivers/devices.ts";
 import { recordingLog } from "../recordingLog.ts";
@@ -112,6 +112,13 @@ const samplesIn = (journal: Journal) =>
     .filter(({ kind }) => kind === "sample")
     .map((record) => ({ number: record.number, ...decodeSampleRecord(record) }));
 
+const clocksIn = (journal: Journal): ClockRecord[] =>
+  journal
+    .history(1, 1e6)
+    .filter(({ kind }) => kind === "node")
+    .map(({ body }) => parseNodeRecord(new TextDecoder().decode(body)))
+    .filter((record) => record.kind === "clock");
+
 test.each([
   ["an hour ahead", HOUR_MS],
   ["an hour back", -HOUR_MS],
@@ -151,16 +158,72 @@ test("a gateway whose clock is not set journals what it reads as undated, books 
   set(START_MS - 60_000);
   state = "set";
   await run(3 * QUARTER_MS);
-  const records = journal
-    .history(1, 1e6)
-    .filter(({ kind }) => kind === "node")
-    .map(({ body }) => parseNodeRecord(new TextDecoder().decode(body)))
-    .filter(({ kind }) => kind === "clock");
-  expect(records).toMatchObject([
+  expect(clocksIn(journal)).toMatchObject([
     { boot: 1, offset_ms: START_MS - 60_000, batches: [{ first: 1, last: undated.at(-1)!.number }] },
   ]);
   const booked = intervalsIn(journal);
   expect(booked.every(({ from_ms }) => from_ms >= START_MS)).toBe(true);
   expect(booked.length).toBeGreaterThanOrEqual(2);
   expect(samplesIn(journal).at(-1)!.clock).toBe("set");
+});
+
+test("what was read between the step of the clock and the word that it is set is off by nothing, what was read before it by the step", async () => {
+  let state: ClockState = "waiting";
+  const { journal, run, set } = stage(() => state);
+  set(-START_MS + 60_000);
+  await run(120_000);
+  const before = samplesIn(journal).at(-1)!.number;
+  set(START_MS - 60_000);
+  await run(60_000);
+  const between = samplesIn(journal).at(-1)!.number;
+  expect(between).toBeGreaterThan(before);
+  state = "set";
+  await run(20_000);
+  expect(clocksIn(journal)).toMatchObject([
+    { boot: 1, offset_ms: START_MS - 60_000, batches: [{ first: 1, last: before }] },
+    { boot: 1, offset_ms: 0, batches: [{ first: before + 1, last: between }] },
+  ]);
+});
+
+test("a clock that goes to and fro before it is set makes one record for each time it showed, and no more than sixteen", async () => {
+  let state: ClockState = "waiting";
+  const { journal, run, set } = stage(() => state);
+  for (const by_ms of [-HOUR_MS, HOUR_MS, -HOUR_MS]) {
+    set(by_ms);
+    await run(30_000);
+  }
+  set(HOUR_MS);
+  state = "set";
+  await run(20_000);
+  const records = clocksIn(journal);
+  expect(records).toMatchObject([{ offset_ms: HOUR_MS }, { offset_ms: 0 }]);
+  expect(records[0]!.batches).toHaveLength(2);
+
+  state = "waiting";
+  const steps = 20;
+  for (let i = 0; i < steps; i++) {
+    set(-HOUR_MS);
+    await run(30_000);
+  }
+  set(steps * HOUR_MS);
+  state = "set";
+  await run(20_000);
+  const offsets = clocksIn(journal).map(({ offset_ms }) => offset_ms);
+  expect(offsets.slice(2)).toEqual(Array.from({ length: 16 }, (_, i) => (steps - 15 + i) * HOUR_MS));
+});
+
+test("what was booked by a clock that was not set is named with the samples", async () => {
+  let state: ClockState = "unset";
+  const { journal, run, set } = stage(() => state);
+  set(-HOUR_MS);
+  await run(QUARTER_MS + 60_000);
+  const last = samplesIn(journal).at(-1)!.number;
+  const booked = journal.history(1, 1e6).findLast(({ kind }) => kind === "content")!.number;
+  set(HOUR_MS);
+  state = "set";
+  await run(20_000);
+  const [record] = clocksIn(journal);
+  expect(record).toMatchObject({ offset_ms: HOUR_MS });
+  expect(record!.batches.some(({ first, last }) => first <= booked && booked <= last)).toBe(true);
+  expect(record!.batches.at(-1)!.last).toBe(last);
 });

@@ -318,6 +318,9 @@ test("a clock correction marks the intervals of the batches it names, of that ep
   expect(ledgerTotals(lines).redated).toBe(2);
   const other = ledgerLines(facts({ clocks: [{ ...clock, epoch: "00000000000000bb" }] }));
   expect(ledgerTotals(other).redated).toBe(0);
+  const right = { ...clock, batches: [{ first: 1, last: 1 }], offset_ms: 0 };
+  const both = ledgerLines(facts({ clocks: [right, clock] }));
+  expect(both.map(({ redated_ms }) => redated_ms)).toEqual([null, -7_200_000, -7_200_000, null]);
 });
 
 test("law: every interval has one line, every hole one of the causes, and the totals are the sums of the lines", () => {
