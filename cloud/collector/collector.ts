@@ -442,6 +442,10 @@ export class Collector implements LiveView {
     batches.forEach((batch, i) => {
       const { gateway, epoch, number, record } = batch;
       this.#countOutcome(outcomes[i], batch);
+      if (outcomes[i] === "differs") {
+        this.#confirmations.contest(gateway, epoch, number);
+        return;
+      }
       this.#confirmations.ack(gateway, epoch, number);
       this.#verifier.accounted(gateway, epoch, number, number);
       if (batch.intervals.length > 0) this.#verifier.booked(gateway, epoch, number);

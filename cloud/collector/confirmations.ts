@@ -3,12 +3,12 @@ import { ackMetric, formatAcks, formatHello, nodeCommand, rebirthMetric } from "
 import { encodePayload, type Metric } from "../../core/wire/payload.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import { topicOf } from "../../core/wire/topics.ts";
-import type { GatewayKey } from "../store/store.ts";
+import { BATCH_NUMBER_MAX, type GatewayKey } from "../store/store.ts";
 
 /**
- * What is said to the gateways: which batches are committed, that we speak acks at all, that a birth is wanted. All of it
- * is NCMD at QoS 0 and may be lost: acks are repeated for every duplicate, hellos until the first ack, and a birth is asked
- * for again by the next message that needs it.
+ * What is said to the gateways: which batches are committed, up to where, that a birth is wanted. All of it
+ * is NCMD at QoS 0 and may be lost: acks are repeated for every duplicate, hellos until the first ack, objections for every
+ * batch that calls for one, and a birth is asked for again by the next message that needs it.
  */
 export interface ConfirmationsOptions {
   readonly clock: Clock;
@@ -23,6 +23,12 @@ export interface ConfirmationsOptions {
 export const ACK_NUMBERS = 32;
 export const ACK_MS = 500;
 export const HELLO_MS = 30_000;
+/**
+ * A number that comes with other content than is held under it: the node is told so at most once in this time, and so often
+ * in one epoch. One that does not understand gets its batch confirmed: it is in quarantine, and would come for ever.
+ */
+export const OBJECTION_MS = 5_000;
+export const OBJECTIONS_MAX = 5;
 /** At most one request for a birth per node in this time. */
 const REBIRTH_MS = 5_000;
 /** A whole zone that comes back at once is not answered at once. */
@@ -35,13 +41,19 @@ interface NodeWords {
   /** Null until a birth says it. */
   epoch: string | null;
   toAck: BatchRanges;
+  hasGreeted: boolean;
   hasAcked: boolean;
+  /** How often this epoch's numbers were objected to, and when last. */
+  objections: number;
+  objected_ms: number;
   isOnline: boolean;
   highest: () => number;
   rebirthAsked_ms: number;
   cancelHello: Cancel;
   cancelRebirth: Cancel;
 }
+
+const NO_OBJECTIONS = { objections: 0, objected_ms: Number.NEGATIVE_INFINITY } as const;
 
 export class Confirmations {
   readonly #o: ConfirmationsOptions;
@@ -54,8 +66,8 @@ export class Confirmations {
   /** A node that speaks acks was born: hello. @param highest the highest batch of its epoch that is held */
   born(gateway: GatewayKey, epoch: string, highest: () => number): void {
     const node = this.#node(gateway);
-    if (node.epoch !== epoch) node.toAck = new BatchRanges();
-    Object.assign(node, { epoch, highest, hasAcked: false, isOnline: true });
+    if (node.epoch !== epoch) Object.assign(node, { toAck: new BatchRanges(), ...NO_OBJECTIONS });
+    Object.assign(node, { epoch, highest, hasGreeted: false, hasAcked: false, isOnline: true });
     node.cancelHello();
     node.cancelHello = this.#soon(() => this.#sayHello(node));
     // A birth answers whatever was about to be asked.
@@ -72,6 +84,22 @@ export class Confirmations {
     if (epoch !== node.epoch) return;
     node.toAck.add(number);
     if (node.toAck.ranges >= RANGES_MAX) this.#flush(node);
+  }
+
+  /**
+   * A batch came under a number that is held with other content: the node's journal went back in time, and confirming the
+   * number would make it drop what nobody holds. It is told that no number of this epoch is free, whatever it has come to
+   * since, and sends anew, under another epoch, what is not confirmed (reference sparkplug §17: journal went back).
+   */
+  contest(gateway: GatewayKey, epoch: string, number: number): void {
+    const node = this.#node(gateway);
+    if (epoch !== node.epoch || !this.#o.isConnected()) return;
+    const now_ms = this.#o.clock.mono_ms();
+    if (now_ms - node.objected_ms < OBJECTION_MS) return;
+    if (node.objections >= OBJECTIONS_MAX) return this.ack(gateway, epoch, number);
+    node.objections += 1;
+    node.objected_ms = now_ms;
+    this.#say(node, ackMetric(this.#o.clock.now_ms(), formatHello(epoch, BATCH_NUMBER_MAX)));
   }
 
   /** Nodes with much to confirm; called after every commit. */
@@ -117,10 +145,15 @@ export class Confirmations {
     node.toAck = new BatchRanges();
     node.hasAcked = true;
     for (const text of formatAcks(epoch, toAck.toRanges())) this.#say(node, ackMetric(this.#o.clock.now_ms(), text));
+    // In the same breath, and after it: what is held is not sent again should the hello make the node begin a new epoch.
+    if (!node.hasGreeted) this.#sayHello(node);
   }
 
+  /** Also the only way for a node to learn that its journal went back: no session goes without. */
   #sayHello(node: NodeWords): void {
-    if (node.epoch === null || node.hasAcked) return;
+    if (node.epoch === null) return;
+    node.hasGreeted = true;
+    node.cancelHello();
     this.#say(node, ackMetric(this.#o.clock.now_ms(), formatHello(node.epoch, node.highest())));
   }
 
@@ -141,7 +174,9 @@ export class Confirmations {
         gateway,
         epoch: null,
         toAck: new BatchRanges(),
+        hasGreeted: false,
         hasAcked: false,
+        ...NO_OBJECTIONS,
         isOnline: false,
         highest: () => 0,
         rebirthAsked_ms: Number.NEGATIVE_INFINITY,

@@ -93,7 +93,7 @@ export interface PlainSample {
   readonly payload: Uint8Array;
 }
 
-/** stored: new · duplicate: same key and CRC · differs: same key, other content, kept in quarantine. All three may be acked. */
+/** stored: new · duplicate: same key and CRC · differs: same key, other content, in quarantine. Only the first two are held. */
 export type BatchOutcome = "stored" | "duplicate" | "differs";
 
 export interface GatewayRow {

@@ -122,10 +122,16 @@ export class PlayedNode {
     );
   }
 
-  async data(device: string, number: number, value: number, more: readonly Metric[] = []): Promise<void> {
+  async data(
+    device: string,
+    number: number,
+    value: number,
+    more: readonly Metric[] = [],
+    at_ms = this.#stage.now_ms,
+  ): Promise<void> {
     const { now_ms } = this.#stage;
     await this.send("DDATA", device, [
-      data.double({ alias: aliasOf(GAUGE.name), timestamp_ms: now_ms }, value),
+      data.double({ alias: aliasOf(GAUGE.name), timestamp_ms: at_ms }, value),
       ...more,
       data.int64({ alias: aliasOf(MetricName.deliveryBatch), timestamp_ms: now_ms, isTransient: true }, number),
     ]);
