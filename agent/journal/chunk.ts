@@ -48,6 +48,9 @@ export interface Chunk {
   readonly blob: Uint8Array;
 }
 
+/** Records lie here until their blob is made; a record of a MiB would leave it that long. */
+let scratch = new Uint8Array(CHUNK_BYTES.telemetry);
+
 /**
  * Entries as chunks, in their order; samples and books never share one.
  * @throws {KhuXanhError} INTERNAL for a record beyond RECORD_BYTES_MAX or a device id beyond 255 bytes of UTF-8.
@@ -69,18 +72,18 @@ export function packChunks(entries: readonly JournalEntry[], epoch: bigint, ordi
       starts.push(bytes);
       before_ms = entry.from_ms;
     }
-    let blob = blankBlob(bytes);
+    if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+    const rows = scratch.subarray(0, bytes);
     before_ms = 0;
     for (let i = from; i < until; i++) {
-      putRecord(blob, HEADER_BYTES + starts[i - from]!, entries[i]!, before_ms);
+      putRecord(rows, starts[i - from]!, entries[i]!, before_ms);
       before_ms = entries[i]!.from_ms;
     }
     const count = until - from;
-    const columns = count < COLUMNS_MIN ? null : toColumns(blob.subarray(HEADER_BYTES), starts);
-    if (columns !== null) {
-      blob = blankBlob(columns.length);
-      blob.set(columns, HEADER_BYTES);
-    }
+    const columns = count < COLUMNS_MIN ? null : toColumns(rows, starts);
+    const body = columns ?? rows;
+    const blob = blankBlob(body.length);
+    blob.set(body, HEADER_BYTES);
     const head = {
       epoch,
       ordinal: ordinal + from,
@@ -158,7 +161,7 @@ function putRecord(bytes: Uint8Array, at: number, entry: JournalEntry, before_ms
   const device = bytesOf(entry.device);
   bytes[at] = RECORD_KINDS[entry.kind];
   bytes[at + 1] = device.length;
-  bytes.set(device, at + 2);
+  for (let i = 0; i < device.length; i++) bytes[at + 2 + i] = device[i]!;
   let next = putVarint(bytes, at + 2 + device.length, zigzag(entry.from_ms - before_ms));
   next = putVarint(bytes, next, entry.to_ms - entry.from_ms);
   next = putVarint(bytes, next, entry.body.length);

@@ -20,7 +20,13 @@ interface Group {
   readonly starts: number[];
 }
 
-/** @param starts where each record begins, and the end of the last. Null: it would be no shorter. */
+/** What is packed is used up before the next is. */
+let scratch = new Uint8Array(16 * 1024);
+
+/**
+ * @param starts where each record begins, and the end of the last
+ * @returns bytes that are good until the next call; null: it would be no shorter.
+ */
 export function toColumns(plain: Uint8Array, starts: readonly number[]): Uint8Array | null {
   const count = starts.length - 1;
   const groups: Group[] = [];
@@ -34,61 +40,64 @@ export function toColumns(plain: Uint8Array, starts: readonly number[]): Uint8Ar
     groupOf[i] = at;
   }
   // A column is never longer than its bytes, so this is enough for what goes before them.
-  const packed = new Uint8Array(plain.length + groups.reduce((sum, { length }) => sum + 9 + (length >> 1), 1 + count));
+  const most = plain.length + groups.reduce((sum, { length }) => sum + 9 + (length >> 1), 1 + count);
+  if (scratch.length < most) scratch = new Uint8Array(most);
+  const packed = scratch;
   let at = putVarint(packed, 0, groups.length);
   for (const group of groups) at = putVarint(packed, putVarint(packed, at, group.length), group.starts.length);
-  if (groups.length > 1) at = putCodes(packed, at, groupOf, 4);
+  if (groups.length > 1) at = putCodes(packed, at, groupOf, count, 4);
   for (const group of groups) at = putGroup(packed, at, plain, group);
   return at < plain.length ? packed.subarray(0, at) : null;
 }
 
+/** The hot path of the journal's commits: every byte of every sample comes by. */
 function putGroup(packed: Uint8Array, from: number, plain: Uint8Array, { length, starts }: Group): number {
   const count = starts.length;
-  const column = {
-    bytes: new Uint8Array(count),
-    codes: new Uint8Array(count),
-    different: new Uint8Array(DIFFERENT_MAX),
-  };
+  const most = worthCoding(count);
+  const codes = new Uint8Array(count);
   let at = from + ((length + 1) >> 1);
+  packed.fill(0, from, at);
   for (let c = 0; c < length; c++) {
-    for (let i = 0; i < count; i++) column.bytes[i] = plain[starts[i]! + c]!;
-    const kinds = sortOut(column);
-    const bits = codeBits(kinds);
-    if (kinds === 0 || kinds + ((count * bits + 7) >> 3) >= count) {
-      packed.set(column.bytes, at);
+    const first = plain[starts[0]! + c]!;
+    let isOne = true;
+    for (let i = 0; i < count; i++) {
+      const byte = plain[starts[i]! + c]!;
+      packed[at + i] = byte;
+      if (byte !== first) isOne = false;
+    }
+    const kinds = isOne ? 1 : sortOut(packed, at, codes, most);
+    packed[from + (c >> 1)]! |= kinds << (4 * (c & 1));
+    if (kinds === 0) {
       at += count;
       continue;
     }
-    packed[from + (c >> 1)]! |= kinds << (4 * (c & 1));
-    for (let i = 0; i < kinds; i++) packed[at++] = column.different[i]!;
-    at = putCodes(packed, at, column.codes, bits);
+    if (!isOne) for (let i = 0; i < kinds; i++) packed[at + i] = different[i]!;
+    at = putCodes(packed, at + kinds, codes, count, codeBits(kinds));
   }
   return at;
 }
 
-interface Column {
-  readonly bytes: Uint8Array;
-  /** Of each byte, which of the different ones it is. */
-  readonly codes: Uint8Array;
-  readonly different: Uint8Array;
+/** With more different bytes than this codes take as much as what they stand for. */
+function worthCoding(count: number): number {
+  let kinds = DIFFERENT_MAX;
+  while (kinds > 1 && kinds + ((count * codeBits(kinds) + 7) >> 3) >= count) kinds -= 1;
+  return count > 1 ? kinds : 0;
 }
 
 const codeOf = new Uint8Array(256);
+/** The different bytes of the column that was sorted out last, in the order of their codes. */
+const different = new Uint8Array(DIFFERENT_MAX);
 
-/** @returns how many different bytes there are; 0 if too many. */
-function sortOut({ bytes, codes, different }: Column): number {
-  const first = bytes[0]!;
-  let same = 1;
-  while (same < bytes.length && bytes[same] === first) same += 1;
-  different[0] = first;
-  if (same === bytes.length) return 1;
+/** @returns how many different bytes there are, a code for each of them from there on; 0 if more than `most`. */
+function sortOut(bytes: Uint8Array, from: number, codes: Uint8Array, most: number): number {
   let kinds = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
+  let isWorth = true;
+  for (let i = 0; i < codes.length; i++) {
+    const byte = bytes[from + i]!;
     let code = codeOf[byte]!;
     if (code === 0) {
-      if (kinds === DIFFERENT_MAX) {
-        kinds = 0;
+      if (kinds === most) {
+        isWorth = false;
         break;
       }
       different[kinds] = byte;
@@ -97,9 +106,8 @@ function sortOut({ bytes, codes, different }: Column): number {
     }
     codes[i] = code - 1;
   }
-  const noted = kinds === 0 ? DIFFERENT_MAX : kinds;
-  for (let i = 0; i < noted; i++) codeOf[different[i]!] = 0;
-  return kinds;
+  for (let i = 0; i < kinds; i++) codeOf[different[i]!] = 0;
+  return isWorth ? kinds : 0;
 }
 
 /** The records as they were, one after the other. @throws {RangeError} if the bytes are no columns of so many records. */
@@ -155,11 +163,21 @@ function codeBits(kinds: number): 0 | 1 | 2 | 4 {
   return kinds <= 1 ? 0 : kinds === 2 ? 1 : kinds <= 4 ? 2 : 4;
 }
 
-function putCodes(packed: Uint8Array, from: number, codes: Uint8Array, bits: 0 | 1 | 2 | 4): number {
+function putCodes(packed: Uint8Array, from: number, codes: Uint8Array, count: number, bits: 0 | 1 | 2 | 4): number {
   if (bits === 0) return from;
-  const inByte = 8 / bits;
-  for (let i = 0; i < codes.length; i++) packed[from + Math.floor(i / inByte)]! |= codes[i]! << ((i % inByte) * bits);
-  return from + Math.ceil(codes.length / inByte);
+  let at = from;
+  let byte = 0;
+  let filled = 0;
+  for (let i = 0; i < count; i++) {
+    byte |= codes[i]! << filled;
+    filled += bits;
+    if (filled < 8) continue;
+    packed[at++] = byte;
+    byte = 0;
+    filled = 0;
+  }
+  if (filled > 0) packed[at++] = byte;
+  return at;
 }
 
 function codesOf(reader: ByteReader, count: number, bits: 1 | 2 | 4 | 0): Uint8Array {
