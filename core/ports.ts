@@ -88,6 +88,16 @@ export interface BusRead {
 export interface Bus {
   read(request: BusRead): Promise<BusReply>;
   close(): Promise<void>;
+  /** Only where replies do not say what they answer. */
+  readonly owed?: OwedReplies;
+}
+
+/** What a line without numbers on its replies knows of those that are still out. */
+export interface OwedReplies {
+  /** How long this question would be kept back, and the line with it, until an older reply cannot pass for its answer; 0 = not. */
+  wait_ms(request: BusRead): number;
+  /** Counts up when words that this unit was credited with came into doubt afterwards. */
+  doubts(unit: number): number;
 }
 
 /** An MQTT session as Sparkplug needs it: connect once with a will, then publish and listen until it ends. */

@@ -12,19 +12,19 @@
  * - After a timeout or a garbled reply a TCP connection is closed, so a late reply can never meet another request; a serial
  *   line is drained: it must be silent before the next request.
  * - RTU, on a serial line or in TCP: no question is put while a reply that was given up may still come and pass for its answer
- *   (`lostReplies.ts`); other questions are, and a late reply that meets them is dropped.
+ *   (`lostReplies.ts`); other questions are, and a late reply that meets them is dropped. A reply that is, byte for byte, what
+ *   another address said is held until it is clear that no other one follows (`recentReplies.ts`).
  * - `unreachable` also ends the read in flight at once when the far side closes, instead of waiting for the timeout.
  *
  * Limits   requests of 1…125 registers (else `RangeError`); no queue limit: each caller awaits its read. An RTU frame
- *          does not say what it answers. One that repeats the frame before makes the question be asked again on a line that is
- *          clean; a stray one that copies an older reply of the same unit and length, and comes while a request waits, passes for
- *          its answer unless the true one follows within `settle_ms`.
+ *          does not say what it answers: what passes for an answer all the same is written in `decisions/001`.
  */
 import { connect, type OnReadOpts, type Socket } from "node:net";
-import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
-import { COPY, detailOf, Line, pause } from "./line.ts";
+import type { Bus, BusRead, BusReply, OwedReplies } from "../../core/ports.ts";
+import { detailOf, Line, pause, UNCERTAIN } from "./line.ts";
 import { type Framing, LinePort } from "./linePort.ts";
 import { LostReplies } from "./lostReplies.ts";
+import { RecentReplies } from "./recentReplies.ts";
 import { openSerialStream, SERIAL_TICK_MS, type SerialStream } from "./serialPort.ts";
 
 export type BusAddress =
@@ -60,8 +60,11 @@ export function openBus(
 ): Bus {
   const settings = { ...DEFAULTS, ...options };
   // What was asked on the old connection a gateway may answer on the new one.
+  const mono_ms = () => performance.now();
   const framing: Framing =
-    address.kind === "tcp" ? { kind: "tcp", last: 0 } : { kind: "rtu", lost: new LostReplies(() => performance.now()) };
+    address.kind === "tcp"
+      ? { kind: "tcp", last: 0 }
+      : { kind: "rtu", lost: new LostReplies(mono_ms), recent: new RecentReplies(mono_ms) };
   const open: OpenLine =
     address.kind === "rtu"
       ? async () => openSerial(address, await openStream(address), { framing, drain_ms: settings.drain_ms })
@@ -69,7 +72,7 @@ export function openBus(
           const connect_ms = Math.min(timeout_ms, settings.connect_timeout_ms);
           return openSocket(address, connect_ms, { framing, settle_ms: settings.settle_ms }, abort);
         };
-  return new ModbusBus(open, framing.kind === "rtu" ? framing.lost : null);
+  return new ModbusBus(open, framing.kind === "rtu" ? framing : null);
 }
 
 type OpenLine = (timeout_ms: number, abort: AbortSignal) => Promise<Line>;
@@ -80,6 +83,7 @@ class ModbusBus implements Bus {
   readonly #open: OpenLine;
   /** null where replies say what they answer. */
   readonly #lost: LostReplies | null;
+  readonly owed?: OwedReplies;
   readonly #abort = new AbortController();
   readonly #queue: { readonly request: BusRead; readonly settle: Settle }[] = [];
   #line: Line | null = null;
@@ -87,9 +91,14 @@ class ModbusBus implements Bus {
   /** Told when the queue has run empty. */
   #onIdle: (() => void) | null = null;
 
-  constructor(open: OpenLine, lost: LostReplies | null) {
+  constructor(open: OpenLine, rtu: { readonly lost: LostReplies; readonly recent: RecentReplies } | null) {
     this.#open = open;
-    this.#lost = lost;
+    this.#lost = rtu?.lost ?? null;
+    if (rtu === null) return;
+    this.owed = {
+      wait_ms: (request) => rtu.lost.wait_ms(request),
+      doubts: (unit) => rtu.recent.doubts(unit),
+    };
   }
 
   read(request: BusRead): Promise<BusReply> {
@@ -116,7 +125,7 @@ class ModbusBus implements Bus {
   #start(request: BusRead, settle: Settle): void {
     this.#isBusy = true;
     const line = this.#line;
-    if (line === null || line.ended !== null || line.isDirty || this.#wait_ms(request) > 0) {
+    if (line === null || line.ended !== null || line.isDirty || this.#isOwed(request)) {
       return this.#startSlowly(this.#askOnce(request), settle);
     }
     line.ask(request, (reply) => {
@@ -141,7 +150,7 @@ class ModbusBus implements Bus {
   async #afterTrouble(line: Line, reply: BusReply, request: BusRead): Promise<BusReply> {
     if (reply.kind === "unreachable" && !line.hasHeard) return this.#askOnce(request);
     await this.#leaveClean(line, reply, request);
-    return reply === COPY ? this.#askOnce(request) : reply;
+    return reply === UNCERTAIN ? this.#askOnce(request) : reply;
   }
 
   async #askOnce(request: BusRead): Promise<BusReply> {
@@ -151,29 +160,31 @@ class ModbusBus implements Bus {
     const line = this.#line!;
     const reply = await new Promise<BusReply>((resolve) => line.ask(request, resolve));
     await this.#leaveClean(line, reply, request);
-    // A line left clean has no frame before: this happens once.
-    return reply === COPY ? this.#askOnce(request) : reply;
+    // Said again when no copy can come, it is the answer: this happens once.
+    return reply === UNCERTAIN ? this.#askOnce(request) : reply;
   }
 
   async #leaveClean(line: Line, reply: BusReply, request: BusRead): Promise<void> {
     const { kind } = reply;
     const isLost = kind === "timeout" || kind === "garbled" || kind === "unreachable";
-    // A copy is asked again at once: where neighbouring values are equal it mostly is the answer.
-    if (isLost && reply !== COPY) this.#lost?.add(request);
+    if (isLost) this.#lost?.add(request);
     if (line.isDirty || kind === "timeout" || kind === "garbled") await line.resynchronise();
   }
 
-  #wait_ms(request: BusRead): number {
-    return this.#lost === null ? 0 : this.#lost.wait_ms(request);
+  #isOwed(request: BusRead): boolean {
+    return this.#lost?.isOwed(request) ?? false;
   }
 
   /** Until no late reply can pass for the answer. What is heard meanwhile may make it longer, within its limit. */
   async #outwait(request: BusRead): Promise<void> {
     const { signal } = this.#abort;
-    for (let wait_ms = this.#wait_ms(request); wait_ms > 0 && !signal.aborted; wait_ms = this.#wait_ms(request)) {
+    const lost = this.#lost;
+    if (lost === null || !lost.isOwed(request)) return;
+    do {
+      const wait_ms = lost.wait_ms(request);
       if (this.#line?.ended === null) await this.#line.pause(wait_ms, signal);
       else await pause(wait_ms, signal);
-    }
+    } while (!signal.aborted && !lost.heardOut(request));
   }
 
   /** A line that is open and silent, or why there is none. */

@@ -121,12 +121,17 @@ function registerReading(
  * one: fifty meters of a model then need the processor's cache once, not fifty times.
  */
 export function decodeSample(definition: DeviceDefinition, sample: Sample): Reading[] {
+  return decoderOf(definition).decode(sample);
+}
+
+/** The decoder of {@link decodeSample}: asked for when a meter is defined, a contradiction is said then. @throws as {@link compileDefinition} */
+export function decoderOf(definition: DeviceDefinition): Decoder {
   let decoder = compiled.get(definition);
   if (decoder === undefined) {
     decoder = sharedDecoder(definition);
     compiled.set(definition, decoder);
   }
-  return decoder.decode(sample);
+  return decoder;
 }
 
 const compiled = new WeakMap<DeviceDefinition, Decoder>();

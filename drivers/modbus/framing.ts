@@ -60,6 +60,18 @@ export function hearRtu(bytes: Uint8Array, question: Question): Heard {
   return bytes.length < end ? MORE : { kind: "reply", start, end };
 }
 
+/** Whether the bytes are, or may become, an RTU answer to such a question: words of that length, or a refusal. */
+export function isOfForm(bytes: Uint8Array, { unit, fc, count }: Question): boolean {
+  if (bytes[0] !== unit) return false;
+  if (bytes.length < 2 || bytes[1] === (fc | 0x80)) return true;
+  return bytes[1] === fc && (bytes.length < 3 || bytes[2] === 2 * count);
+}
+
+/** All that an RTU answer tells of its question, as one number. */
+export function formOf({ unit, fc, count }: Question): number {
+  return (unit * 256 + fc) * 256 + count;
+}
+
 /** Are these bytes the frame once or several times more, the last one perhaps cut off? */
 export function isRepetition(bytes: Uint8Array, frame: Uint8Array): boolean {
   return bytes.every((byte, i) => byte === frame[i % frame.length]);

@@ -8,9 +8,11 @@ const DRAINS_MAX = 10;
 
 /** Bytes that lie in the machine are read within this, ms. */
 const HEARING_MS = 20;
+/** The same in a process that was not stalled. */
+const LISTENING_MS = 5;
 
-/** A copy of the frame before, which answered another question: perhaps an answer, perhaps the network's echo of one. */
-export const COPY: BusReply = { kind: "garbled", detail: "a copy of the reply before" };
+/** The very words that another address said: to be asked again when no copy of those can come. */
+export const UNCERTAIN: BusReply = { kind: "garbled", detail: "the very words of another address" };
 
 const ModbusRTU = modbusSerial.default;
 type Client = InstanceType<typeof ModbusRTU>;
@@ -87,9 +89,9 @@ export class Line {
   /** Lets time pass until `abort`, listening: what came by then has been heard. */
   async pause(length_ms: number, abort: AbortSignal): Promise<void> {
     const tick = this.#keepAwake();
-    await pause(length_ms, abort);
+    if (length_ms > 0) await pause(length_ms, abort);
     // A process that was stalled finds its timers expired before it has read what came meanwhile.
-    await pause(HEARING_MS, abort);
+    await pause(length_ms > 0 ? HEARING_MS : LISTENING_MS, abort);
     clearInterval(tick);
   }
 
@@ -112,13 +114,17 @@ export class Line {
     const pending: Pending = { settle, tick, held: null, quiet: undefined };
     this.#pending = pending;
     this.#port.ask(request);
+    this.#port.onSuspect = (hold_ms) => {
+      pending.quiet = setTimeout(() => setImmediate(() => this.#endSuspicion(pending)), hold_ms);
+    };
     const client = this.#client as unknown as Reader;
     client.setID(request.unit);
     client.setTimeout(request.timeout_ms);
     const next: Next = (error, result) => {
       // A request that the end of the line has settled may be called back once more.
       if (this.#pending !== pending) return;
-      if (error !== null) this.#hold(pending, failureReply(error, this.#port.complaint));
+      if (error !== null)
+        this.#hold(pending, this.#port.isUncertain ? UNCERTAIN : failureReply(error, this.#port.complaint));
       else this.#hold(pending, this.#port.words ?? wordsReply(result!.data, request.count));
     };
     const count = this.#port.receives === "receipts" ? 1 : request.count;
@@ -131,10 +137,13 @@ export class Line {
     const { settle_ms } = this.#kind;
     if (settle_ms === 0 || (reply.kind !== "words" && reply.kind !== "exception")) return this.#finish(pending, reply);
     pending.held = reply;
-    // Refusals look alike; that several follow each other is no wonder.
-    if (reply.kind === "words" && this.#port.isCopy) return this.#finish(pending, COPY);
+    if (pending.quiet !== undefined) clearTimeout(pending.quiet);
     // The immediate comes after bytes that have arrived meanwhile were read: a stalled process has not heard silence.
     pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), settle_ms);
+  }
+
+  #endSuspicion(pending: Pending): void {
+    if (this.#pending === pending && pending.held === null) this.#port.endSuspicion();
   }
 
   #believe(pending: Pending): void {
@@ -150,6 +159,7 @@ export class Line {
 
   #finish({ settle, tick, quiet }: Pending, reply: BusReply): void {
     this.#pending = null;
+    if (reply.kind === "words" || reply.kind === "exception") this.#port.accept();
     this.#port.question = null;
     // On TCP there is neither; and clearing nothing costs Node a hundredth of an exchange.
     if (quiet !== undefined) clearTimeout(quiet);

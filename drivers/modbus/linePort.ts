@@ -2,12 +2,19 @@ import { EventEmitter } from "node:events";
 import type { BusRead, BusReply } from "../../core/ports.ts";
 import { crc16, hearRtu, hearTcp, isRepetition } from "./framing.ts";
 import type { LostReplies } from "./lostReplies.ts";
+import type { Put, RecentReplies } from "./recentReplies.ts";
 import { wordsAt } from "./words.ts";
 
 /** How frames stand on the line, and what of earlier requests must be known to tell whose reply they are. */
 export type Framing =
   /** The number of the last request, 16 bits. */
-  { readonly kind: "tcp"; last: number } | { readonly kind: "rtu"; readonly lost: LostReplies };
+  { readonly kind: "tcp"; last: number } | RtuFraming;
+
+interface RtuFraming {
+  readonly kind: "rtu";
+  readonly lost: LostReplies;
+  readonly recent: RecentReplies;
+}
 
 const NOTHING = Buffer.alloc(0);
 
@@ -38,9 +45,13 @@ export class LinePort extends EventEmitter {
   #rest: Buffer = NOTHING;
   /** The RTU frame that was handed up for the question. */
   #frame: Buffer = NOTHING;
-  #asked: BusRead | null = null;
-  /** The question before it and the RTU frame that answered that one. */
-  #last: { readonly question: BusRead; readonly frame: Buffer } | null = null;
+  /** An RTU frame that may be the copy of another answer: not handed up yet. */
+  #suspect: Buffer = NOTHING;
+  #wasHeld = false;
+  /** Whether the frame is a copy cannot be told before the question is asked again. */
+  isUncertain = false;
+  /** Told that a frame is suspected, and how long the true answer may follow. */
+  onSuspect: (hold_ms: number) => void = () => {};
 
   constructor(write: (bytes: Uint8Array) => void, framing: Framing) {
     super();
@@ -59,28 +70,45 @@ export class LinePort extends EventEmitter {
   /** The line below is let go of by its owner. */
   destroy(): void {}
 
-  /** The RTU frame is, byte for byte, the answer to the question before, and the questions differ. */
-  get isCopy(): boolean {
-    if (this.#last === null || this.question === null || !this.#last.frame.equals(this.#frame)) return false;
-    return this.#last.question.address !== this.question.address;
-  }
-
   ask(question: BusRead): void {
-    if (this.#asked !== null && this.#frame.length > 0) this.#last = { question: this.#asked, frame: this.#frame };
-    this.#asked = question;
     this.question = question;
     this.complaint = null;
     this.words = null;
     this.hasHeard = false;
     this.hasForeignSurplus = false;
     this.#frame = NOTHING;
+    this.#suspect = NOTHING;
+    this.#wasHeld = false;
+    this.isUncertain = false;
+  }
+
+  /** Nothing followed the suspected frame. */
+  endSuspicion(): void {
+    if (this.#suspect.length === 0 || this.question === null || this.#framing.kind !== "rtu") return;
+    const { recent } = this.#framing;
+    const put = this.#put();
+    if (this.#rest.length > 0) return this.#complain("further bytes behind the reply");
+    const trust = recent.trust(put, this.#suspect);
+    if (trust !== "believed") {
+      this.isUncertain = trust === "uncertain";
+      return this.#complain("perhaps a copy of another answer");
+    }
+    this.#wasHeld = !this.isDirty;
+    this.#handUpRtu(this.#suspect);
+  }
+
+  /** The reply is believed. */
+  accept(): void {
+    if (this.#framing.kind !== "rtu" || this.question === null) return;
+    const { recent } = this.#framing;
+    if (this.#frame[1] === this.question.fc) recent.accept(this.#put(), this.#frame, this.#wasHeld);
+    else recent.refused(this.#put(), this.#frame);
   }
 
   /** Drops what was heard so far. */
   forget(): void {
     this.#rest = NOTHING;
     this.#frame = NOTHING;
-    this.#last = null;
     this.isDirty = false;
   }
 
@@ -114,7 +142,7 @@ export class LinePort extends EventEmitter {
   hear(bytes: Buffer): void {
     this.hasHeard = true;
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    if (this.#framing.kind === "rtu") this.#takeRtu(this.#framing.lost);
+    if (this.#framing.kind === "rtu") this.#takeRtu(this.#framing);
     else this.#takeTcp(this.#framing.last);
     if (this.#rest.length > 0 && this.#rest.buffer === bytes.buffer) this.#rest = Buffer.from(this.#rest);
   }
@@ -141,40 +169,78 @@ export class LinePort extends EventEmitter {
     return this.#receipt;
   }
 
-  #takeRtu(lost: LostReplies): void {
-    const late = lost.hear(this.#rest, this.question);
-    if (late?.kind === "stray") {
+  #takeRtu(framing: RtuFraming): void {
+    const { lost, recent } = framing;
+    const stray = recent.hear(this.#rest, this.question) ?? lost.hear(this.#rest, this.question);
+    if (stray?.kind === "stray") {
       // Between questions it shows that the line is not silent yet.
       if (this.question === null) this.isDirty = true;
-      this.#rest = this.#rest.subarray(late.end);
-      if (this.#rest.length > 0) this.#takeRtu(lost);
-      return;
+      return this.#goOn(stray.end, framing);
     }
-    if (this.question === null || this.#frame.length > 0) {
-      this.isDirty = true;
-      if (!isRepetition(this.#rest, this.#frame)) this.hasForeignSurplus = true;
-      return;
-    }
-    if (late?.kind === "more") return;
+    if (this.question === null || this.#frame.length > 0) return this.#takeSurplus(framing);
+    if (stray?.kind === "more") return;
     const heard = hearRtu(this.#rest, this.question);
     if (heard.kind === "garbled") {
-      const before = this.#last?.frame ?? NOTHING;
-      const isBefore = before.length > 0 && isRepetition(this.#rest.subarray(0, before.length), before);
-      if (!isBefore) return this.#complain(heard.detail);
-      // What was said before, said again.
-      if (this.#rest.length < before.length) return;
-      this.#rest = this.#rest.subarray(before.length);
-      if (this.#rest.length > 0) this.#takeRtu(lost);
-      return;
+      this.#noteSurplus(framing);
+      return this.#complain(heard.detail);
     }
     if (heard.kind !== "reply") return;
-    this.#frame = Buffer.from(this.#rest.subarray(heard.start, heard.end));
-    this.#rest = this.#rest.subarray(heard.end);
-    if (this.#frame[1] !== this.question.fc && lost.mayRefuse(this.question)) {
-      return this.#complain("a refusal that may be of an older question");
+    this.#takeFrame(Buffer.from(this.#rest.subarray(heard.start, heard.end)), this.question, framing);
+    if (this.question !== null) this.#goOn(heard.end, framing);
+  }
+
+  #goOn(from: number, framing: RtuFraming): void {
+    this.#rest = this.#rest.subarray(from);
+    if (this.#rest.length > 0) this.#takeRtu(framing);
+  }
+
+  /** Bytes behind the reply, or that nobody asked for. */
+  #takeSurplus(framing: RtuFraming): void {
+    this.isDirty = true;
+    if (!isRepetition(this.#rest, this.#frame)) {
+      this.hasForeignSurplus = true;
+      this.#noteSurplus(framing);
+    } else if (this.#rest.length >= this.#frame.length) framing.recent.noteCopy(this.#frame[0]!);
+  }
+
+  /** A whole frame too many: the answers of its unit may be one behind. */
+  #noteSurplus({ lost, recent }: RtuFraming): void {
+    const of = recent.surplus(this.#rest);
+    if (of !== null) lost.addSurplus(of);
+  }
+
+  #takeFrame(frame: Buffer, question: BusRead, { lost, recent }: RtuFraming): void {
+    if (frame[1] !== question.fc) {
+      const isDoubtful = this.#suspect.length > 0 || lost.mayRefuse(question) || recent.mayRefuseAgain(question);
+      if (isDoubtful) return this.#complain("a refusal that may be of an older question");
+      return this.#handUpRtu(frame);
     }
-    this.emit("data", this.#frame);
-    if (this.#rest.length > 0) this.#takeRtu(lost);
+    if (this.#suspect.length > 0) return this.#takeSecond(frame, question.unit, recent);
+    const hold_ms = recent.hold_ms(this.#put(), frame);
+    if (hold_ms === 0) return this.#handUpRtu(frame);
+    this.#suspect = frame;
+    this.onSuspect(hold_ms);
+  }
+
+  /** What follows a suspected frame is the answer, unless it could be a copy itself. */
+  #takeSecond(frame: Buffer, unit: number, recent: RecentReplies): void {
+    const isRepeated = frame.equals(this.#suspect);
+    if (!isRepeated && recent.isOfAnother(this.#put(), frame)) return this.#complain("two replies, both given before");
+    recent.noteCopy(unit);
+    if (isRepeated) this.isDirty = true;
+    else this.#handUpRtu(frame);
+  }
+
+  #handUpRtu(frame: Buffer): void {
+    this.#frame = frame;
+    this.#suspect = NOTHING;
+    this.emit("data", frame);
+  }
+
+  #put(): Put {
+    const { unit, fc, count, address, timeout_ms } = this.question!;
+    const put_ms = (this.#framing as RtuFraming).lost.put_ms;
+    return { unit, fc, count, address, timeout_ms, put_ms };
   }
 
   #handUp(frame: Buffer): void {

@@ -4,13 +4,14 @@
  * that length. Pure; the clock is handed in. The reasons: `drivers/decisions/001-late-rtu-replies.md`.
  *
  * out        the reply to a question that was given up (timeout, garbled, connection lost) may come until two timeouts after
- *            it was put; if the unit was later than that before, twice as late as it was, at most {@link LATENESS_MAX} timeouts
+ *            it was put; if the unit was later than that in {@link LATENESS_KEPT_MS}, twice as late as it was, at most
+ *            {@link LATENESS_MAX} timeouts
  * asking     until then no question is put whose answer would have the same unit, function and length: {@link wait_ms}
  * refusals   name no length either: while a reply of that unit and function is out, none is believed: {@link mayRefuse}
  * others     a late reply that meets another question is known by its form and dropped: {@link hear}; the question waits on
- * Limits     a reply later than that passes for an answer. One entry a form (unit, function, length), kept ten timeouts
+ * Limits     a reply later than that passes for an answer. One entry a form (unit, function, length), of use for ten timeouts
  */
-import { crc16, type Heard, type Question } from "./framing.ts";
+import { crc16, formOf, type Heard, isOfForm, type Question } from "./framing.ts";
 
 /** How long after the question replies are expected, in timeouts. */
 const LATENESS_MIN = 2;
@@ -18,17 +19,21 @@ const LATENESS_MIN = 2;
 const LATENESS_MAX = 5;
 /** Late replies are known for what they are for this many timeouts. */
 const KNOWN_TIMEOUTS = 10;
+/** How late a unit was is of use for this long: lines are repaired. */
+const LATENESS_KEPT_MS = 600_000;
 
 interface Lost extends Question {
   readonly put_ms: number;
   readonly timeout_ms: number;
+  /** It can no longer come, and what lay in the machine by then was read. */
+  isHeardOut: boolean;
 }
 
 export class LostReplies {
   readonly #mono_ms: () => number;
   readonly #lost = new Map<number, Lost>();
   /** By unit: the longest that a reply which was given up came after its question. */
-  readonly #lateness_ms = new Map<number, number>();
+  readonly #lateness = new Map<number, { readonly late_ms: number; readonly seen_ms: number }>();
   #put_ms = 0;
 
   constructor(mono_ms: () => number) {
@@ -40,13 +45,38 @@ export class LostReplies {
     this.#put_ms = this.#mono_ms();
   }
 
+  /** When the last question was put. */
+  get put_ms(): number {
+    return this.#put_ms;
+  }
+
   /** The question put last was given up. */
-  add({ unit, fc, count, timeout_ms }: Question & { readonly timeout_ms: number }): void {
+  add(question: Question & { readonly timeout_ms: number }): void {
+    this.#add(question, this.#put_ms);
+  }
+
+  /** A reply too many came to this question: another one may be behind it. */
+  addSurplus(question: Question & { readonly timeout_ms: number }): void {
+    this.#add(question, this.#mono_ms());
+  }
+
+  #add({ unit, fc, count, timeout_ms }: Question & { readonly timeout_ms: number }, put_ms: number): void {
     const now_ms = this.#mono_ms();
-    for (const [form, lost] of this.#lost) {
-      if (now_ms - lost.put_ms > KNOWN_TIMEOUTS * lost.timeout_ms) this.#lost.delete(form);
-    }
-    this.#lost.set(formOf({ unit, fc, count }), { unit, fc, count, put_ms: this.#put_ms, timeout_ms });
+    for (const [form, lost] of this.#lost) if (!isKnown(lost, now_ms)) this.#lost.delete(form);
+    this.#lost.set(formOf({ unit, fc, count }), { unit, fc, count, put_ms, timeout_ms, isHeardOut: false });
+  }
+
+  /** Is there a reply of which it is not certain that it is gone? */
+  isOwed(question: Question): boolean {
+    return this.#lost.size > 0 && this.#lost.get(formOf(question))?.isHeardOut === false;
+  }
+
+  /** The line was listened to. @returns whether the question may be put. */
+  heardOut(question: Question): boolean {
+    if (this.wait_ms(question) > 0) return false;
+    const lost = this.#lost.get(formOf(question));
+    if (lost !== undefined) lost.isHeardOut = true;
+    return true;
   }
 
   /** How long until no words that are still out can pass for the answer to this question; 0 = it may be put. */
@@ -69,8 +99,9 @@ export class LostReplies {
   /** The late reply these bytes begin with, or may begin with; null if they do not, or if it could be the question's answer. */
   hear(bytes: Uint8Array, question: Question | null): Extract<Heard, { kind: "stray" | "more" }> | null {
     if (this.#lost.size === 0 || (question !== null && isOfForm(bytes, question))) return null;
+    const now_ms = this.#mono_ms();
     for (const lost of this.#lost.values()) {
-      if (!isOfForm(bytes, lost)) continue;
+      if (!isOfForm(bytes, lost) || !isKnown(lost, now_ms)) continue;
       const end = bytes[1] === lost.fc ? 5 + 2 * lost.count : 5;
       if (bytes.length < end) return { kind: "more" };
       if (crc16(bytes, 0, end - 2) !== bytes[end - 2]! + 256 * bytes[end - 1]!) continue;
@@ -81,23 +112,22 @@ export class LostReplies {
   }
 
   #noteLateness({ unit, put_ms }: Lost): void {
-    const lateness_ms = this.#mono_ms() - put_ms;
-    this.#lateness_ms.set(unit, Math.max(lateness_ms, this.#lateness_ms.get(unit) ?? 0));
+    const seen_ms = this.#mono_ms();
+    const late_ms = seen_ms - put_ms;
+    if (late_ms >= this.#late_ms(unit)) this.#lateness.set(unit, { late_ms, seen_ms });
+  }
+
+  #late_ms(unit: number): number {
+    const known = this.#lateness.get(unit);
+    return known === undefined || this.#mono_ms() - known.seen_ms > LATENESS_KEPT_MS ? 0 : known.late_ms;
   }
 
   #outUntil_ms({ unit, put_ms, timeout_ms }: Lost): number {
-    const seen_ms = 2 * (this.#lateness_ms.get(unit) ?? 0);
+    const seen_ms = 2 * this.#late_ms(unit);
     return put_ms + Math.min(Math.max(LATENESS_MIN * timeout_ms, seen_ms), LATENESS_MAX * timeout_ms);
   }
 }
 
-/** Whether the bytes are, or may become, an answer to such a question: words of that length, or a refusal. */
-function isOfForm(bytes: Uint8Array, { unit, fc, count }: Question): boolean {
-  if (bytes[0] !== unit) return false;
-  if (bytes.length < 2 || bytes[1] === (fc | 0x80)) return true;
-  return bytes[1] === fc && (bytes.length < 3 || bytes[2] === 2 * count);
-}
-
-function formOf({ unit, fc, count }: Question): number {
-  return (unit * 256 + fc) * 256 + count;
+function isKnown({ put_ms, timeout_ms }: Lost, now_ms: number): boolean {
+  return now_ms - put_ms <= KNOWN_TIMEOUTS * timeout_ms;
 }

@@ -21,6 +21,7 @@ beforeEach(() => {
   });
   now_ms = 0;
   due = [];
+  content = null;
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -54,21 +55,26 @@ interface Answer {
   readonly isRefusal?: boolean;
 }
 
+/** What the registers hold, if not their own place. */
+let content: ((address: number) => number) | null = null;
+
 const tag = (unit: number, code: number, address: number): number => (address + 7919 * unit + 30011 * code) & 0xffff;
 const words = ({ unit, fc: code, address, count }: BusRead): number[] =>
-  Array.from({ length: count }, (_, i) => tag(unit, code, address + i));
+  Array.from({ length: count }, (_, i) => content?.(address) ?? tag(unit, code, address + i));
+
+/** What the line of the test hears. */
+let hearAll: (bytes: Buffer) => void = () => {};
 
 /** A serial line in virtual time. Frames do not collide: what several say at once comes one after the other. */
 function lineOf(answer: (turn: number, address: number) => Answer): {
   readonly bus: Bus;
   readonly asked: () => number;
 } {
-  let hear: (bytes: Buffer) => void = () => {};
   let asked = 0;
   const stream: SerialStream = {
     isOpen: true,
     on(event: string, listener: unknown) {
-      if (event === "data") hear = listener as typeof hear;
+      if (event === "data") hearAll = listener as typeof hearAll;
     },
     removeAllListeners() {},
     close: (done) => done(),
@@ -84,8 +90,8 @@ function lineOf(answer: (turn: number, address: number) => Answer): {
         due.push({
           at_ms: now_ms + ms,
           say() {
-            if (middle > 0) hear(frame.subarray(0, middle));
-            hear(frame.subarray(middle));
+            if (middle > 0) hearAll(frame.subarray(0, middle));
+            hearAll(frame.subarray(middle));
           },
         });
       }
@@ -116,6 +122,7 @@ test("whenever a reply comes within two timeouts of its question, once or twice,
   const answer = fc.record({
     first_ms: fc.option(delay, { freq: 6 }),
     again: fc.boolean(),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
     cut: fc.nat(60),
     isRefusal: fc.boolean(),
   });
@@ -129,13 +136,14 @@ test("whenever a reply comes within two timeouts of its question, once or twice,
   let believed = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(request, answer), { minLength: 5, maxLength: 25 }), async (turns) => {
+      due = [];
       const { bus } = lineOf((_, address) => {
-        const { first_ms, again, cut, isRefusal } = turns[address / 100 - 1]![1];
+        const { first_ms, again, share, cut, isRefusal } = turns[address / 100 - 1]![1];
         if (first_ms === null) return { after_ms: [], cut };
-        // Only a lost reply comes twice here: of one that was on time the line's silence after it tells.
+        // A refusal that was on time comes once here: of one, that names nothing, no copy can be known.
         const isLate = first_ms > TIMEOUT_MS;
-        const second_ms = first_ms + Math.round((2 * TIMEOUT_MS - 1 - first_ms) / 2);
-        return { after_ms: isLate && again ? [first_ms, second_ms] : [first_ms], cut, isRefusal: isRefusal && isLate };
+        const second_ms = first_ms + Math.round((2 * TIMEOUT_MS - 1 - first_ms) * share);
+        return { after_ms: again ? [first_ms, second_ms] : [first_ms], cut, isRefusal: isRefusal && isLate };
       });
       for (const [i, [{ pause_ms, ...form }, { first_ms }]] of turns.entries()) {
         await advance(pause_ms);
@@ -154,6 +162,111 @@ test("whenever a reply comes within two timeouts of its question, once or twice,
   );
   expect(lost).toBeGreaterThan(500);
   expect(believed).toBeGreaterThan(600);
+});
+
+test("whenever a prompt reply is said again within two timeouts of its question, its copy answers no other request", async () => {
+  const turn = fc.record({
+    unit: fc.constantFrom(1, 1, 2),
+    count: fc.constantFrom(2, 2, 2, 3),
+    first_ms: fc.option(fc.integer({ min: 1, max: TIMEOUT_MS - 20 }), { freq: 12 }),
+    second_ms: fc.option(fc.integer({ min: 0, max: 2 * TIMEOUT_MS - 1 })),
+    pause_ms: fc.constantFrom(0, 0, 0, 0, 90),
+  });
+  let copies = 0;
+  let believed = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(turn, { minLength: 5, maxLength: 25 }), async (turns) => {
+      due = [];
+      const { bus } = lineOf((_, address) => {
+        const { first_ms, second_ms } = turns[address / 100 - 1]!;
+        const after_ms = [first_ms, second_ms].filter((ms) => ms !== null);
+        if (after_ms.length === 2) copies++;
+        return { after_ms: first_ms === null ? [] : after_ms.sort((a, b) => a - b), cut: 0 };
+      });
+      for (const [i, { unit, count, pause_ms }] of turns.entries()) {
+        await advance(pause_ms);
+        const asked = read({ unit, count, address: 100 * (i + 1) });
+        const reply = await replyOf(bus.read(asked));
+        if (reply.kind !== "words") continue;
+        believed++;
+        expect([...reply.words]).toEqual(words(asked));
+      }
+      await Promise.all([bus.close(), advance(1)]);
+    }),
+    { numRuns: 150, endOnFailure: true },
+  );
+  expect(copies).toBeGreaterThan(500);
+  expect(believed).toBeGreaterThan(1000);
+});
+
+test("a copy that comes after another unit was read is not the answer to the next question of its form", async () => {
+  const answers = [
+    { after_ms: [10, 60], cut: 0 },
+    { after_ms: [10], cut: 0 },
+    { after_ms: [60], cut: 0 },
+  ];
+  const { bus } = lineOf((i) => answers[i]!);
+  for (const asked of [read(), read({ unit: 2, address: 50 }), read({ address: 100 })]) {
+    expect(await replyOf(bus.read(asked))).toEqual(answerTo(asked));
+  }
+});
+
+test("a meter whose blocks are equal is asked once more the first time, and then costs nothing", async () => {
+  let value = 0;
+  content = () => value;
+  const { bus, asked } = lineOf(() => ({ after_ms: [10], cut: 0 }));
+  const poll = async () => {
+    const [from_ms, before] = [now_ms, asked()];
+    for (const address of [0, 100, 200, 300]) {
+      const request = read({ address });
+      expect(await replyOf(bus.read(request))).toEqual(answerTo(request));
+    }
+    return { took_ms: now_ms - from_ms, questions: asked() - before };
+  };
+  expect((await poll()).questions).toBe(5);
+  expect(await poll()).toEqual({ took_ms: expect.closeTo(62, -1), questions: 4 });
+  value = 7;
+  const changed = await poll();
+  expect(changed.questions).toBe(4);
+  expect(changed.took_ms).toBeLessThan(140);
+});
+
+test("a lost reply of long ago does not make a copy of a prompt one look late", async () => {
+  const answers = [late(), { after_ms: [10, 30], cut: 0 }, { after_ms: [40], cut: 0 }, late(), prompt];
+  const { bus } = lineOf((i) => answers[i]!);
+  await replyOf(bus.read(read()));
+  await advance(30 * TIMEOUT_MS);
+  for (const asked of [read({ address: 200 }), read({ unit: 2 })]) {
+    expect(await replyOf(bus.read(asked))).toEqual(answerTo(asked));
+  }
+  await advance(1000);
+  await replyOf(bus.read(read()));
+  expect(bus.owed!.wait_ms(read({ address: 5 }))).toBeLessThanOrEqual(TIMEOUT_MS);
+});
+
+test("how late a meter was is forgotten after ten minutes", async () => {
+  const answers = [late(3 * TIMEOUT_MS), prompt, late()];
+  const { bus } = lineOf((i) => answers[i]!);
+  await replyOf(bus.read(read()));
+  await advance(3 * TIMEOUT_MS);
+  await replyOf(bus.read(read()));
+  await advance(0);
+  vi.advanceTimersByTime(600_001);
+  await replyOf(bus.read(read()));
+  expect(bus.owed!.wait_ms(read({ address: 5 }))).toBeLessThanOrEqual(TIMEOUT_MS);
+});
+
+test("a reply too many brings what was believed of its unit into doubt, and its form rests", async () => {
+  const { bus } = lineOf((i) => ({ after_ms: i === 0 ? [10] : [], cut: 0 }));
+  await replyOf(bus.read(read()));
+  expect(bus.owed!.doubts(1)).toBe(0);
+  const asking = bus.read(read({ unit: 2, count: 5 }));
+  await advance(10);
+  due.push({ at_ms: now_ms + 1, say: () => hearAll(rtuFrame([1, 3, 4, 9, 9, 9, 9])) });
+  await replyOf(asking);
+  expect(bus.owed!.doubts(1)).toBe(1);
+  expect(bus.owed!.wait_ms(read({ address: 700 }))).toBeGreaterThan(0);
+  expect(bus.owed!.doubts(2)).toBe(0);
 });
 
 test("a late reply that meets the question to another meter is dropped, and that meter is heard", async () => {
