@@ -103,11 +103,14 @@ export function assembleAgent(config: AgentConfig, ports: AgentPorts): Assembled
       site: config.site,
       zone: config.zone,
       version: ports.version,
-      meters: gateway.devices().map(({ definition, isAnswering }) => ({
-        id: definition.device,
-        model: definition.model,
-        answering: isAnswering,
-      })),
+      meters: gateway.busStatus().flatMap(({ meters }) =>
+        meters.map(({ device, model, isAnswering, lastError }) => ({
+          id: device,
+          model,
+          answering: isAnswering,
+          error: isAnswering ? null : (lastError?.words ?? null),
+        })),
+      ),
       counts: gateway.counts,
       journal: journal.status(),
       uplink: edge.status(),

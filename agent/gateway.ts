@@ -1,25 +1,26 @@
 import type { AgentConfig, BusConfig, MeterConfig } from "../config/files/agent.ts";
 import { CARRIERS } from "../core/emission/carriers.ts";
 import type { EmissionFactor } from "../core/emission/factor.ts";
+import { KhuXanhError } from "../core/errors.ts";
 import type { Interval } from "../core/interval/interval.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
 import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
-import { defineDevice } from "../drivers/define.ts";
-import { type BlockRead, planFor } from "../drivers/modbus/planner.ts";
-import { discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
+import type { BlockRead } from "../drivers/modbus/planner.ts";
+import { assumedDiscovery, discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
 import { createAccountant } from "./account/accountant.ts";
 import { PollAccount } from "./account/pollAccount.ts";
 import { type AccountedMeter, SavedAccounts } from "./account/savedAccounts.ts";
 import type { ClockState } from "./clockTrust.ts";
 import { type HistoryMeter, runHistory } from "./historyRun.ts";
 import type { Journal } from "./journal/journal.ts";
+import { plannedMeter } from "./plannedMeter.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
 import { linesOf, readCost } from "./poll/line.ts";
-import type { Found, WorkerMeter } from "./poll/polledMeter.ts";
+import type { Found, MapResult, WorkerMeter } from "./poll/polledMeter.ts";
 import type { BusStatus } from "./poll/status.ts";
 import { type Polled, Recorder } from "./recorder.ts";
 import type { LiveDevice } from "./uplink/edgeNode.ts";
@@ -60,6 +61,8 @@ interface MeterRuntime {
   readonly intervals: Map<QuantityId, Interval>;
   /** null until its model is resolved: a SunSpec map has to be found on the meter first. */
   defined: Defined | null;
+  /** false: its SunSpec chain could not be read to the end. */
+  isWhole: boolean;
   isAnswering: boolean;
 }
 
@@ -120,6 +123,7 @@ export class Gateway {
         last: new Map(),
         intervals: new Map(),
         defined: null,
+        isWhole: true,
         isAnswering: false,
       })),
     }));
@@ -188,6 +192,8 @@ export class Gateway {
     const { id: device, unit, every } = meter.config;
     const model = this.#o.resolveModel(meter.config.model);
     if (model.discovery === undefined) meter.defined = this.#define(meter, model);
+    // What can be told to be wrong before the device is asked is said now, as `check` says it.
+    else plannedMeter(this.#o.config, meter.config, assumedDiscovery(model));
     return {
       device,
       unit,
@@ -200,10 +206,10 @@ export class Gateway {
     };
   }
 
-  #found({ bus }: MeterRuntime, { definition, model }: Defined): Found {
+  #found({ bus, isWhole }: MeterRuntime, { definition, model }: Defined): Found {
     const learned = this.#o.journal.getState(learnedKey(definition.device));
     const settings = this.#o.journal.getState(settingsKey(definition.device));
-    return { kind: "found", definition, limits: model.limits, cost: readCost(bus, model), learned, settings };
+    return { kind: "found", definition, limits: model.limits, cost: readCost(bus, model), learned, settings, isWhole };
   }
 
   /** Begins the heartbeat, aligned to the wall clock. */
@@ -343,33 +349,50 @@ export class Gateway {
   }
 
   /** Looks for a SunSpec map on the meter. */
-  async #findMap(bus: Bus, meter: MeterRuntime): Promise<Found | { readonly kind: "unknown"; readonly why: string }> {
-    if (meter.defined !== null) return this.#found(meter, meter.defined);
+  async #findMap(bus: Bus, meter: MeterRuntime): Promise<MapResult> {
+    if (meter.defined !== null && meter.isWhole) return this.#found(meter, meter.defined);
     const model = this.#o.resolveModel(meter.config.model);
     if (model.discovery === undefined) return { kind: "unknown", why: "the model has none" };
     const result = await discover(bus, meter.config.unit, model.discovery, meter.timeout_ms);
     if (result.kind === "absent") return { kind: "unknown", why: result.why };
     if (result.kind === "silent") return { kind: "unknown", why: result.reply.kind };
-    if (meter.defined === null) {
-      meter.defined = this.#define(meter, resolveDiscovery(model, result.found));
-      this.#accounts.replay([meter.defined]);
+    try {
+      return this.#found(meter, this.#adopt(meter, resolveDiscovery(model, result.found), result.isWhole));
+    } catch (error) {
+      // A device that lacks what it is booked by is no mistake of ours, and no reason to stop.
+      if (!(error instanceof KhuXanhError)) throw error;
+      return { kind: "unusable", why: error.message };
     }
-    return this.#found(meter, meter.defined);
+  }
+
+  /** What was found on the meter is what it is polled by from now on. */
+  #adopt(meter: MeterRuntime, model: MeterModel, isWhole: boolean): Defined {
+    const before = meter.defined;
+    meter.isWhole = isWhole;
+    // A walk that lost a reply never takes away what an earlier one found.
+    if (before !== null && !isWhole && model.registers.length <= before.model.registers.length) return before;
+    const next = this.#define(meter, model);
+    if (next.hash === before?.hash) return before;
+    if (before === null) this.#accounts.replay([next]);
+    else {
+      // What was polled up to now is booked first; then the account goes on under the new definition.
+      this.#commitPending();
+      next.accountant.restore(before.accountant.save());
+      this.#accounts.changed(next.definition.device, next.accountant);
+      this.#o.log.info("meter.map-completed", { device: next.definition.device });
+    }
+    meter.defined = next;
+    if (before !== null) this.#o.onDevice(liveDevice(meter, next));
+    return next;
   }
 
   #define(meter: MeterRuntime, model: MeterModel): Defined {
-    const { config, journal, factors } = this.#o;
-    const { ncv, unit: _unit, model: _model, ...setup } = meter.config;
-    const definition = defineDevice(
-      model,
-      { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },
-      { interval_ms: config.interval_ms, time_zone: config.time_zone },
-    );
+    const { journal, factors } = this.#o;
+    const { definition, blocks } = plannedMeter(this.#o.config, meter.config, model);
+    const accountant = createAccountant(definition, factors);
     const hash = journal.putDefinition(definition);
     const key = `definition:${definition.device}`;
     if (journal.getState(key) !== hash) journal.setState(key, hash);
-    const accountant = createAccountant(definition, factors);
-    const blocks = planFor(definition, model.limits).flatMap((group) => group.blocks);
     return { definition, hash, model, counterBlocks: blocks.filter(holdsCounter), accountant };
   }
 

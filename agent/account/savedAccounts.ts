@@ -133,9 +133,11 @@ export class SavedAccounts {
   }
 }
 
-/** Samples taken under another definition (another poll period, another name) still count, if a tick is worth the same. */
+/** Samples taken under another definition (another poll period, another name) still count, if a booked tick is worth the same. */
 function countsAlike(a: DeviceDefinition, b: DeviceDefinition): boolean {
   return a.counters.every((counter) => {
+    // What strings of an inverter count is not booked, and they may have been found later.
+    if (counter.accounted === false) return true;
     const other = b.counters.find(({ quantity }) => quantity === counter.quantity);
     return (
       other !== undefined &&

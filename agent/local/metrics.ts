@@ -8,7 +8,13 @@ export interface GatewayStatus {
   readonly site: string;
   readonly zone: string;
   readonly version: string;
-  readonly meters: readonly { readonly id: string; readonly model: string; readonly answering: boolean }[];
+  readonly meters: readonly {
+    readonly id: string;
+    readonly model: string;
+    readonly answering: boolean;
+    /** Why it is not, in words; null = it is, or was not asked yet. */
+    readonly error: string | null;
+  }[];
   readonly counts: GatewayCounts;
   readonly journal: JournalStatus;
   readonly uplink: EdgeNodeStatus;

@@ -2,6 +2,7 @@
 import type { EpochMs, ExchangeFailure } from "../../core/reading/reading.ts";
 import type { JournalStatus } from "../journal/journal.ts";
 import type { Setting } from "../poll/settingsWatch.ts";
+import { MAP_NOT_FOUND, UNUSABLE } from "../poll/words.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 import type { Level } from "./expected.ts";
 import { both, clockText, durationText, sentences, type Text } from "./text.ts";
@@ -81,11 +82,12 @@ function isNew({ isAnswering, lastPollDuration_ms, lastError }: MeterFacts): boo
   return !isAnswering && lastPollDuration_ms === null && lastError === null;
 }
 
-/** What the poller's words tell of; `no-map` is a device that answers and is no SunSpec device. */
-export type Failure = ExchangeFailure | "no-map";
+/** What the poller's words tell of; `no-map` is a device that answers and is no SunSpec device; `unusable` one that lacks what must be read. */
+export type Failure = ExchangeFailure | "no-map" | "unusable";
 
 const SILENT: Readonly<Record<Failure, Text>> = {
   "no-map": both("chưa tìm thấy bản đồ SunSpec", "without a SunSpec map"),
+  unusable: both("không dùng được", "not usable"),
   timeout: both("không trả lời", "not answering"),
   exception: both("từ chối mọi câu hỏi", "refusing every read"),
   garbled: both("trả lời hỏng", "answering garbage"),
@@ -98,14 +100,13 @@ function withRetry(text: Text, at_ms: EpochMs | null, { now_ms }: Now): Text {
   return both(`${text.vi}, hỏi lại sau ${wait.vi}`, `${text.en}, asked again in ${wait.en}`);
 }
 
-const MAP_NOT_FOUND = "its register map was not found: ";
-
 /** Which failure the poller's words tell of: they begin with it. Looking for a map names it after the colon. */
 export function kindOf(words: string): Failure {
   if (words.startsWith(MAP_NOT_FOUND)) {
     const why = words.slice(MAP_NOT_FOUND.length);
     return why === "timeout" || why === "garbled" || why === "unreachable" ? why : "no-map";
   }
+  if (words.startsWith(UNUSABLE)) return "unusable";
   if (/^exception \d+/.test(words)) return "exception";
   if (words.startsWith("garbled")) return "garbled";
   return words.startsWith("not reachable") ? "unreachable" : "timeout";
@@ -126,7 +127,7 @@ const EXCEPTIONS: Readonly<Record<number, Text>> = {
   ),
 };
 
-const FAILURES: Readonly<Record<Exclude<Failure, "exception">, Text>> = {
+const FAILURES: Readonly<Record<Exclude<Failure, "exception" | "unusable">, Text>> = {
   "no-map": both(
     "không có bản đồ SunSpec cần tìm: bật SunSpec trên thiết bị, kiểm tra model và số unit",
     "not the SunSpec map that was looked for: switch SunSpec on at the device, check model and unit number",
@@ -177,6 +178,13 @@ export function setAsideText(
 function failureText(words: string): Text {
   if (words.startsWith("no answer to this block")) return SILENT_BLOCK;
   const kind = kindOf(words);
+  if (kind === "unusable") {
+    const why = words.slice(UNUSABLE.length);
+    return both(
+      `thiết bị trả lời nhưng không dùng được (${why}): kiểm tra model, carrier và số unit`,
+      `the device answers and cannot be used (${why}): check model, carrier and unit number`,
+    );
+  }
   if (kind !== "exception") return FAILURES[kind];
   const code = Number(/^exception (\d+)/.exec(words)?.[1]);
   const said = EXCEPTIONS[code] ?? both("thiết bị từ chối", "the device refuses");

@@ -21,7 +21,8 @@ import { failureWords, mapNotFoundWords, unusableWords } from "./words.ts";
  * order      whose turn it is, and how late slow meters may make the others: {@link Turns}
  * silence    a unit that does not answer is left alone for growing times (by unit: what sits there, not what it is called);
  *            a line that cannot be reached is left alone as a whole
- * late       a meter on an RTU line rests until the reply that it still owes can no longer come; others are asked meanwhile
+ * late       a meter on an RTU line rests until the reply that it still owes can no longer come, as long as the bus says that
+ *            it must; others are asked meanwhile. A poll during which its replies came into doubt has read nothing
  * overload   a poll that is not begun before the next one falls due is left out, counted and said: {@link Overload}
  * lessons    what the replies teach about the plan: {@link learn}
  */
@@ -48,6 +49,8 @@ export interface BusWorkerOptions {
 
 /** RTU: how long after a question that was given up, in timeouts, its meter is not asked again: its reply may still come. */
 const LATE_TIMEOUTS = 2;
+/** A question that the bus would keep back longer than this is not put to it. */
+const KEPT_BACK_MAX_MS = 20;
 /** Looks who else has become due after this long. */
 const ROUND_MS = 250;
 /** A line is called unreachable after this many failures in a row: a single one may be a device that hangs up. */
@@ -214,6 +217,12 @@ export class BusWorker {
     const job = meter.job ?? this.#begin(meter, rank);
     meter.job = null;
     for (let block = job.next(); block !== null; block = job.next()) {
+      const owed_ms = this.#owed_ms(meter, block);
+      if (owed_ms > KEPT_BACK_MAX_MS) {
+        meter.restUntil_ms = clock.mono_ms() + owed_ms;
+        meter.job = job;
+        return;
+      }
       if (min_gap_ms > 0) await this.#keepGap(min_gap_ms);
       const from_ms = clock.mono_ms();
       const reply = await this.#o.bus.read(meter.requestFor(block));
@@ -228,6 +237,12 @@ export class BusWorker {
       }
     }
     if (!this.#isStopped) this.#finish(meter, job);
+  }
+
+  /** How long the bus would keep this question back. */
+  #owed_ms(meter: PolledMeter, block: BlockRead): number {
+    const { owed } = this.#o.bus;
+    return owed === undefined ? 0 : owed.wait_ms(meter.requestFor(block));
   }
 
   #begin(meter: PolledMeter, rank: Rank): PollJob {
@@ -247,6 +262,7 @@ export class BusWorker {
     }
     meter.jobSplits = 0;
     meter.jobTook_ms = 0;
+    meter.jobDoubts = this.#doubts(meter);
     return job;
   }
 
@@ -297,7 +313,12 @@ export class BusWorker {
     job.take(reply, at, learn(this.#o, meter, job, block, reply, now_ms));
   }
 
+  #doubts({ of: { unit } }: PolledMeter): number {
+    return this.#o.bus.owed?.doubts(unit) ?? 0;
+  }
+
   #finish(meter: PolledMeter, job: PollJob): void {
+    if (this.#doubts(meter) !== meter.jobDoubts) job.distrust();
     const { unit, timeout_ms, every_ms, device } = meter.of;
     const now_ms = this.#o.clock.now_ms();
     meter.lastPollDuration_ms = meter.jobTook_ms;

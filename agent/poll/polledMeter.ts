@@ -79,6 +79,8 @@ export class PolledMeter {
   waitsSince_ms: number | null = null;
   /** Monotonic; until then it is not asked, for a reply that was given up may still come. */
   restUntil_ms = Number.NEGATIVE_INFINITY;
+  /** `OwedReplies.doubts` when the poll in hand began. */
+  jobDoubts = 0;
   findAt_ms: EpochMs = Number.NEGATIVE_INFINITY;
   #isWhole = true;
   /** In a row that brought something, but not what was looked for. */

@@ -132,7 +132,8 @@ export class EdgeNode {
     this.#inSession((born) => {
       const id = device.definition.device;
       const isAlive = born.isAlive(id);
-      if (device.isAnswering && !isAlive) {
+      const isAnother = born.hashOf(id) !== device.hash;
+      if (device.isAnswering && (!isAlive || isAnother)) {
         if (this.#o.returnIsBorn === "with-node") this.#bear();
         else born.bearDevice(device);
       }

@@ -1,15 +1,14 @@
+import { plannedMeter } from "../../agent/plannedMeter.ts";
 import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
-import type { AgentConfig, MeterConfig } from "../../config/files/agent.ts";
+import type { AgentConfig } from "../../config/files/agent.ts";
 import type { SimConfig } from "../../config/files/sim.ts";
 import { readBytes, readSecretFile } from "../../config/io.ts";
 import { loadFills, loadInstruments } from "../../config/load.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import type { BusUrl } from "../../config/notation/busUrl.ts";
 import { ConfigProblems, type ErrorCode, KhuXanhError, type Problem } from "../../core/errors.ts";
-import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../core/model/meterModel.ts";
-import { defineDevice } from "../../drivers/define.ts";
 import { type PollGroup, planFor } from "../../drivers/modbus/planner.ts";
 import { assumedDiscovery } from "../../drivers/sunspec/discover.ts";
 import { type BusCycle, busLoad, type PlannedReads, type Wire } from "../../drivers/wireTime.ts";
@@ -190,7 +189,7 @@ function planOf(config: AgentConfig): readonly BusPlan[] {
   return config.buses.map(({ id, url, meters }) => {
     const planned = meters.map((meter) => {
       const model = resolveModel(meter.model);
-      const definition = definitionOf(config, meter);
+      const { definition } = plannedMeter(config, meter, assumedDiscovery(model));
       return { meter, model, definition, groups: planFor(definition, model.limits, readCost(url, model)) };
     });
     const reads = planned.flatMap(({ model, groups }) => groups.map((group) => plannedReads(url, model, group)));
@@ -255,17 +254,6 @@ function readingsOf({ blocks }: PollGroup): number {
     (sum, { registers }) => sum + registers.filter(({ quantity }) => quantity !== undefined).length,
     0,
   );
-}
-
-function definitionOf(config: AgentConfig, meter: MeterConfig): DeviceDefinition {
-  const { ncv, unit: _unit, model: id, ...setup } = meter;
-  const model = assumedDiscovery(resolveModel(id));
-  const definition = defineDevice(
-    model,
-    { ...setup, ...(ncv === undefined ? {} : { ncv_MJ_per_Nm3: { value: ncv.value, source: ncv.source } }) },
-    { interval_ms: config.interval_ms, time_zone: config.time_zone },
-  );
-  return definition;
 }
 
 function textOf(result: Result): string {

@@ -193,20 +193,21 @@ export function blockRegisters({ registers, modules }: DiscoveryBlock, at: Found
 }
 
 /**
- * The model as its device is likely to be, for whoever must know before the device was asked: any place does for the plan, and an
- * inverter has two strings.
+ * The model as its device is likely to be, for whoever must know before the device was asked: whole, and an inverter has two
+ * strings. Any place does for the plan.
  */
 export function assumedDiscovery(model: MeterModel): MeterModel {
   const { discovery } = model;
   if (discovery === undefined) return model;
+  const address = 40_070;
+  const length = Math.max(...model.registers.map((register) => register.address + register.words)) - 2;
   const blocks = discovery.blocks.map(({ model_id }, i) => ({
     model_id,
-    address: model_id === COMMON_MODEL ? 40_002 : 40_122 + 100 * i,
+    address: model_id === COMMON_MODEL ? 40_002 : address + length + 2 + 100 * i,
     length: 66,
     modules: 2,
   }));
-  const model_id = discovery.model_ids.at(0) ?? 103;
-  return resolveDiscovery(model, { model_id, address: 40_070, length: 50, blocks });
+  return resolveDiscovery(model, { model_id: discovery.model_ids.at(0) ?? 103, address, length, blocks });
 }
 
 const FIRST_MODULE = "_1";

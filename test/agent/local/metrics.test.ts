@@ -6,8 +6,8 @@ const { uplink, journal, gateway, site, zone, version } = facts([]);
 const status: GatewayStatus = {
   ...{ gateway, site, zone, version, uplink, journal },
   meters: [
-    { id: "a", model: "m", answering: true },
-    { id: "b", model: "m", answering: false },
+    { id: "a", model: "m", answering: true, error: null },
+    { id: "b", model: "m", answering: false, error: "no answer within 1000 ms" },
   ],
   counts: { polls: 5, failedPolls: 1, readings: 40, intervals: 2, withoutFactor: 0, droppedSamples: 0, busOverruns: 3 },
 };

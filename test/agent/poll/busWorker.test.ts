@@ -423,6 +423,44 @@ describe("a meter whose map must be found", () => {
     await line.run(MINUTE_MS);
     expect(line.answering).toEqual(["m1 answers"]);
   });
+
+  test("takes the line for once, and that is no overload", async () => {
+    const walk = { took_ms: 4000 };
+    const line = new VirtualLine([
+      { unit: 1, behaves: quick },
+      {
+        unit: 2,
+        behaves: (request) => ({ reply: words(request), ...(request.address === 40_000 ? walk : { took_ms: 5 }) }),
+        mustBeFound: true,
+        timeout_ms: 500,
+      },
+    ]);
+    await line.run(MINUTE_MS);
+    expect(line.answering).toEqual(["m1 answers", "m2 answers"]);
+    expect(line.log.events.map(({ event }) => event)).not.toContain("bus.overload");
+    expect(line.status()).toMatchObject({ overruns: 0, isOverloaded: false });
+  });
+});
+
+test("an error of our own about one meter lets it rest, longer each time, and never ends its line", async () => {
+  let isBroken = true;
+  const breaks = () => (isBroken ? new RangeError("address 65535 + 2 is beyond 65536") : null);
+  const line = new VirtualLine([
+    { unit: 1, behaves: quick },
+    { unit: 2, behaves: quick, mustBeFound: true, breaks },
+  ]);
+  await line.run(10 * MINUTE_MS);
+  expect(line.beganAt(1)).toHaveLength(600);
+  expect(line.status().meters[1]).toMatchObject({
+    isAnswering: false,
+    lastError: { words: "it cannot be used: address 65535 + 2 is beyond 65536" },
+  });
+  const failures = line.log.events.filter(({ event }) => event === "meter.failed");
+  expect(failures.length).toBeGreaterThan(3);
+  expect(failures.length).toBeLessThanOrEqual(11);
+  isBroken = false;
+  await line.run(2 * MINUTE_MS);
+  expect(line.answering).toEqual(["m1 answers", "m2 answers"]);
 });
 
 test("the pause a meter asks for is kept before each of its requests, and only there", async () => {

@@ -36,6 +36,8 @@ export interface VirtualMeter {
   readonly min_gap_ms?: number;
   /** Its map must be found by a read that is answered. */
   readonly mustBeFound?: true;
+  /** Looked for, it makes us fail. */
+  readonly breaks?: () => Error | null;
 }
 
 export interface Asked {
@@ -174,7 +176,15 @@ function workerMeter(meter: VirtualMeter): WorkerMeter {
       every_ms: one.kind === "counter" ? energy_ms : one.kind === "gauge" ? power_ms : 86_400_000,
     })),
   };
-  const found: Found = { kind: "found", definition, limits: LIMITS, cost: SERIAL_COST, learned, settings };
+  const found: Found = {
+    kind: "found",
+    definition,
+    limits: LIMITS,
+    cost: SERIAL_COST,
+    learned,
+    settings,
+    isWhole: true,
+  };
   return {
     device,
     unit,
@@ -182,11 +192,13 @@ function workerMeter(meter: VirtualMeter): WorkerMeter {
     model: "test-model",
     min_gap_ms: meter.min_gap_ms ?? 0,
     every_ms: Math.min(power_ms, energy_ms),
-    map: meter.mustBeFound === undefined ? found : (bus) => find(bus, unit, timeout_ms, found),
+    map: meter.mustBeFound === undefined ? found : (bus) => find(bus, meter, timeout_ms, found),
   };
 }
 
-async function find(bus: Bus, unit: number, timeout_ms: number, found: Found) {
+async function find(bus: Bus, { unit, breaks }: VirtualMeter, timeout_ms: number, found: Found) {
+  const error = breaks?.() ?? null;
+  if (error !== null) throw error;
   const { kind } = await bus.read({ unit, fc: 3, address: 40_000, count: 2, timeout_ms });
   return kind === "words" ? found : ({ kind: "unknown", why: kind } as const);
 }

@@ -185,6 +185,7 @@ function gatewayPaced(meters: number, registers: number, limits: ModelLimits): P
       cost: SERIAL_COST,
       learned: null,
       settings: null,
+      isWhole: true,
     };
     return new BusWorker({
       id,

@@ -75,6 +75,7 @@ export async function serialCycle(): Promise<SerialCycle> {
         cost: SERIAL_COST,
         learned: null,
         settings: null,
+        isWhole: true,
       },
     })),
     onSample: (_device, sample) => {
