@@ -100,7 +100,8 @@ export class Mender {
     old.next = end;
     const renewed = old.renewed(random.hex(8));
     this.#o.renumber(renewed);
-    const boot = Number(texts.get("boot") ?? bootOf(found));
+    // No boot twice: times of one boot are compared with each other.
+    const boot = Math.max(Number(texts.get("boot") ?? 0), bootOf(found));
     const kept = [...texts].filter(([name]) => !NUMBERING_KEYS.includes(name));
     values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
     this.takeUntold();

@@ -43,7 +43,8 @@ interface Found {
 
 /**
  * `end` is the first ordinal that is not of this segment; Infinity if nobody knows.
- * @param whenUnreadable `go-on`: what the disk does not read is not there. `refuse`: who asks can wait until it does.
+ * @param whenUnreadable `go-on`: what the disk does not read is not there, and of two versions of a value the newer counts,
+ *   wherever it lies: what is stored may be old. `refuse`: who asks can wait until it does.
  * @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE, with `refuse`
  */
 export function salvage(
@@ -72,7 +73,7 @@ export function salvage(
       else carved.push(foundIn(blob, bytesAround(blob)));
     }
   }
-  if (stored.areValuesSound) values.clear();
+  if (stored.areValuesSound && whenUnreadable === "refuse") values.clear();
   for (const blob of stored.values) noteValue(blob);
   const chunks = fillHoles(sound, carved.filter(isOurs));
   const last = chunks.at(-1);

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -21,6 +22,7 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { DiskFile, DiskRow, DiskSegment, DiskValue, DiskWrite, JournalDisk } from "../../core/ports.ts";
 import { firstFormRows, firstFormValues } from "./firstForm.ts";
 import { joinedBlobs } from "./sqlitePages.ts";
+import { hasCommitsBehindDamage, WAL_HEADER_BYTES } from "./sqliteWal.ts";
 
 /**
  * The journal's disk on node:sqlite: one database a segment, WAL, synchronous=FULL.
@@ -40,7 +42,8 @@ const SCHEMA = `
   CREATE TABLE rows (key INTEGER PRIMARY KEY, blob BLOB NOT NULL);
   CREATE TABLE named (name TEXT PRIMARY KEY, blob BLOB NOT NULL);
 `;
-const PARTS = ["", "-wal", "-shm"] as const;
+/** As they are removed: what a crash leaves of that is no write-ahead file without its main file. */
+const PARTS = ["-shm", "-wal", ""] as const;
 const NEW = ".new";
 const REASON = ".reason.txt";
 
@@ -52,9 +55,14 @@ export function sqliteDisk(dir: string): JournalDisk {
     list: () => guard(dir, () => listFiles(dir)),
 
     open(name, access) {
-      // SQLite would make an empty database of a name that is not there.
-      if (!existsSync(at(name))) throw damaged(dir, name, "there is no such file");
-      return guard(dir, () => openSegment(dir, name, access), name);
+      return guard(
+        dir,
+        () => {
+          assertUnharmed(dir, name, access);
+          return openSegment(dir, name, access);
+        },
+        name,
+      );
     },
 
     create(name, writes) {
@@ -113,12 +121,45 @@ function listFiles(dir: string): DiskFile[] {
   const names = readdirSync(dir);
   for (const name of names) {
     const whole = name.replace(/-(wal|shm)$/, "");
-    // Its main part is gone: what is left of a removal that a crash cut short.
-    if (whole !== name && !names.includes(whole)) continue;
-    if (name.endsWith(NEW) || name.endsWith(REASON)) continue;
+    // Its main part is gone, and the write-ahead file may still hold what was committed.
+    const isRemains = name.endsWith("-wal") && sizeOf(join(dir, name)) > WAL_HEADER_BYTES;
+    if (whole !== name && !names.includes(whole) && !isRemains) continue;
+    if (whole.endsWith(NEW) || name.endsWith(REASON)) continue;
     bytes.set(whole, (bytes.get(whole) ?? 0) + sizeOf(join(dir, name)));
   }
   return [...bytes].map(([name, size]) => ({ name, bytes: size })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Before SQLite touches it: it makes an empty database of a name that is not there, deletes the write-ahead file beside a main
+ * file that is empty, and whoever opens for writing folds in what is before a damaged frame and overwrites what is behind it.
+ */
+function assertUnharmed(dir: string, name: string, access: "write" | "read"): void {
+  const file = join(dir, name);
+  if (!existsSync(file)) throw damaged(dir, name, "there is no such file");
+  const head = headOf(file);
+  if (head.toString("latin1", 0, MAGIC.length) !== MAGIC) throw damaged(dir, name, "it does not begin as one");
+  // Beside a writer a reader would see its frames half written.
+  if (access === "read") return;
+  const said = head.readUInt16BE(PAGE_SIZE_AT);
+  if (hasCommitsBehindDamage(bytesOf(`${file}-wal`), said >= 512 ? said : PAGE_BYTES)) {
+    throw damaged(dir, name, "commits lie behind a damaged part of its write-ahead file");
+  }
+}
+
+const MAGIC = "SQLite format 3\0";
+const PAGE_SIZE_AT = 16;
+
+/** The first 18 bytes, zeros where the file is shorter. */
+function headOf(file: string): Buffer {
+  const head = Buffer.alloc(PAGE_SIZE_AT + 2);
+  const opened = openSync(file, "r");
+  try {
+    readSync(opened, head);
+  } finally {
+    closeSync(opened);
+  }
+  return head;
 }
 
 function openSegment(dir: string, name: string, access: "write" | "read"): DiskSegment {

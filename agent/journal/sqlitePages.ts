@@ -1,4 +1,5 @@
 import { BODY_BYTES_MAX, HEADER_BYTES, nextMagic, readBlob } from "./blob.ts";
+import { FRAME_HEADER_BYTES, WAL_HEADER_BYTES } from "./sqliteWal.ts";
 
 /**
  * Blobs that SQLite laid over several pages, put together again from the raw bytes of a database and its write-ahead file.
@@ -37,8 +38,6 @@ function joinedAt(pages: Pages, page: Uint8Array, at: number): Uint8Array | null
 }
 
 const VALUE_KIND = 3;
-const WAL_HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 24;
 interface Pages {
   readonly all: readonly Uint8Array[];
   /** By number, the newest version first: a write-ahead file holds what is not in the database yet. */

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openJournal, type StoredRecord } from "../../../agent/journal/journal.ts";
+import { type Journal, openJournal, type StoredRecord } from "../../../agent/journal/journal.ts";
 import { sampleEntry } from "../../../agent/journal/sample.ts";
 import { sqliteDisk } from "../../../agent/journal/sqliteDisk.ts";
 import { lossesIn, T, tempDir } from "./fixture.ts";
@@ -15,7 +15,7 @@ const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
 let drawn = 0;
 
-function open(dir: string) {
+function open(dir: string, segmentBytes = 9000) {
   return openJournal({
     disk: sqliteDisk(dir),
     maxBytes: 1e9,
@@ -23,13 +23,13 @@ function open(dir: string) {
     now_ms: () => T + 1_000_000,
     random: { unit: () => 0.5, hex: (bytes) => String(++drawn).padStart(bytes * 2, "0") },
     log: QUIET,
-    segmentBytes: 9000,
+    segmentBytes,
   });
 }
 
-/** Samples, books and state over three segments, part of them confirmed. */
-function fill(dir: string): void {
-  const journal = open(dir);
+/** Samples, books and state, part of them confirmed; the journal is still open. */
+function filled(dir: string, segmentBytes: number): Journal {
+  const journal = open(dir, segmentBytes);
   for (let tick = 0; tick < 45; tick++) {
     const entries = Array.from({ length: 4 }, (_, i) =>
       sampleEntry({
@@ -61,6 +61,19 @@ function fill(dir: string): void {
     });
     if (tick === 20) journal.confirm([{ first: 1, last: 30 }]);
   }
+  return journal;
+}
+
+/** Over three segments, with nothing left in a write-ahead file. */
+function fillAndClose(dir: string): void {
+  filled(dir, 9000).close();
+}
+
+/** As a SIGKILL leaves it: in one segment, nearly all of it in the write-ahead file. */
+function fillAndKill(dir: string): void {
+  const live = tempDir();
+  const journal = filled(live, 1e6);
+  cpSync(live, dir, { recursive: true, filter: (name) => !name.endsWith("-shm") });
   journal.close();
 }
 
@@ -108,41 +121,50 @@ function wrongIn(dir: string, truth: ReadonlyMap<number, StoredRecord>, confirme
   return wrong;
 }
 
-test("whichever bit turns, a start reads every batch or names it as lost, and none is ever wrong", {
-  timeout: 3_600_000,
-}, () => {
-  const good = tempDir();
-  fill(good);
-  const journal = open(good);
-  const truth = new Map(journal.history(1, 100_000).map((record) => [record.position, record]));
-  journal.close();
-  expect(truth.size).toBe(183);
-  const files = readdirSync(good).map((name) => ({ name, bytes: readFileSync(join(good, name)) }));
-  const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  expect(files.length).toBeGreaterThan(2);
-  const outcomes = { whole: 0, named: 0, newEpoch: 0 };
-  const dir = join(tempDir(), "image");
-  for (let place = 0; place < PLACES; place++) {
-    // A step that shares no factor with pages and rows, so that every kind of place is met.
-    let at = Math.floor((place + 0.5) * (total / PLACES));
-    const bit = place % 8;
-    rmSync(dir, { recursive: true, force: true });
-    mkdirSync(dir);
-    for (const { name, bytes } of files) {
-      const image = Uint8Array.from(bytes);
-      if (at >= 0 && at < image.length) image[at]! ^= 1 << bit;
-      at -= image.length;
-      writeFileSync(join(dir, name), image);
+test.each([
+  { fill: fillAndClose, files: 3, how: "closed" },
+  { fill: fillAndKill, files: 2, how: "killed" },
+])(
+  "whichever bit of a journal turns that was $how, a start reads every batch or names it as lost, and none is ever wrong",
+  {
+    timeout: 3_600_000,
+  },
+  ({ fill, files: fileCount }) => {
+    const good = tempDir();
+    fill(good);
+    const copy = join(tempDir(), "copy");
+    cpSync(good, copy, { recursive: true });
+    const journal = open(copy);
+    const truth = new Map(journal.history(1, 100_000).map((record) => [record.position, record]));
+    journal.close();
+    expect(truth.size).toBe(183);
+    const files = readdirSync(good).map((name) => ({ name, bytes: readFileSync(join(good, name)) }));
+    const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(files.length).toBe(fileCount);
+    const outcomes = { whole: 0, named: 0, newEpoch: 0 };
+    const dir = join(tempDir(), "image");
+    for (let place = 0; place < PLACES; place++) {
+      // A step that shares no factor with pages and rows, so that every kind of place is met.
+      let at = Math.floor((place + 0.5) * (total / PLACES));
+      const bit = place % 8;
+      rmSync(dir, { recursive: true, force: true });
+      mkdirSync(dir);
+      for (const { name, bytes } of files) {
+        const image = Uint8Array.from(bytes);
+        if (at >= 0 && at < image.length) image[at]! ^= 1 << bit;
+        at -= image.length;
+        writeFileSync(join(dir, name), image);
+      }
+      expect(wrongIn(dir, truth, 30), `bit ${bit} of byte ${Math.floor((place + 0.5) * (total / PLACES))}`).toEqual([]);
+      const after = open(dir);
+      const { lost, epoch, setAside } = after.status();
+      after.close();
+      if (epoch !== "0000000000000001") outcomes.newEpoch += 1;
+      if (lost > 0) outcomes.named += 1;
+      if (setAside.length === 0) outcomes.whole += 1;
     }
-    expect(wrongIn(dir, truth, 30), `bit ${bit} of byte ${Math.floor((place + 0.5) * (total / PLACES))}`).toEqual([]);
-    const after = open(dir);
-    const { lost, epoch, setAside } = after.status();
-    after.close();
-    if (epoch !== "0000000000000001") outcomes.newEpoch += 1;
-    if (lost > 0) outcomes.named += 1;
-    if (setAside.length === 0) outcomes.whole += 1;
-  }
-  expect(outcomes.whole).toBeGreaterThan(0);
-  expect(outcomes.named).toBeGreaterThan(0);
-  if (process.env.KHUXANH_BITS !== undefined) process.stderr.write(`${PLACES} bits: ${JSON.stringify(outcomes)}\n`);
-});
+    expect(outcomes.whole).toBeGreaterThan(0);
+    expect(outcomes.named).toBeGreaterThan(0);
+    if (process.env.KHUXANH_BITS !== undefined) process.stderr.write(`${PLACES} bits: ${JSON.stringify(outcomes)}\n`);
+  },
+);
