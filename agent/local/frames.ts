@@ -45,6 +45,7 @@ export function recordedBus(bus: Bus, clock: Clock): RecordedBus {
   return {
     read: (request) => (frames === null ? bus.read(request) : record(request, frames)),
     close: () => bus.close(),
+    ...(bus.owed === undefined ? {} : { owed: bus.owed }),
     frames() {
       askedAt_ms = clock.mono_ms();
       frames ??= [];

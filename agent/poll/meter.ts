@@ -40,7 +40,7 @@ export class PollJob {
   /** Shared with other polls: never changed in place. */
   #queue: readonly BlockRead[];
   #asked = 0;
-  readonly #read: Sample["blocks"][number][] = [];
+  #read: Sample["blocks"][number][] = [];
   readonly #failures: Sample["failures"][number][] = [];
   #at_ms: EpochMs;
   #mono_ms: number;
@@ -105,6 +105,14 @@ export class PollJob {
     for (; this.#asked < this.#queue.length; this.#asked++) {
       this.#failures.push(failureOf(this.#queue[this.#asked]!, reply));
     }
+  }
+
+  /** What was read is in doubt: it counts as garbled. */
+  distrust(): void {
+    for (const { fc, address, words } of this.#read) {
+      this.#failures.push({ fc, address, count: words.length, why: "garbled" });
+    }
+    this.#read = [];
   }
 
   /** A register that is not asked for at present counts as failed all the same: its counter has a gap. */

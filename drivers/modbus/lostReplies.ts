@@ -34,6 +34,8 @@ export class LostReplies {
   readonly #lost = new Map<number, Lost>();
   /** By unit: the longest that a reply which was given up came after its question. */
   readonly #lateness = new Map<number, { readonly late_ms: number; readonly seen_ms: number }>();
+  /** By unit: the longest that one of its questions was waited for. Who is impatient once does not make replies come sooner. */
+  readonly #timeout_ms = new Map<number, number>();
   #put_ms = 0;
 
   constructor(mono_ms: () => number) {
@@ -60,8 +62,10 @@ export class LostReplies {
     this.#add(question, this.#mono_ms());
   }
 
-  #add({ unit, fc, count, timeout_ms }: Question & { readonly timeout_ms: number }, put_ms: number): void {
+  #add({ unit, fc, count, timeout_ms: waited_ms }: Question & { readonly timeout_ms: number }, put_ms: number): void {
     const now_ms = this.#mono_ms();
+    const timeout_ms = Math.max(waited_ms, this.#timeout_ms.get(unit) ?? 0);
+    this.#timeout_ms.set(unit, timeout_ms);
     for (const [form, lost] of this.#lost) if (!isKnown(lost, now_ms)) this.#lost.delete(form);
     this.#lost.set(formOf({ unit, fc, count }), { unit, fc, count, put_ms, timeout_ms, isHeardOut: false });
   }

@@ -204,6 +204,43 @@ describe("an RTU meter that owes a reply", () => {
     expect(JSON.stringify(line.log.events)).not.toContain('"lateFor":"m1"');
   });
 
+  test("is not asked as long as its bus says so, and the others do not wait for it", async () => {
+    let until_ms = 0;
+    const behaves: Unit = (request, at_ms) => {
+      expect(at_ms).toBeGreaterThanOrEqual(until_ms);
+      until_ms = Math.floor(at_ms / 10_000) * 10_000 + 5000 > at_ms ? 0 : at_ms + 4000;
+      return quick(request, at_ms);
+    };
+    const meters: VirtualMeter[] = [
+      { unit: 1, behaves, energy_ms: 1000 },
+      { unit: 2, behaves: quick, power_ms: 200, energy_ms: 200 },
+    ];
+    const line: VirtualLine = new VirtualLine(meters, T, RTU, {
+      wait_ms: ({ unit }) => (unit === 1 ? Math.max(0, until_ms - line.at_ms) : 0),
+      doubts: () => 0,
+    });
+    await line.run(MINUTE_MS, 100);
+    expect(line.beganAt(1).length).toBeGreaterThan(20);
+    expect(Math.max(...gaps(line.beganAt(2)))).toBeLessThanOrEqual(210);
+    expect(JSON.stringify(line.log.events)).not.toContain("overload");
+  });
+
+  test("has read nothing in a poll during which its replies came into doubt", async () => {
+    let doubts = 0;
+    const behaves: Unit = (request, at_ms) => {
+      if (request.address === 100 && at_ms > T + 30_000 && doubts === 0) doubts = 1;
+      return quick(request, at_ms);
+    };
+    const line = new VirtualLine([{ unit: 1, behaves, energy_ms: 1000 }], T, RTU, {
+      wait_ms: () => 0,
+      doubts: () => doubts,
+    });
+    await line.run(MINUTE_MS);
+    const doubtful = line.samples.filter(({ failures }) => failures.length > 0);
+    expect(doubtful).toMatchObject([{ blocks: [], failures: [{ why: "garbled" }, { why: "garbled" }] }]);
+    expect(line.samples.length).toBeGreaterThan(55);
+  });
+
   test("reads the rest of a garbled poll afterwards", async () => {
     const meter = { unit: 1, behaves: losing(garbling, 3), energy_ms: 1000, timeout_ms: 300 };
     const line = new VirtualLine([meter], T, RTU);

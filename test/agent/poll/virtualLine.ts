@@ -3,7 +3,7 @@ import type { Found, WorkerMeter } from "../../../agent/poll/polledMeter.ts";
 import type { BusStatus } from "../../../agent/poll/status.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { ModelLimits, Register } from "../../../core/model/meterModel.ts";
-import type { Bus, BusRead, BusReply, Clock } from "../../../core/ports.ts";
+import type { Bus, BusRead, BusReply, Clock, OwedReplies } from "../../../core/ports.ts";
 import type { Sample } from "../../../core/reading/reading.ts";
 import { SERIAL_COST } from "../../../drivers/modbus/planner.ts";
 import { define, register } from "../../drivers/devices.ts";
@@ -77,11 +77,12 @@ export class VirtualLine {
   #park: () => void = () => {};
   #goOn: () => void = () => {};
 
-  constructor(meters: readonly VirtualMeter[], from_ms = T, url = "tcp://test:502") {
+  constructor(meters: readonly VirtualMeter[], from_ms = T, url = "tcp://test:502", owed?: OwedReplies) {
     this.at_ms = from_ms;
     this.#behaves = new Map(meters.map(({ unit, behaves }) => [unit, behaves]));
     const clock: Clock = { now_ms: () => this.at_ms, mono_ms: () => this.at_ms - T - this.#jumped_ms };
     const bus: Bus = {
+      ...(owed === undefined ? {} : { owed }),
       read: async (request) => {
         await this.#untilRunning();
         const { unit, address, count } = request;

@@ -244,6 +244,13 @@ test("a lost reply of long ago does not make a copy of a prompt one look late", 
   expect(bus.owed!.wait_ms(read({ address: 5 }))).toBeLessThanOrEqual(TIMEOUT_MS);
 });
 
+test("who is asked with less patience for once is not expected to reply sooner", async () => {
+  const { bus } = lineOf(() => late());
+  await replyOf(bus.read(read()));
+  await replyOf(bus.read(read({ timeout_ms: 20 })));
+  expect(bus.owed!.wait_ms(read())).toBeGreaterThan(2 * TIMEOUT_MS - 50);
+});
+
 test("how late a meter was is forgotten after ten minutes", async () => {
   const answers = [late(3 * TIMEOUT_MS), prompt, late()];
   const { bus } = lineOf((i) => answers[i]!);
