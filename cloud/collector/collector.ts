@@ -28,16 +28,16 @@ import { inflated } from "./inflate.ts";
 import { deviceIntake, type Intake, nodeIntake } from "./intake.ts";
 import type { LiveMeter, LiveView } from "./live.ts";
 import { type Node, Nodes } from "./nodes.ts";
-import { PlainMessages } from "./plain.ts";
+import { NOT_ANNOUNCED, PlainMessages, plainIntake, valuesOfBirth } from "./plain.ts";
 import { Restater } from "./restater.ts";
 import {
   bornMetrics,
   bornOf,
+  type DeviceSession,
   deviceSession,
   integerOf,
   liveValues,
   type NodeSession,
-  type Sent,
   showBorn,
   showLive,
   textOf,
@@ -120,7 +120,16 @@ export class Collector implements LiveView {
       publish: (topic, payload) => this.#host.publish(topic, payload),
       onRebirthAsked: (gateway) => log.info("collector.rebirth-asked", { ...gateway }),
     });
-    this.#plain = new PlainMessages(store, log);
+    this.#plain = new PlainMessages({
+      store,
+      clock,
+      log,
+      onRefused: ({ gateway, device, samples }, why) => {
+        const content = { device, at_ms: Math.max(...samples.map(({ at_ms }) => at_ms)) };
+        const payload = Buffer.concat(samples.map((sample) => sample.payload));
+        this.#setAside({ gateway, topic: device, why, payload, content }, null);
+      },
+    });
     this.#commits = new Commits({
       store,
       log,
@@ -137,6 +146,8 @@ export class Collector implements LiveView {
   get counts() {
     return {
       ...this.#counts,
+      plainStored: this.#plain.stored,
+      plainGivenUp: this.#plain.givenUp,
       refused: this.#commits.notTaken,
       disagreed: this.#verifier.disagreed,
       restated: this.#restater.restated,
@@ -243,7 +254,7 @@ export class Collector implements LiveView {
       case "NDATA":
         return this.#onNodeData(node, payload, bytes, topicText);
       case "DBIRTH":
-        return this.#onDeviceBirth(node, topic.device, payload.metrics);
+        return this.#onDeviceBirth(node, topic.device, payload);
       case "DDEATH":
         return this.#onDeviceDeath(node, topic.device, payload);
       case "DDATA":
@@ -251,7 +262,7 @@ export class Collector implements LiveView {
     }
   }
 
-  #onNodeBirth(node: Node, { metrics, seq }: Payload): void {
+  #onNodeBirth(node: Node, { metrics, seq, timestamp_ms }: Payload): void {
     const { gateway, row } = node;
     const bdSeq = integerOf(metrics, MetricName.bdSeq, DataType.Int64);
     if (bdSeq === null) {
@@ -291,7 +302,10 @@ export class Collector implements LiveView {
     });
     this.#nodes.setOnline(node);
     if (epoch !== null) this.#confirmations.born(gateway, epoch, () => this.#verifier.highest(gateway, epoch));
-    else this.#sayForeign(node);
+    else {
+      this.#sayForeign(node);
+      this.#keepPlain(gateway, node.session.self, valuesOfBirth(metrics), timestamp_ms);
+    }
     this.#o.log.info("collector.node-born", { ...gateway, bdSeq, epoch });
     this.#changed();
   }
@@ -324,9 +338,11 @@ export class Collector implements LiveView {
   #onNodeData(node: Node, payload: Payload, bytes: Uint8Array, topicText: string): void {
     const session = this.#bornSession(node);
     if (session === null) return;
+    const { epoch } = session;
+    if (epoch === null) return this.#takePlain(node, session.self, payload, topicText);
     this.#notePending(node, session, payload.metrics);
     const intake = nodeIntake(session, payload, this.#o.clock.now_ms());
-    if (intake !== null) this.#take(node, session, intake, NODE_DEVICE, bytes, topicText);
+    if (intake !== null) this.#take(node, epoch, intake, NODE_DEVICE, bytes, topicText);
   }
 
   #notePending({ row }: Node, { self }: NodeSession, metrics: readonly Metric[]): void {
@@ -339,7 +355,7 @@ export class Collector implements LiveView {
     }
   }
 
-  #onDeviceBirth(node: Node, device: string, metrics: readonly Metric[]): void {
+  #onDeviceBirth(node: Node, device: string, { metrics, timestamp_ms }: Payload): void {
     const session = this.#bornSession(node);
     if (session === null) return;
     const born = bornMetrics(metrics);
@@ -352,6 +368,7 @@ export class Collector implements LiveView {
     session.devices.set(device, added);
     node.births += 1;
     for (const metric of metrics) showBorn(added, metric);
+    if (session.epoch === null) this.#keepPlain(node.gateway, added, valuesOfBirth(metrics), timestamp_ms);
     this.#changed();
   }
 
@@ -369,26 +386,30 @@ export class Collector implements LiveView {
     const session = this.#bornSession(node);
     if (session === null) return;
     const born = session.devices.get(device);
-    if (born === undefined || born.birthId === 0) return this.#confirmations.askRebirth(node.gateway);
+    const { epoch } = session;
+    if (born === undefined || born.birthId === 0) {
+      // A gateway that waits for its ack sends it again.
+      if (epoch === null) this.#setAsideUnborn(node, device, bytes, topicText);
+      return this.#confirmations.askRebirth(node.gateway);
+    }
+    if (epoch === null) return this.#takePlain(node, born, payload, topicText);
     const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
     if (intake.kind === "batch" || intake.kind === "plain") {
       showLive(intake.sent, session.isOnline);
       this.#changed();
     }
-    this.#take(node, session, intake, device, bytes, topicText);
+    this.#take(node, epoch, intake, device, bytes, topicText);
   }
 
-  #take(node: Node, session: NodeSession, intake: Intake, device: string, bytes: Uint8Array, topic: string): void {
-    const { gateway, epoch } = session;
+  #take(node: Node, epoch: string, intake: Intake, device: string, bytes: Uint8Array, topic: string): void {
+    const { gateway } = node;
     if (intake.kind === "unknown-metric") return this.#onUnexplained(node, epoch, intake.number, bytes, topic);
     if (intake.kind === "malformed") {
       const { why, number, at_ms } = intake;
       const content = at_ms === null ? null : { device, at_ms };
       const letter = { gateway, topic, why, payload: bytes, content };
-      if (epoch !== null && number !== null) return this.#giveUp(letter, epoch, number);
-      return this.#setAside(letter, null);
+      return number === null ? this.#setAside(letter, null) : this.#giveUp(letter, epoch, number);
     }
-    if (epoch === null) return this.#takePlain(session, device, intake);
     if (intake.kind === "plain") {
       this.#counts.foreign += 1;
       return;
@@ -398,16 +419,30 @@ export class Collector implements LiveView {
     this.#wakes?.commit.arm();
   }
 
-  /** Of a node that does not number batches. */
-  #takePlain(
-    { gateway, devices }: NodeSession,
-    device: string,
-    { sent }: Extract<Intake, { readonly sent: Sent }>,
-  ): void {
+  /** Of a node that does not number batches: what can be read is shown and kept, the rest is set aside. */
+  #takePlain(node: Node, born: DeviceSession, payload: Payload, topic: string): void {
+    const { gateway } = node;
+    const at_ms = payload.timestamp_ms ?? this.#o.clock.now_ms();
+    const { sent, unusable, why, isUnexplained } = plainIntake(born, payload.metrics, at_ms);
     this.#counts.foreign += 1;
-    const born = devices.get(device);
-    if (born === undefined) return;
+    showLive(sent, node.session?.isOnline === true);
+    this.#changed();
     this.#plain.add(gateway, born, sent);
+    this.#wakes?.commit.arm();
+    if (isUnexplained) this.#confirmations.askRebirth(gateway);
+    if (why === null) return;
+    const content = { device: born.device, at_ms };
+    this.#setAside({ gateway, topic, why, payload: encodePayload({ metrics: unusable }), content }, null);
+  }
+
+  #setAsideUnborn({ gateway }: Node, device: string, payload: Uint8Array, topic: string): void {
+    const content = { device, at_ms: this.#o.clock.now_ms() };
+    this.#setAside({ gateway, topic, why: "data of a device that was not born", payload, content }, null);
+  }
+
+  #keepPlain(gateway: GatewayKey, born: DeviceSession, metrics: readonly Metric[], sent_ms: EpochMs | undefined): void {
+    const at_ms = sent_ms ?? this.#o.clock.now_ms();
+    this.#plain.add(gateway, born, plainIntake(born, metrics, at_ms).sent);
     this.#wakes?.commit.arm();
   }
 
@@ -415,13 +450,12 @@ export class Collector implements LiveView {
    * A metric no birth explains: a birth is asked for, and the batch comes again. If it does so after a birth and is still
    * not explained, it never will be: it is set aside, so that it is not sent for ever.
    */
-  #onUnexplained(node: Node, epoch: string | null, number: number | null, bytes: Uint8Array, topic: string): void {
+  #onUnexplained(node: Node, epoch: string, number: number | null, bytes: Uint8Array, topic: string): void {
     const { unexplained, births, gateway } = node;
     const before = number === null ? undefined : unexplained.get(number);
-    if (epoch !== null && number !== null && before !== undefined && before < births) {
+    if (number !== null && before !== undefined && before < births) {
       unexplained.delete(number);
-      const why = "a metric that no birth announces";
-      return this.#giveUp({ gateway, topic, why, payload: bytes, content: null }, epoch, number);
+      return this.#giveUp({ gateway, topic, why: NOT_ANNOUNCED, payload: bytes, content: null }, epoch, number);
     }
     if (number !== null && before === undefined) {
       const oldest = unexplained.keys().next();
@@ -504,6 +538,7 @@ export class Collector implements LiveView {
   /** And now and then what may have stopped half way (a store that was busy, a day that came) goes on. */
   #keep(): void {
     this.#wakes?.verify.arm();
+    if (this.#plain.isWaiting) this.#wakes?.commit.arm();
     this.#nodes.keepAll();
   }
 

@@ -167,6 +167,8 @@ export interface DeadLetter {
 
 /** Code of an alarm: an interval of which more readings are stored than were taken. */
 export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
+/** Code of an alarm: messages of a node that numbers no batches, and so sends none again, could not be stored in time. */
+export const MESSAGES_GIVEN_UP = "MESSAGES_GIVEN_UP";
 
 export interface Alarm {
   readonly code: string;
