@@ -214,6 +214,7 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
           opening: withAcross(saved.opening),
           closed: saved.closed ?? [],
           away: saved.away ?? null,
+          held_ms: saved.held_ms ?? heldBefore(saved),
         });
       }
     },
@@ -239,6 +240,11 @@ function accountFor(
 /** Text saved before boundaries kept the reading across them lacks the key. */
 function withAcross(saved: Boundary | null): Boundary | null {
   return saved === null ? null : { ...saved, across: saved.across ?? null };
+}
+
+/** Text saved before accounts noted the time they hold lacks the key: then the clock was not set. */
+function heldBefore({ last, from_ms, missing_ms }: CounterAccount): number {
+  return last === null ? 0 : Math.max(0, last.at_ms - from_ms - missing_ms);
 }
 
 /** Ticks of another size or intervals of another length cannot be gone on with. */

@@ -32,6 +32,8 @@ export interface CounterAccount {
   missingWhy: IntervalCause | null;
   /** Time of the open interval known only as a share of a longer stretch without readings. */
   shared_ms: number;
+  /** Time whose energy is in the open interval. Of a clock that was set it may be more than an interval lasts, or less. */
+  held_ms: number;
   answered: number;
   failures: number;
   failureWhy: IntervalCause | null;
@@ -85,6 +87,7 @@ export function openAccount(
     missing_ms: 0,
     missingWhy: null,
     shared_ms: 0,
+    held_ms: 0,
     answered: 0,
     failures: 0,
     failureWhy: null,
@@ -170,6 +173,7 @@ function stepTo(account: CounterAccount, last: CounterReading, reading: CounterR
   account.away = null;
   if (back === null) return direct;
   if (back.isCertain) {
+    account.held_ms += account.missing_ms - away.missing_ms;
     account.missing_ms = away.missing_ms;
     account.missingWhy = away.missingWhy;
   }
@@ -204,7 +208,8 @@ export function noteFailure(account: CounterAccount, why: IntervalCause): void {
  * The clock was set by `offset_ms`: what it called `last.at_ms` it now calls that much more. Nothing is taken for a stretch
  * without readings that was none. The open interval ends here with what it counted, its rest missing; the next begins where
  * the clock stands now, with the same count, so no tick is lost. Where the clock stands in a time that was closed already,
- * the open interval stays open, takes what is counted, and is the first after that time: no interval comes twice.
+ * the open interval stays open, takes what is counted, and is the first after that time: no interval comes twice. One that
+ * so takes more time than it lasts, or less, is not measured: its flag is S.
  * @returns the interval that ends by this; none if it stays open.
  */
 export function setClock(account: CounterAccount, offset_ms: number): readonly Interval[] {
@@ -226,6 +231,7 @@ export function setClock(account: CounterAccount, offset_ms: number): readonly I
   account.to_ms = from_ms + account.interval_ms;
   account.missing_ms = Math.max(0, at_ms - from_ms);
   account.missingWhy = account.missing_ms > 0 ? "clock" : null;
+  account.held_ms = 0;
   noteFailure(account, "clock");
   return closed === null ? NONE : [closed];
 }
@@ -272,6 +278,7 @@ function startAt(account: CounterAccount, reading: CounterReading, words: Counte
   account.to_ms = account.from_ms + account.interval_ms;
   account.missing_ms = Math.max(0, reading.at_ms - account.from_ms);
   account.missingWhy = account.missing_ms > 0 ? "first-reading" : null;
+  account.held_ms = 0;
   account.opening = account.missing_ms > 0 ? null : { count: reading.count, words, across: null };
   account.answered = 1;
   account.away = null;
@@ -315,13 +322,17 @@ function allot(
     return;
   }
   account.ticks += ticks;
+  account.held_ms += end_ms - start_ms;
   if (isGapInShape) account.shared_ms += slice_ms;
 }
 
 function closeInterval(account: CounterAccount, closing: Boundary | null): Interval {
   const { missing_ms, shared_ms, interval_ms } = account;
+  // Energy of other times that a clock that was set put here, or of this time that it put elsewhere.
+  const misplaced_ms = Math.abs(account.held_ms + missing_ms - interval_ms);
+  const estimated_ms = shared_ms + misplaced_ms;
   const pollsExpected = Math.max(1, Math.round(interval_ms / account.definition.poll_ms));
-  const isWhole = missing_ms === 0 && shared_ms === 0 && account.answered >= pollsExpected;
+  const isWhole = missing_ms === 0 && estimated_ms === 0 && account.answered >= pollsExpected;
   return {
     device: account.device,
     quantity: account.definition.quantity,
@@ -329,13 +340,12 @@ function closeInterval(account: CounterAccount, closing: Boundary | null): Inter
     to_ms: account.to_ms,
     tick: account.definition.tick,
     ticks: missing_ms >= interval_ms && account.ticks === 0n ? null : account.ticks,
-    flag: missing_ms > 0 ? "X" : shared_ms > 0 ? "S" : "M",
-    // A clock that was set to and fro may have passed through the same minutes twice.
-    coverage: Math.max(0, interval_ms - missing_ms - shared_ms) / interval_ms,
+    flag: missing_ms > 0 ? "X" : estimated_ms > 0 ? "S" : "M",
+    coverage: Math.max(0, interval_ms - missing_ms - estimated_ms) / interval_ms,
     pollsExpected,
     pollsAnswered: account.answered,
     cause:
-      account.failureWhy === "clock"
+      account.failureWhy === "clock" || misplaced_ms > 0
         ? "clock"
         : isWhole
           ? null
@@ -354,6 +364,7 @@ function openNext(account: CounterAccount, opening: Boundary | null): void {
   account.missing_ms = 0;
   account.missingWhy = null;
   account.shared_ms = 0;
+  account.held_ms = 0;
   account.answered = 0;
   account.failures = 0;
   // Time between was closed already, by a clock that was ahead: what is counted in it comes here.

@@ -336,8 +336,51 @@ describe("a clock that jumps", () => {
     takeReading(of, reading(730, 3));
     const closed: Interval[] = [];
     for (let at_s = 740; at_s <= 1800; at_s += 10) closed.push(...takeReading(of, reading(at_s, at_s - 727)));
-    const told = { ticks: 10n + 1070n, flag: "X", coverage: 890 / 900, cause: "clock" };
+    // 10 s are missing; of the 1080 s that are in it, 190 s are of other times.
+    const told = { ticks: 10n + 1070n, flag: "X", coverage: 700 / 900, cause: "clock" };
     expect(closed).toMatchObject([{ from_ms: START_MS + 900_000, ...told }]);
+  });
+
+  /** By true time, read by a clock that is ahead by so much. */
+  const pollBy = (of: CounterAccount, ahead_s: number, from_s: number, to_s: number): Interval[] => {
+    const closed: Interval[] = [];
+    for (let at_s = from_s; at_s <= to_s; at_s += 10) {
+      closed.push(...takeReading(of, reading(at_s + ahead_s, 1_000_000 + at_s)));
+    }
+    return closed;
+  };
+
+  test("ahead and back into time that was closed: the interval that takes its energy is a share of it, not measured", () => {
+    const of = account();
+    pollBy(of, 0, 0, 600);
+    setClock(of, 1_200_000);
+    pollBy(of, 1200, 610, 1600);
+    setClock(of, -1_200_000);
+    expect(pollBy(of, 0, 1610, 4500)).toMatchObject([
+      { from_ms: START_MS + 900_000, ticks: 200n, flag: "X", coverage: 200 / 900, cause: "clock" },
+      { from_ms: START_MS + 3_600_000, ticks: 2700n, flag: "S", coverage: 0, cause: "clock", pollsAnswered: 270 },
+    ]);
+    expect(pollBy(of, 0, 4510, 5400)).toMatchObject([{ ticks: 900n, flag: "M", coverage: 1, cause: null }]);
+  });
+
+  test.each([
+    ["ahead", 60],
+    ["back", -60],
+  ])("%s within an interval: it holds other energy than that of its time, and says so", (_, by_s) => {
+    const of = account();
+    pollBy(of, 0, 0, 500);
+    setClock(of, by_s * 1000);
+    const [closed] = pollBy(of, by_s, 510, 900 - by_s);
+    expect(closed).toMatchObject({ ticks: BigInt(900 - by_s), flag: "S", coverage: 840 / 900, cause: "clock" });
+  });
+
+  test("to and fro within an interval leaves it measured", () => {
+    const of = account();
+    pollBy(of, 0, 0, 500);
+    setClock(of, 60_000);
+    pollBy(of, 60, 510, 600);
+    setClock(of, -60_000);
+    expect(pollBy(of, 0, 610, 900)).toMatchObject([{ ticks: 900n, flag: "M", coverage: 1, cause: "clock" }]);
   });
 
   test("from 1970 to today starts the account again instead of closing two million intervals", () => {
