@@ -78,7 +78,7 @@ export class Recorder {
     const books: JournalEntry[] = [];
     for (const { meter, sample } of polled) {
       const { definition } = meter;
-      const readings = decodeSample(definition, sample);
+      const readings = this.#guarded(definition.device, () => decodeSample(definition, sample));
       const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
       samples.push(entry);
       const main = CARRIERS[definition.carrier].counters[0];
@@ -89,10 +89,25 @@ export class Recorder {
       // The counter carries it to the first reading whose date is known.
       if (clockState === "waiting") accountant?.identify(sample, boot);
       else if (accountant !== undefined) {
-        books.push(...this.#account(definition.device, accountant, { sample, readings, boot, isLive }));
+        const taken = { sample, readings, boot, isLive };
+        books.push(...this.#guarded(definition.device, () => this.#account(definition.device, accountant, taken)));
       }
     }
     this.#write([...samples, ...books], isLive);
+  }
+
+  /** An error of ours about one meter costs neither its sample, which can be worked out again, nor what the others said. */
+  #guarded<T>(device: string, derive: () => readonly T[]): readonly T[] {
+    try {
+      return derive();
+    } catch (error) {
+      this.#o.log.error("account.failed", {
+        device,
+        code: error instanceof KhuXanhError ? error.code : "INTERNAL",
+        error: error instanceof Error ? error.stack : String(error),
+      });
+      return [];
+    }
   }
 
   /** What a sample closes. */
