@@ -1,3 +1,16 @@
+import {
+  always,
+  mean,
+  near,
+  PHASES,
+  seen,
+  sum,
+  three,
+  type WiringFinding,
+  type WiringReading,
+} from "./wiringReading.ts";
+import { reversedCt, reversedCts, rotatedCts, swappedCts } from "./wiringTransformers.ts";
+
 /**
  * Wiring mistakes that live values give away. Pure.
  *
@@ -6,29 +19,13 @@
  *            turns only P. So a negative phase is `certain` only where Q turned as well, `possible` where Q is not told or has no
  *            sign, and no finding where Q shows that the phase feeds in.
  * Source     power factors of exchanged transformers: cos(φ ± 120°) on two phases beside cos φ on the third
+ *            Where P and Q are negative on all three phases it is `possible`: a generator that supplies reactive power shows the same.
  * Limits     a plant with single-phase generation near full output can look like a reversed transformer: `possible`. Three
  *            transformers all moved on by one phase look like feed-in: `possible`, and only where the reactive power is leading or
- *            the import counter stands still, which feed-in by a plant with lagging load does not give.
+ *            the import counter stands still, which feed-in by a plant with lagging load does not give: the other way round (L1 on
+ *            L3) every phase shows what feed-in shows. {@link feedsInEverywhere} lets the reader decide.
  */
-export interface WiringFinding {
-  readonly fault:
-    | "reversed-ct"
-    | "swapped-cts"
-    | "rotated-cts"
-    | "phase-sequence"
-    | "ct-decade"
-    | "zero-filled"
-    | "phase-missing"
-    | "ct-open"
-    | "neutral-swapped";
-  readonly certainty: "certain" | "possible";
-  /** `l1`…`l3`; empty when it concerns the whole meter. */
-  readonly phases: readonly string[];
-  readonly why: { readonly vi: string; readonly en: string };
-}
-
-/** Values of one reading, by quantity id, and `phase_sequence` where the meter has it. Absent = not told. */
-export type WiringReading = ReadonlyMap<string, number>;
+export type { WiringFinding, WiringReading } from "./wiringReading.ts";
 
 export interface Nameplate {
   /** Rated power of what hangs on the meter, W. */
@@ -36,7 +33,6 @@ export interface Nameplate {
   /** Rated current a phase, A. */
   readonly rated_current_A?: number;
 }
-
 /** @returns findings, the gravest first; empty for a healthy plant and for readings that tell too little. */
 export function wiring(readings: readonly WiringReading[], plate: Nameplate = {}): readonly WiringFinding[] {
   if (readings.length === 0) return [];
@@ -46,26 +42,15 @@ export function wiring(readings: readonly WiringReading[], plate: Nameplate = {}
   const voltage = neutral.length > 0 ? neutral : phaseMissing(readings);
   const swapped = swappedCts(readings);
   const current = swapped.length > 0 ? swapped : reversedCt(readings);
-  const rotated = current.length > 0 ? current : rotatedCts(readings);
-  return [...voltage, ...phaseSequence(readings), ...rotated, ...ctOpen(readings), ...ctDecade(readings, plate)];
+  const all = current.length > 0 ? current : [...rotatedCts(readings), ...reversedCts(readings)];
+  return [...voltage, ...phaseSequence(readings), ...all, ...ctOpen(readings), ...ctDecade(readings, plate)];
 }
 
-const PHASES = ["l1", "l2", "l3"] as const;
-type Three = readonly [number, number, number];
-
-/** All three phases of a quantity; null if one is not told. */
-function three(reading: WiringReading, quantity: string): Three | null {
-  const values = PHASES.map((phase) => reading.get(`${quantity}_${phase}`));
-  return values.every((value) => value !== undefined) ? (values as unknown as Three) : null;
-}
-
-/** The phases (by index) for which a rule holds in every reading. */
-function always(
-  readings: readonly WiringReading[],
-  rule: (reading: WiringReading) => readonly number[],
-): readonly number[] {
-  const [first = [], ...others] = readings.map(rule);
-  return first.filter((phase) => others.every((phases) => phases.includes(phase)));
+/** Every phase feeds in, in every reading: right where something generates, else a fault of the transformers. */
+export function feedsInEverywhere(readings: readonly WiringReading[]): boolean {
+  return (
+    readings.length > 0 && readings.every((reading) => three(reading, "active_power")?.every((p) => p < 0) === true)
+  );
 }
 
 function zeroFilled(readings: readonly WiringReading[]): WiringFinding[] {
@@ -157,168 +142,6 @@ function phaseSequence(readings: readonly WiringReading[]): WiringFinding[] {
     },
   ];
 }
-
-/** U·I a phase. */
-function apparent(reading: WiringReading): Three | null {
-  const volts = three(reading, "voltage");
-  const amps = three(reading, "current");
-  return volts === null || amps === null
-    ? null
-    : ([volts[0] * amps[0], volts[1] * amps[1], volts[2] * amps[2]].map(Math.abs) as unknown as Three);
-}
-
-const SWAP_TOLERANCE = 0.12;
-const THIRD_TURN = (2 * Math.PI) / 3;
-
-/** Two current transformers exchanged: their phases run 120° ahead and behind, and the total nearly cancels. */
-function swappedCts(readings: readonly WiringReading[]): WiringFinding[] {
-  const third = always(readings, (reading) => {
-    const powers = three(reading, "active_power");
-    const sizes = apparent(reading);
-    if (powers === null || sizes === null || !isComparable(sizes)) return [];
-    const total = sum(powers);
-    if (Math.abs(total) > 0.25 * sum(sizes)) return [];
-    return [0, 1, 2].filter((right) => {
-      const angle = Math.acos(clamp(powers[right]! / sizes[right]!));
-      if (Math.cos(angle) < 0.5) return false;
-      const expected = [Math.cos(angle + THIRD_TURN), Math.cos(angle - THIRD_TURN)].sort((a, b) => a - b);
-      const shown = [0, 1, 2]
-        .filter((i) => i !== right)
-        .map((i) => powers[i]! / sizes[i]!)
-        .sort((a, b) => a - b);
-      return shown.every((factor, i) => Math.abs(factor - expected[i]!) <= SWAP_TOLERANCE);
-    });
-  });
-  const right = third[0];
-  if (right === undefined) return [];
-  const phases = PHASES.filter((_, i) => i !== right);
-  const names = phases.map((phase) => phase.toUpperCase());
-  return [
-    {
-      fault: "swapped-cts",
-      certainty: "certain",
-      phases,
-      why: {
-        vi: `Biến dòng (CT) của ${names.join(" và ")} bị đổi chỗ cho nhau: hệ số công suất hai pha này lệch ±120° so với pha kia và công suất tổng gần như triệt tiêu. ${seen(readings, "active_power", "W")}`,
-        en: `The current transformers of ${names.join(" and ")} are exchanged: their power factors stand ±120° off the other phase's and the total nearly cancels. ${seen(readings, "active_power", "W")}`,
-      },
-    },
-  ];
-}
-
-const SAME_ANGLE = Math.PI / 12;
-
-/** All three current transformers moved on by one phase: every phase runs 120° off, so the plant seems to feed in. */
-function rotatedCts(readings: readonly WiringReading[]): WiringFinding[] {
-  if (!readings.every(isRotated)) return [];
-  return [
-    {
-      fault: "rotated-cts",
-      certainty: "possible",
-      phases: PHASES,
-      why: {
-        vi: `Cả ba pha đều âm với hệ số công suất thấp như nhau: dây dòng và dây áp có thể lệch nhau một pha (CT của L1 nằm ở L2, v.v.). ${seen(readings, "active_power", "W")}`,
-        en: `All three phases are negative at the same low power factor: current and voltage may be one phase apart (the transformer of L1 sits on L2, and so on). ${seen(readings, "active_power", "W")}`,
-      },
-    },
-  ];
-}
-
-function isRotated(reading: WiringReading): boolean {
-  const powers = three(reading, "active_power");
-  const sizes = apparent(reading);
-  if (powers === null || sizes === null || !isComparable(sizes) || powers.some((power) => power >= 0)) return false;
-  const angles = powers.map((power, i) => Math.acos(clamp(power / sizes[i]!)));
-  const low = Math.min(...angles);
-  const high = Math.max(...angles);
-  if (high - low > SAME_ANGLE) return false;
-  const reactive = three(reading, "reactive_power");
-  const isLeading = reactive?.every((q, i) => q < -Q_TELLS * sizes[i]!) === true;
-  const imported = reading.get("active_energy_import_total");
-  const exported = reading.get("active_energy_export_total") ?? 0;
-  const neverDraws = imported !== undefined && exported > 0 && imported < 0.01 * exported;
-  // φ − 120° and φ + 120° for loads of 0…40° behind.
-  return (
-    (isLeading && high <= (130 * Math.PI) / 180) ||
-    (neverDraws && low >= (110 * Math.PI) / 180 && high <= (160 * Math.PI) / 180)
-  );
-}
-
-/** A negative phase among positive ones. */
-function reversedCt(readings: readonly WiringReading[]): WiringFinding[] {
-  const negative = always(readings, (reading) => {
-    const powers = three(reading, "active_power");
-    if (powers === null) return [];
-    const size = sum(powers.map(Math.abs));
-    const minus = [0, 1, 2].filter((i) => powers[i]! < -0.02 * size);
-    const plus = [0, 1, 2].filter((i) => powers[i]! > 0.02 * size);
-    return plus.length > 0 && minus.length + plus.length === 3 ? minus : [];
-  });
-  if (negative.length === 0) return [];
-  const judged = readings.map((reading) => reversal(reading, negative));
-  if (judged.includes("no")) return [];
-  const certain = judged.every((one) => one === "certain");
-  const phases = negative.map((index) => PHASES[index]!);
-  const names = phases.map((phase) => phase.toUpperCase());
-  const doubt = {
-    vi: ` Nếu có nguồn phát một pha (ví dụ điện mặt trời) trên ${names.join(", ")} thì đây có thể là bình thường: kiểm tra lại vào ban đêm.`,
-    en: ` If a single-phase generator (solar, for example) feeds in on ${names.join(", ")} this may be right: check again at night.`,
-  };
-  return [
-    {
-      fault: "reversed-ct",
-      certainty: certain ? "certain" : "possible",
-      phases,
-      why: {
-        vi: `Công suất tác dụng pha ${names.join(", ")} âm trong khi pha khác dương, nên tổng nhỏ hơn tổng các trị tuyệt đối: biến dòng (CT) lắp ngược chiều P1→P2 hoặc đảo dây S1/S2.${certain ? "" : doubt.vi} ${seen(readings, "active_power", "W")}`,
-        en: `Active power of ${names.join(", ")} is negative while others are positive, so the total falls short of the sum of magnitudes: the current transformer faces the wrong way or its S1 and S2 are exchanged.${certain ? "" : doubt.en} ${seen(readings, "active_power", "W")}`,
-      },
-    },
-  ];
-}
-
-/** Below this share of U·I, the sign of Q is noise. */
-const Q_TELLS = 0.1;
-
-/** Plants are compensated to 0.9 or so (in Viet Nam below 0.9 costs money); unbalanced load near generation stays below 0.7. */
-const FACTOR_OF_LOAD = 0.75;
-
-/** What one reading says of negative phases: turned round with their Q, feeding in, or undecided. */
-function reversal(reading: WiringReading, negative: readonly number[]): "certain" | "possible" | "no" {
-  const powers = three(reading, "active_power")!;
-  const reactive = three(reading, "reactive_power");
-  const sizes = apparent(reading);
-  const size = (i: number) => sizes?.[i] || Math.hypot(powers[i]!, reactive?.[i] ?? 0);
-  const positive = [0, 1, 2].filter((i) => !negative.includes(i));
-  if (reactive?.every((q, i) => Math.abs(q) >= Q_TELLS * size(i))) {
-    const turned = negative.every((i) => positive.every((j) => Math.sign(reactive[i]!) === -Math.sign(reactive[j]!)));
-    if (turned && isLike(powers, negative, positive, size)) return "certain";
-    // Meters that reckon Q from S and P show it without a sign: then plus everywhere proves nothing.
-    if (reactive.some((q) => q < 0)) return "no";
-  }
-  // Near balance between load and generation power factors are small; a reversed transformer leaves them as they are.
-  const factors = [0, 1, 2].map((i) => Math.abs(powers[i]!) / size(i));
-  if (sizes === null && reactive === null) return isLike(powers, negative, positive, size) ? "possible" : "no";
-  return factors.every((factor) => factor >= FACTOR_OF_LOAD) && isLike(powers, negative, positive, size)
-    ? "possible"
-    : "no";
-}
-
-/** The negative phases carry about as much as the positive ones and at about their power factor. */
-function isLike(
-  powers: Three,
-  negative: readonly number[],
-  positive: readonly number[],
-  size: (phase: number) => number,
-): boolean {
-  const normal = mean(positive.map((i) => Math.abs(powers[i]!)));
-  const factor = mean(positive.map((i) => Math.abs(powers[i]!) / size(i)));
-  return negative.every((i) => {
-    const share = Math.abs(powers[i]!) / normal;
-    return share > 1 / 3 && share < 3 && Math.abs(Math.abs(powers[i]!) / size(i) - factor) <= 0.2;
-  });
-}
-
 /** A phase with voltage and without current while the others carry plenty. */
 function ctOpen(readings: readonly WiringReading[]): WiringFinding[] {
   const phases = always(readings, (reading) => {
@@ -396,34 +219,4 @@ function shareOfRating(reading: WiringReading, { rated_power_W, rated_current_A 
   const exported = reading.get("active_energy_export_total") ?? 0;
   const feedsIn = (powers ?? [total_W ?? 0]).some((power) => power < 0) || exported > 0;
   return { share: Math.max(...shares), feedsIn };
-}
-
-/** All three carry something of the same order. */
-function isComparable(sizes: Three): boolean {
-  const low = Math.min(...sizes);
-  return low > 0 && Math.max(...sizes) <= 3 * low;
-}
-
-/** The last reading's phases, for the reader to compare with the display. */
-function seen(readings: readonly WiringReading[], quantity: string, unit: string): string {
-  const values = three(readings.at(-1)!, quantity);
-  return values === null
-    ? ""
-    : `(${values.map((value, i) => `L${i + 1} ${Number(value.toPrecision(4))} ${unit}`).join(", ")})`;
-}
-
-function near(a: number, b: number, relative: number): boolean {
-  return Math.abs(a - b) <= relative * Math.abs(b);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function mean(values: readonly number[]): number {
-  return sum(values) / values.length;
-}
-
-function clamp(cosine: number): number {
-  return Math.max(-1, Math.min(1, cosine));
 }

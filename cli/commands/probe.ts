@@ -16,7 +16,13 @@ import {
   withRegisters,
 } from "../../drivers/probe.ts";
 import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
-import { type Nameplate, type WiringFinding, type WiringReading, wiring } from "../../drivers/wiring.ts";
+import {
+  feedsInEverywhere,
+  type Nameplate,
+  type WiringFinding,
+  type WiringReading,
+  wiring,
+} from "../../drivers/wiring.ts";
 import { captureText } from "../../hw-sim/replay/capture.ts";
 import { captureRows, type RecordedExchange, recordingBus } from "../../hw-sim/replay/record.ts";
 import { type Arguments, type Command, optional, required, usage } from "../command.ts";
@@ -75,13 +81,16 @@ its polls. Exit code 1 if no register could be read, and stderr says why.`,
       const { exchanges, readings, unread } = probeResult(own);
       const diagnosis = await diagnose(bus, unit, model, own, options);
       const isAsked = args.values.wiring === true && readings.length > 0;
-      const findings = isAsked ? wiring(await readOften(bus, unit, model, own, options), plate) : null;
+      // Values of a wrong map say nothing of wires.
+      const isMapWrong = diagnosis.some(({ mistake }) => mistake !== "decade" && mistake !== "ct-ratio");
+      const often = isAsked && !isMapWrong ? await readOften(bus, unit, model, own, options) : null;
+      const findings = often === null ? null : wiring(often, plate);
       const document = {
         ...{ model: model.id, url: written, at, exchanges, readings, unread, diagnosis },
         ...(findings === null ? {} : { wiring: findings }),
       };
-      const text = () =>
-        `${readingsText({ exchanges, readings, unread })}${diagnosisText(diagnosis)}${wiringText(findings)}`;
+      const wired = () => (isAsked && isMapWrong ? NOT_JUDGED : wiringText(findings, often));
+      const text = () => `${readingsText({ exchanges, readings, unread })}${diagnosisText(diagnosis)}${wired()}`;
       process.stdout.write(args.values.json === true ? `${JSON.stringify(document, null, 2)}\n` : text());
       if (readings.length === 0) throw nothingRead(written, unit, unread.at(-1)?.why ?? "the model has no registers");
       return 0;
@@ -218,9 +227,23 @@ function diagnosisText(diagnosis: readonly Diagnosis[]): string {
     .join("");
 }
 
-function wiringText(findings: readonly WiringFinding[] | null): string {
-  if (findings === null) return "";
-  if (findings.length === 0) return "\nwiring: nothing found / đấu dây: không thấy lỗi\n";
+const NOT_JUDGED = `
+wiring: not judged, for the values are not the meter's: mend the model first
+đấu dây: chưa xét, vì các giá trị chưa đúng của công tơ: hãy sửa mô hình trước
+`;
+
+const FEEDS_IN = `
+wiring: power flows into the grid on all three phases. Right where something generates; else the current transformers are turned
+  round, or all moved on by one phase: compare with the display, or look again when nothing generates
+đấu dây: công suất chảy lên lưới ở cả ba pha. Đúng nếu có nguồn phát; nếu không thì các biến dòng (CT) lắp ngược hoặc cùng lệch một
+  pha: đối chiếu với màn hình công tơ, hoặc đo lại khi không phát
+`;
+
+function wiringText(findings: readonly WiringFinding[] | null, often: readonly WiringReading[] | null): string {
+  if (findings === null || often === null) return "";
+  if (findings.length === 0) {
+    return feedsInEverywhere(often) ? FEEDS_IN : "\nwiring: nothing found / đấu dây: không thấy lỗi\n";
+  }
   return findings
     .map(
       ({ fault, certainty, why }) =>

@@ -77,10 +77,12 @@ test("probe says that a model file's addresses are one too high", async () => {
         en: "The values fit if addresses are one lower.",
       },
       evidence: expect.arrayContaining(["frequency 50.01 Hz", "voltage_l1 230.7 V"]),
+      isLessLikely: false,
     },
   ]);
-  const text = await khuxanhRun("probe", url, "--model", file);
+  const text = await khuxanhRun("probe", url, "--model", file, "--wiring");
   expect(text.stdout).toMatch(/! The values fit if addresses are one lower\./);
+  expect(text.stdout).toMatch(/wiring: not judged/);
   expect(text.stdout).toMatch(/thấp hơn một/);
 });
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readModel } from "../../drivers/probe.ts";
 import { snapshotOf } from "../../drivers/scan/snapshot.ts";
-import { type WiringReading, wiring } from "../../drivers/wiring.ts";
+import { feedsInEverywhere, type WiringReading, wiring } from "../../drivers/wiring.ts";
 import { simBus } from "../../hw-sim/bus/simBus.ts";
 import type { LoadSpec } from "../../hw-sim/simConfig.ts";
 import { clockAt, local, MODELS, STEEL, simOf } from "../hw-sim/fixture.ts";
@@ -55,6 +55,17 @@ test("a reversed current transformer is certain when reactive power turned round
 test("a reversed current transformer is possible when reactive power has no sign or is not told", () => {
   expect(faults({ angles: [25, 207, 24], q: "unsigned" })).toEqual([["reversed-ct", "possible", ["l2"]]]);
   expect(faults({ angles: [25, 207, 24], q: "none" })).toEqual([["reversed-ct", "possible", ["l2"]]]);
+});
+
+test("three reversed current transformers are possible where P and Q are negative on every phase", () => {
+  expect(faults({ angles: [205, 207, 204] })).toEqual([["reversed-cts", "possible", ["l1", "l2", "l3"]]]);
+  expect(wiring(often({ angles: [205, 207, 204] }))[0]!.why.en).toMatch(/On the meter of a generator or an inverter/);
+  // Feed-in turns P alone; of Q without a sign nobody can tell; one that moved on by a phase has a low power factor.
+  expect(faults({ angles: [155, 153, 156] })).toEqual([]);
+  expect(faults({ angles: [205, 207, 204], q: "unsigned" })).toEqual([]);
+  expect(faults({ angles: [-95, -93, -96] }).map(([fault]) => fault)).toEqual(["rotated-cts"]);
+  expect(feedsInEverywhere(often({ angles: [155, 153, 156] }))).toBe(true);
+  expect(feedsInEverywhere(often({ angles: [155, 27, 156] }))).toBe(false);
 });
 
 test("a phase that turned negative for one reading only is no finding", () => {
@@ -193,6 +204,16 @@ test("law: a reversed transformer in a plant without generation is always found"
       expect(wiring([turned, turned]).map(({ fault, phases }) => [fault, phases])).toEqual([
         ["reversed-ct", [PHASES[phase]]],
       ]);
+    }),
+  );
+});
+
+test("law: three reversed transformers in a plant without generation are always found where Q has a sign", () => {
+  fc.assert(
+    fc.property(load, (plant) => {
+      const sound = healthy({ ...plant, solar: 0, q: "signed" });
+      const turned = new Map([...sound].map(([name, value]) => [name, /_power_/.test(name) ? -value : value]));
+      expect(wiring([turned, turned]).map(({ fault }) => fault)).toEqual(["reversed-cts"]);
     }),
   );
 });
