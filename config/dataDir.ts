@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { KhuXanhError } from "../core/errors.ts";
@@ -14,15 +14,21 @@ export interface DataDir {
 
 const SQLITE_BUSY = 5;
 
-/** @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_UNUSABLE if it cannot be made or written. */
+/**
+ * On a disk that became read-only an owner who locked it before is noticed, but two who start on it do not notice each other.
+ * @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_UNUSABLE if it cannot be made, or cannot be written and was never
+ *   used.
+ */
 export function openDataDir(path: string): DataDir {
   let lock: DatabaseSync | null = null;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    lock = new DatabaseSync(join(path, "lock"), { timeout: 0 });
-    chmodSync(join(path, "lock"), 0o600);
+    const file = join(path, "lock");
+    const isReadOnly = !isWritable(path) && existsSync(file);
+    lock = new DatabaseSync(file, { timeout: 0, readOnly: isReadOnly });
+    if (!isReadOnly) chmodSync(file, 0o600);
     // Nothing is ever written to it, so that a full disk keeps nobody from starting.
-    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    lock.exec(`PRAGMA journal_mode = MEMORY; ${isReadOnly ? "BEGIN; SELECT 1 FROM sqlite_schema" : "BEGIN EXCLUSIVE"}`);
     const held = lock;
     return { path, release: () => held.close() };
   } catch (cause) {
@@ -39,5 +45,14 @@ export function openDataDir(path: string): DataDir {
       context: { path },
       cause,
     });
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { DiskFile, DiskRow, DiskSegment, DiskValue, DiskWrite, JournalDisk } from "../../core/ports.ts";
 import { firstFormRows, firstFormValues } from "./firstForm.ts";
@@ -163,11 +164,31 @@ function headOf(file: string): Buffer {
 }
 
 function openSegment(dir: string, name: string, access: "write" | "read"): DiskSegment {
-  const file = join(dir, name);
-  const db = new DatabaseSync(file, { readOnly: access === "read", timeout: BUSY_MS });
   try {
-    if (access === "write") {
-      chmodSync(file, 0o600);
+    return openAs(dir, name, access === "write" ? "shared" : "read");
+  } catch (cause) {
+    if (!isWithoutIndex(cause)) throw cause;
+    if (access === "write") return aloneUntilThereIsRoom(dir, name);
+    // What lies in a write-ahead file is not seen without an index.
+    if (sizeOf(join(dir, `${name}-wal`)) > 0) throw cause;
+    return openAs(dir, name, "immutable");
+  }
+}
+
+/**
+ * `shared`: an index of the write-ahead file beside it (`-shm`) lets other processes read. `alone`: that index is in memory.
+ * `immutable`: nothing is made or locked, and a write-ahead file is not seen.
+ */
+function openAs(dir: string, name: string, how: "shared" | "alone" | "read" | "immutable"): DiskSegment {
+  const file = join(dir, name);
+  const isWriter = how === "shared" || how === "alone";
+  const url = pathToFileURL(file);
+  url.search = how === "immutable" ? "?immutable=1" : "";
+  const db = new DatabaseSync(url, { readOnly: !isWriter, timeout: BUSY_MS });
+  try {
+    if (isWriter) {
+      if ((statSync(file).mode & 0o777) !== 0o600) chmodSync(file, 0o600);
+      if (how === "alone") db.exec("PRAGMA locking_mode = EXCLUSIVE");
       db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     }
     return isFirstForm(db) ? firstFormSegment(dir, name, db) : segmentOf(dir, name, db);
@@ -175,6 +196,38 @@ function openSegment(dir: string, name: string, access: "write" | "read"): DiskS
     db.close();
     throw cause;
   }
+}
+
+/**
+ * A disk without a free byte has no room for the index: then nobody else reads until a commit went through, and what lies
+ * there can be sent meanwhile.
+ */
+function aloneUntilThereIsRoom(dir: string, name: string): DiskSegment {
+  let isAlone = true;
+  let segment: DiskSegment | null = openAs(dir, name, "alone");
+  const opened = (): DiskSegment => {
+    if (segment !== null) return segment;
+    try {
+      segment = guard(dir, () => openAs(dir, name, "shared"), name);
+      isAlone = false;
+    } catch {
+      segment = guard(dir, () => openAs(dir, name, "alone"), name);
+    }
+    return segment;
+  };
+  return {
+    append(write) {
+      opened().append(write);
+      if (!isAlone) return;
+      // It is committed: what fails now must not say otherwise. Whoever uses it next opens it.
+      segment?.close();
+      segment = null;
+    },
+    rows: (from, limit) => opened().rows(from, limit),
+    values: () => opened().values(),
+    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    close: () => segment?.close(),
+  };
 }
 
 function segmentOf(dir: string, name: string, db: DatabaseSync): DiskSegment {
@@ -306,6 +359,10 @@ function guard<T>(dir: string, work: () => T, name = ""): T {
     throw cause instanceof KhuXanhError ? cause : diskError(dir, name, cause);
   }
 }
+
+/** The index cannot be made, grown or mapped; on a read-only disk nothing can be made at all. */
+const WITHOUT_INDEX: readonly unknown[] = [4618, 4874, 5386, 14, 8, 776, 1032, 1288];
+const isWithoutIndex = (cause: unknown): boolean => WITHOUT_INDEX.includes((cause as { errcode?: number }).errcode);
 
 const SQLITE_ERROR = 1;
 const SQLITE_CORRUPT = 11;

@@ -1,0 +1,112 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { inspectJournal } from "../../../agent/journal/inspect.ts";
+import { openJournal } from "../../../agent/journal/journal.ts";
+import { sqliteDisk } from "../../../agent/journal/sqliteDisk.ts";
+import { openDataDir } from "../../../config/dataDir.ts";
+import { type SmallDisk, smallDisk } from "../../e2e/kill/smallDisk.ts";
+import { append, DAY_MS, disk, T, tempDir } from "./fixture.ts";
+
+function mayMount(): boolean {
+  const path = mkdtempSync(join(tmpdir(), "khuxanh-"));
+  const disk = smallDisk(path, 1);
+  disk?.unmount();
+  rmSync(path, { recursive: true, force: true });
+  return disk !== null;
+}
+
+/** A disk of a few megabytes of its own. */
+function ownDisk(): SmallDisk {
+  const disk = smallDisk(tempDir(), 3);
+  if (disk === null) throw new Error("no tmpfs any more");
+  onTestFinished(disk.unmount);
+  return disk;
+}
+
+/** 600 samples in two segments, as a process left them that was killed or closed its journal. */
+function leave(dir: string, how: "killed" | "closed"): void {
+  const live = disk();
+  const journal = live.open({ segmentBytes: 100_000 });
+  for (let i = 0; i < 60; i++) append(journal, 10, 300);
+  if (how === "closed") journal.close();
+  cpSync(live.dir, dir, { recursive: true });
+  if (how === "killed") journal.close();
+}
+
+function open(dir: string) {
+  return openJournal({
+    disk: sqliteDisk(dir),
+    maxBytes: 1e9,
+    maxAge_ms: 30 * DAY_MS,
+    now_ms: () => T,
+    random: { unit: () => 0.5, hex: () => "f".repeat(16) },
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    segmentBytes: 100_000,
+  });
+}
+
+const canMount = mayMount();
+if (!canMount) process.stderr.write("skipped: a full and a read-only disk need root (a tmpfs of their own)\n");
+
+test.skipIf(!canMount).each(["killed", "closed"] as const)(
+  "a disk without a free byte at the start: what lies there is read, and written as soon as there is room (%s)",
+  (how) => {
+    const { path, fill, free } = ownDisk();
+    const dir = join(path, "journal");
+    leave(dir, how);
+    for (const name of ["000000000001", "000000000331"]) rmSync(join(dir, `${name}.sqlite-shm`), { force: true });
+    fill();
+    const journal = open(dir);
+    expect(journal.history(1, 1000)).toHaveLength(600);
+    expect(journal.status()).toMatchObject({ isWritable: false, unconfirmed: 600, setAside: [], lost: 0 });
+    expect(() => append(journal, 3)).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
+    free();
+    expect(append(journal, 3)).toEqual([601, 602, 603]);
+    expect(append(journal, 1)).toEqual([604]);
+    // Others read beside it again.
+    expect([...inspectJournal(sqliteDisk(dir)).records()]).toHaveLength(604);
+    journal.close();
+    const again = open(dir);
+    expect(again.position()).toBe(604);
+    again.close();
+  },
+);
+
+test.skipIf(!canMount).each(["killed", "closed"] as const)(
+  "a disk that is read-only at the start is read, and written as soon as it can be (%s)",
+  (how) => {
+    const { path } = ownDisk();
+    const dir = join(path, "journal");
+    openDataDir(path).release();
+    leave(dir, how);
+    const remount = (as: "ro" | "rw") => expect(spawnSync("mount", ["-o", `remount,${as}`, path]).status).toBe(0);
+    remount("ro");
+    const owner = openDataDir(path);
+    const journal = open(dir);
+    expect(journal.history(1, 1000)).toHaveLength(600);
+    expect(journal.status()).toMatchObject({ isWritable: false, unconfirmed: 600, setAside: [], lost: 0 });
+    expect(() => append(journal, 3)).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
+    remount("rw");
+    expect(append(journal, 3)).toEqual([601, 602, 603]);
+    journal.close();
+    owner.release();
+  },
+);
+
+test.skipIf(!canMount)("a data directory that became read-only still has the owner it had", () => {
+  const { path } = ownDisk();
+  const owner = openDataDir(path);
+  // Not `mount`: that is busy while somebody has it open for writing.
+  const other = tempDir();
+  expect(spawnSync("mount", ["--bind", path, other]).status).toBe(0);
+  onTestFinished(() => {
+    spawnSync("umount", [other]);
+  });
+  expect(spawnSync("mount", ["-o", "remount,ro,bind", other]).status).toBe(0);
+  expect(() => openDataDir(other)).toThrow(expect.objectContaining({ code: "DATA_DIR_LOCKED" }));
+  owner.release();
+  openDataDir(other).release();
+});
