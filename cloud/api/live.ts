@@ -1,5 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Cancel } from "../../core/ports.ts";
+import type { LiveMeter } from "../collector/live.ts";
+import { meterId } from "../store/meterId.ts";
 import { isBoundaryImport } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { sendProblem, tooManyClients } from "./problem.ts";
@@ -16,6 +18,9 @@ export const PACE_MS = 1000;
 export const HEARTBEAT_MS = 15_000;
 /** A client that has not taken this much is too slow to be live and is let go; its browser comes back. */
 export const BACKLOG_MAX_BYTES = 1_048_576;
+
+/** ECMA-262 §21.4.1.1, less a day for the time zone. */
+const DATE_MAX_MS = 8.64e15 - 86_400_000;
 
 /**
  * Power of one kind of meter at a site. Null if there is no such meter, or if one of them has no fresh, good value: a sum
@@ -55,7 +60,9 @@ function zonePower(sites: Situation["sites"], kind: "import" | "generation"): nu
 }
 
 export function liveEvent(deps: ApiDeps, situation: Situation): LiveEvent {
-  const iso = (at_ms: number | null): string | null => (at_ms === null ? null : isoIn(deps.zone.time_zone, at_ms));
+  // Times are as they were sent: one that no calendar has must not end the stream for all.
+  const iso = (at_ms: number | null): string | null =>
+    at_ms === null || Math.abs(at_ms) > DATE_MAX_MS ? null : isoIn(deps.zone.time_zone, at_ms);
   return {
     at: isoIn(deps.zone.time_zone, situation.now_ms),
     zone: { power_W: zonePower(situation.sites, "import"), generation_W: zonePower(situation.sites, "generation") },
@@ -71,13 +78,21 @@ export function liveEvent(deps: ApiDeps, situation: Situation): LiveEvent {
       state: one.verdict.state,
       at: iso(one.live === null ? null : newestOf(one.live, false)),
       power_W: freshPower_W(one),
-      values: Object.fromEntries(
-        [...(one.live?.values ?? [])].map(([quantity, value]) => [quantity, withoutNoise(value.value)]),
-      ),
+      values: valuesOf(one.live),
+    })),
+    others: situation.others.map((other) => ({
+      id: meterId(other.gateway, other.device),
+      online: other.online,
+      at: iso(newestOf(other, false)),
+      values: valuesOf(other),
     })),
     books_to: iso(deps.live.booksTo_ms()),
     history: deps.history(),
   };
+}
+
+function valuesOf(live: LiveMeter | null): Record<string, number | null> {
+  return Object.fromEntries([...(live?.values ?? [])].map(([quantity, { value }]) => [quantity, withoutNoise(value)]));
 }
 
 /**

@@ -7,7 +7,14 @@ import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import { isQuantityId, QUANTITIES, QUANTITY_IDS, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS, type UnitNotation } from "../../core/units/units.ts";
 import { type BornMetric, counterValue, metricContent, parseTick } from "../../core/wire/content.ts";
-import { decodePayload } from "../../core/wire/payload.ts";
+import {
+  type DataTypeCode,
+  decodePayload,
+  type Metric,
+  valueOf as metricValue,
+  QUALITY_PROPERTY,
+  QualityCode,
+} from "../../core/wire/payload.ts";
 import type { DeviceBirth, StoredBatch } from "../store/store.ts";
 import { type CatalogMeter, catalogue } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
@@ -33,18 +40,31 @@ export interface PlainReading {
   readonly why: Reading["why"];
 }
 
-/** The readings of one quantity in one batch, decoded through the birth that the batch names. */
-export function readingsOfBatch(batch: StoredBatch, birth: DeviceBirth, quantity: QuantityId): readonly PlainReading[] {
-  const wire = QUANTITIES[quantity].wire;
-  const born = birth.metrics.find((metric) => metric.name === wire);
+/**
+ * The readings of one metric in one batch, decoded through the birth that the batch names.
+ * @param name as its birth names it: `wire` of a quantity, or what a node of another maker calls its own
+ */
+export function readingsOfBatch(batch: StoredBatch, birth: DeviceBirth, name: string): readonly PlainReading[] {
+  const born = birth.metrics.find((metric) => metric.name === name);
   if (born === undefined) return [];
   const readings: PlainReading[] = [];
   for (const metric of decodePayload(batch.payload).metrics) {
-    if (metric.alias !== born.alias && metric.name !== wire) continue;
+    if (metric.alias !== born.alias && metric.name !== name) continue;
     const content = metricContent(batch.device, metric, born, batch.to_ms);
     if (content.kind === "reading") readings.push(plain(content.reading, born));
+    else if (content.kind === "other") readings.push(unnamed(metric, born, batch.to_ms));
   }
   return readings;
+}
+
+/** Of a metric that has none of our names: a number, or a switch as 0 and 1, with the quality its sender gave it. */
+function unnamed(metric: Metric, born: BornMetric, sent_ms: EpochMs): PlainReading {
+  const raw = metricValue(metric, (metric.datatype ?? born.datatype) as DataTypeCode);
+  const isNumber = typeof raw === "number" || typeof raw === "bigint" || typeof raw === "boolean";
+  const code = metric.properties?.get(QUALITY_PROPERTY)?.intValue;
+  const isBad = !isNumber || code === QualityCode.Bad;
+  const quality = isBad ? "bad" : code === QualityCode.Stale ? "stale" : "good";
+  return { at_ms: metric.timestamp_ms ?? sent_ms, value: isNumber ? Number(raw) : null, quality, why: null };
 }
 
 function plain({ at_ms, value, quality, why, quantity }: Reading, born: BornMetric): PlainReading {
@@ -102,7 +122,7 @@ export function stepPoints(
 async function readingsIn(
   deps: Pick<ApiDeps, "store" | "timers">,
   key: CatalogMeter["key"],
-  quantity: QuantityId,
+  name: string,
   period: Bucket,
 ): Promise<{ readonly readings: readonly PlainReading[]; readonly isCut: boolean }> {
   const { store, timers } = deps;
@@ -120,7 +140,7 @@ async function readingsIn(
     for (const batch of batches.slice(0, left)) {
       let birth = births.get(batch.birthId);
       if (birth === undefined) births.set(batch.birthId, (birth = store.birth(batch.birthId)));
-      if (birth !== null) inWindow.push(...readingsOfBatch(batch, birth, quantity));
+      if (birth !== null) inWindow.push(...readingsOfBatch(batch, birth, name));
     }
     // A batch may reach into two windows: each takes its own readings.
     const own = inWindow.filter(({ at_ms }) => at_ms >= start_ms && at_ms < end_ms);
@@ -141,10 +161,10 @@ export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
       schema: {
         tags: ["figures"],
         summary: "Readings of one quantity of one meter, as received or per step",
-        description: `Decoded on demand from the stored batches: at most ${BATCHES_MAX} of them, and ${RAW_MAX} readings with step=raw.`,
+        description: `Of a device of a node that numbers no batches also by the name of any of its metrics. Decoded on demand from the stored batches: at most ${BATCHES_MAX} of them, and ${RAW_MAX} readings with step=raw.`,
         querystring: z.strictObject({
           meter: z.string().describe("<gateway>/<device>"),
-          quantity: z.string().describe("quantity id, e.g. active_power_total"),
+          quantity: z.string().max(1000).describe("quantity id, e.g. active_power_total"),
           from: z.string().describe("as in /energy"),
           to: z.string(),
           step: z.enum(["raw", ...STEPS]).default("raw"),
@@ -153,11 +173,10 @@ export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
       },
     },
     async ({ query }) => {
-      const meter = catalogue(deps.store, deps.zone, deps.sites).find(({ id }) => id === query.meter);
-      if (meter === undefined) throw notFound(`there is no meter ${query.meter}`, "Ask /api/v1/meters for the meters.");
+      const { key, isMeter } = sourceOf(deps, query.meter);
       const { quantity } = query;
-      if (!isQuantityId(quantity)) throw unknownQuantity(quantity);
-      const { unit, kind } = QUANTITIES[quantity];
+      if (!isQuantityId(quantity) && isMeter) throw unknownQuantity(quantity);
+      const { name, unit, kind } = isQuantityId(quantity) ? named(quantity) : strange(deps, key, quantity);
 
       const from_ms = instantOf("from", query.from, time_zone);
       const to_ms = instantOf("to", query.to, time_zone);
@@ -165,11 +184,11 @@ export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
         query.step === "raw" ? [] : periodOf(time_zone, { from: query.from, to: query.to, step: query.step }).buckets;
       if (from_ms >= to_ms) throw badRequest("from is not before to", "Give a period that ends after it begins.");
 
-      const { readings, isCut } = await readingsIn(deps, meter.key, quantity, { from_ms, to_ms });
+      const { readings, isCut } = await readingsIn(deps, key, name, { from_ms, to_ms });
       return {
-        meter: meter.id,
+        meter: query.meter,
         quantity,
-        unit: UNITS[unit].ucum,
+        unit,
         from: isoIn(time_zone, from_ms),
         to: isoIn(time_zone, to_ms),
         step: query.step,
@@ -181,6 +200,35 @@ export function readingRoutes(app: FastifyInstance, deps: ApiDeps): void {
       };
     },
   );
+}
+
+/** A meter, or a device that was never born as one and has something stored. */
+function sourceOf(deps: ApiDeps, id: string): { readonly key: CatalogMeter["key"]; readonly isMeter: boolean } {
+  const meter = catalogue(deps.store, deps.zone, deps.sites).find((one) => one.id === id);
+  if (meter !== undefined) return { key: meter.key, isMeter: true };
+  const slash = id.indexOf("/");
+  const key = { group: deps.zone.id, edge: id.slice(0, slash), device: id.slice(slash + 1) };
+  if (slash > 0 && deps.store.batchAtOrAfter(key, key.device, 0) !== null) return { key, isMeter: false };
+  throw notFound(`there is no meter ${id}`, "Ask /api/v1/meters for the meters.");
+}
+
+interface Series {
+  readonly name: string;
+  /** UCUM; "": its birth says none. */
+  readonly unit: string;
+  readonly kind: "counter" | "gauge";
+}
+
+function named(quantity: QuantityId): Series {
+  const { wire: name, unit, kind } = QUANTITIES[quantity];
+  return { name, unit: UNITS[unit].ucum, kind };
+}
+
+function strange({ store, clock }: ApiDeps, key: CatalogMeter["key"], name: string): Series {
+  const newest = store.batchAtOrBefore(key, key.device, clock.now_ms());
+  const born = newest === null ? null : store.birth(newest.birthId)?.metrics.find((metric) => metric.name === name);
+  if (born == null) throw badRequest(`quantity: no metric ${name} was born`, "Give the name its birth gives it.");
+  return { name, unit: born.properties.engUnit ?? "", kind: "gauge" };
 }
 
 function unknownQuantity(quantity: string): Error {

@@ -470,6 +470,16 @@ export const LiveEvent = z.object({
       values: z.record(z.string(), z.number().nullable()).describe("quantity id → value"),
     }),
   ),
+  others: z
+    .array(
+      z.object({
+        id: z.string().describe("<gateway>/<device>"),
+        online: z.boolean(),
+        at: Time.nullable(),
+        values: z.record(z.string(), z.number().nullable()).describe("quantity id → value"),
+      }),
+    )
+    .describe("devices that were not born as meters, of nodes that number no batches; metrics with names of ours"),
   /** Newest interval end the books hold: when it grows, figures of the current period have changed. */
   books_to: Time.nullable(),
   history: Health.shape.history,
@@ -528,7 +538,7 @@ export const Completeness = Period.extend({
 export const Readings = z.object({
   meter: z.string(),
   quantity: z.string(),
-  unit: z.string().describe("UCUM"),
+  unit: z.string().describe("UCUM, or as its birth says it; empty: it says none"),
   from: Time,
   to: Time,
   step: z.enum(["raw", ...STEPS]),

@@ -38,6 +38,8 @@ export interface Situation {
   readonly gateways: readonly GatewaySituation[];
   readonly meters: readonly MeterSituation[];
   readonly sites: readonly SiteSituation[];
+  /** Heard, and not born as a meter: devices of nodes that number no batches. */
+  readonly others: readonly LiveMeter[];
 }
 
 export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
@@ -60,7 +62,9 @@ export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
     });
     return { meter, live, verdict, now_ms: atGateway_ms, spacing_ms };
   });
-  return { now_ms, gateways, meters, sites: deps.sites.map((site) => siteSituation(site, gateways, meters)) };
+  const known = new Set(meters.map(({ meter }) => meter.id));
+  const others = [...liveOf].flatMap(([id, live]) => (known.has(id) ? [] : [live]));
+  return { now_ms, gateways, meters, sites: deps.sites.map((site) => siteSituation(site, gateways, meters)), others };
 }
 
 /** Gateways of the configuration, then those that were heard of and stand in no site. */

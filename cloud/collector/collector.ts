@@ -313,7 +313,7 @@ export class Collector implements LiveView {
   #sayForeign(node: Node): void {
     if (node.isForeignSaid) return;
     node.isForeignSaid = true;
-    const why = "it does not number batches: shown live and stored by metric and time, not booked";
+    const why = "it does not number batches: stored by metric and time, readable under /readings, not booked";
     this.#o.log.warn("collector.foreign-node", { ...node.gateway, why });
   }
 

@@ -339,6 +339,7 @@ describe("the live hub", () => {
         zone: { power_W: null, generation_W: null },
         sites: [],
         meters: [],
+        others: [],
         books_to: null,
         history: null,
       };

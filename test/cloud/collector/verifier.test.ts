@@ -104,3 +104,27 @@ test("readings stored beyond those that were taken raise an alarm, and change no
     },
   ]);
 });
+
+test("what lies between a clock that was behind and a restart with a right one is compared with what was recorded next, not with older readings", async () => {
+  const plan = { seed: 3, origin_ms: ORIGIN_MS, interval_ms: INTERVAL_MS };
+  const zone = new SimZone(
+    { ...plan, gateways: [{ name: "gw", lines: [equalMeters(1, 10_000)] }] },
+    { isChecked: false },
+  );
+  onTestFinished(() => zone.close());
+  zone.start();
+  await zone.run(3 * INTERVAL_MS + 60_000);
+  const [agent] = zone.agents;
+  agent!.machine.jump(-12 * INTERVAL_MS);
+  await zone.run(5 * INTERVAL_MS);
+  agent!.crash("process-killed");
+  agent!.machine.jump(12 * INTERVAL_MS);
+  await zone.run(5 * INTERVAL_MS + 10_000);
+  agent!.start();
+  await zone.run(7 * INTERVAL_MS + 60_000);
+  const intervals = everything(zone.collector.store);
+  const shared = intervals.filter(({ flag, cause }) => flag === "S" && cause !== "clock");
+  expect(shared.length).toBeGreaterThanOrEqual(3 * QUANTITIES);
+  expect(intervals.filter(({ verification }) => verification === "disagreed")).toEqual([]);
+  expect(new Set(shared.map(({ verification }) => verification))).toEqual(new Set(["agreed"]));
+});

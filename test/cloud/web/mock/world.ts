@@ -544,6 +544,7 @@ export function live(scenario: Scenario, now_ms: number): LiveEvent {
       zone: { power_W: null, generation_W: null },
       sites: nothing,
       meters: [],
+      others: [],
       books_to: null,
       history,
     };
@@ -582,6 +583,7 @@ export function live(scenario: Scenario, now_ms: number): LiveEvent {
               ]),
             ),
     })),
+    others: [],
     books_to: iso(Math.floor(now_ms / QUARTER_MS) * QUARTER_MS),
     history,
   };
