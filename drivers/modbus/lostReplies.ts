@@ -5,7 +5,7 @@
  *
  * out        the reply to a question that was given up (timeout, garbled, connection lost) may come until two timeouts after
  *            it was put; if the unit was later than that in {@link LATENESS_KEPT_MS}, twice as late as it was, at most
- *            {@link LATENESS_MAX} timeouts
+ *            {@link LATENESS_MAX} timeouts; once it has come, nothing is added to the two
  * asking     until then no question is put whose answer would have the same unit, function and length: {@link wait_ms}
  * refusals   name no length either: while a reply of that unit and function is out, none is believed: {@link mayRefuse}
  * others     a late reply that meets another question is known by its form and dropped: {@link hear}; the question waits on
@@ -27,6 +27,9 @@ interface Lost extends Question {
   readonly timeout_ms: number;
   /** It can no longer come, and what lay in the machine by then was read. */
   isHeardOut: boolean;
+  /** No older one of this form was still out when it was lost: what comes late is this one. */
+  readonly isOnly: boolean;
+  hasCome: boolean;
 }
 
 export class LostReplies {
@@ -54,20 +57,26 @@ export class LostReplies {
 
   /** The question put last was given up. */
   add(question: Question & { readonly timeout_ms: number }): void {
-    this.#add(question, this.#put_ms);
+    this.#add(question, this.#put_ms, true);
   }
 
   /** A reply too many came to this question: another one may be behind it. */
   addSurplus(question: Question & { readonly timeout_ms: number }): void {
-    this.#add(question, this.#mono_ms());
+    this.#add(question, this.#mono_ms(), false);
   }
 
-  #add({ unit, fc, count, timeout_ms: waited_ms }: Question & { readonly timeout_ms: number }, put_ms: number): void {
+  #add(
+    { unit, fc, count, timeout_ms: waited_ms }: Question & { readonly timeout_ms: number },
+    put_ms: number,
+    isOne: boolean,
+  ): void {
     const now_ms = this.#mono_ms();
     const timeout_ms = Math.max(waited_ms, this.#timeout_ms.get(unit) ?? 0);
     this.#timeout_ms.set(unit, timeout_ms);
     for (const [form, lost] of this.#lost) if (!isKnown(lost, now_ms)) this.#lost.delete(form);
-    this.#lost.set(formOf({ unit, fc, count }), { unit, fc, count, put_ms, timeout_ms, isHeardOut: false });
+    const form = formOf({ unit, fc, count });
+    const isOnly = isOne && this.#lost.get(form)?.hasCome !== false;
+    this.#lost.set(form, { unit, fc, count, put_ms, timeout_ms, isHeardOut: false, isOnly, hasCome: false });
   }
 
   /** Is there a reply of which it is not certain that it is gone? */
@@ -110,6 +119,7 @@ export class LostReplies {
       if (bytes.length < end) return { kind: "more" };
       if (crc16(bytes, 0, end - 2) !== bytes[end - 2]! + 256 * bytes[end - 1]!) continue;
       this.#noteLateness(lost);
+      if (lost.isOnly) lost.hasCome = true;
       return { kind: "stray", end };
     }
     return null;
@@ -126,8 +136,9 @@ export class LostReplies {
     return known === undefined || this.#mono_ms() - known.seen_ms > LATENESS_KEPT_MS ? 0 : known.late_ms;
   }
 
-  #outUntil_ms({ unit, put_ms, timeout_ms }: Lost): number {
-    const seen_ms = 2 * this.#late_ms(unit);
+  /** Of one that has come a copy may still come. */
+  #outUntil_ms({ unit, put_ms, timeout_ms, hasCome }: Lost): number {
+    const seen_ms = hasCome ? 0 : 2 * this.#late_ms(unit);
     return put_ms + Math.min(Math.max(LATENESS_MIN * timeout_ms, seen_ms), LATENESS_MAX * timeout_ms);
   }
 }

@@ -244,6 +244,15 @@ test("a lost reply of long ago does not make a copy of a prompt one look late", 
   expect(bus.owed!.wait_ms(read({ address: 5 }))).toBeLessThanOrEqual(TIMEOUT_MS);
 });
 
+test("a late reply that comes while its form waits ends the wait, and does not make it longer", async () => {
+  const { bus } = lineOf((i) => (i === 0 ? late(2 * TIMEOUT_MS + 3) : prompt));
+  await replyOf(bus.read(read()));
+  const next = read({ address: 900 });
+  const reply = replyOf(bus.read(next));
+  expect(await reply).toEqual(answerTo(next));
+  expect(now_ms).toBeLessThan(2 * TIMEOUT_MS + 80);
+});
+
 test("who is asked with less patience for once is not expected to reply sooner", async () => {
   const { bus } = lineOf(() => late());
   await replyOf(bus.read(read()));
