@@ -339,10 +339,14 @@ function agentConfig(plan: ZonePlan, { name, lines }: GatewayPlan): AgentConfig 
 }
 
 /** What a process says is part of what happened; a dead one says nothing. */
+/** Errors of its own that an agent lives with in the field; here each ends the run. */
+const DEFECTS: readonly string[] = ["meter.failed", "account.failed"];
+
 function traceLog(world: World, who: string, life: Life): Log {
   const at = (level: string) => (event: string, fields?: Readonly<Record<string, unknown>>) => {
     if (!life.isAlive) return;
     world.trace.note(`${who} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields, textOfBigint)}`);
+    if (DEFECTS.includes(event)) throw new Error(`${who} ${event}: ${JSON.stringify(fields, textOfBigint)}`);
   };
   return { debug() {}, info: at("info"), warn: at("warn"), error: at("error") };
 }
