@@ -86,7 +86,7 @@ async function walk(first: number, pair: Pair, wanted: Discovery): Promise<Walke
   let isWhole = true;
   let address = first;
   while (seen.length < MODELS_MAX && address + 2 <= ADDRESSES && !isComplete(found, blocks, wanted)) {
-    const reply: BusReply = await (found === null ? pair(address) : twice(address, pair));
+    const reply = await twice(address, pair);
     // A meter that can be read is not given up for what may stand behind its registers.
     if (isLost(reply) && found === null) return { kind: "silent", reply };
     isWhole &&= !isPassing(reply);

@@ -235,6 +235,8 @@ const STRINGS_AT = 40_122;
 const WITH_STRINGS = () => device(40_000, [common(66), { id: 103, length: 50, words: INVERTER }, STRINGS]);
 
 test("a reply that is lost behind the model is asked for again, and without it the chain is not whole", async () => {
+  const early = await discover(losing(WITH_STRINGS(), 40_070, [1]), 1, inverter.discovery!, 100);
+  expect(early).toMatchObject({ kind: "found", isWhole: true, found: { model_id: 103 } });
   const once = await discover(losing(WITH_STRINGS(), STRINGS_AT, [1]), 1, inverter.discovery!, 100);
   expect(once).toMatchObject({ kind: "found", isWhole: true, found: { blocks: [{ model_id: 1 }, { model_id: 160 }] } });
   const lost = await discover(losing(WITH_STRINGS(), STRINGS_AT, [1, 2]), 1, inverter.discovery!, 100);
