@@ -513,7 +513,9 @@ export const Completeness = Period.extend({
                 .number()
                 .int()
                 .nullable()
-                .describe("samples the gateway recorded; null = it gave no account"),
+                .describe(
+                  "samples the gateway recorded, at least those stored; null = it gave no account, and none is stored",
+                ),
               received: z.number().int().describe("batches of readings that arrived"),
               stored: z.number().int(),
               lost: z.number().int().describe("given up by the gateway, as it said"),

@@ -34,8 +34,10 @@ const RECONNECT_MS = 1_000;
 /** How long STATE offline may wait for its PUBACK when we stop. */
 const FAREWELL_MS = 1_500;
 const STATE_KEY = "state_at_ms";
-/** Topics kept parsed, each as often heard as a meter is polled; beyond it they are parsed anew. */
+/** Topics kept parsed, each as often heard as a meter is polled; beyond it they are parsed anew, and a long one always. */
 const TOPICS_MAX = 20_000;
+/** Names of ours are some twenty characters; a topic may have 65,535. So what is kept stays below some 10 MB. */
+const TOPIC_KEPT_MAX = 200;
 /** Our clock this far behind what we once said is an alarm: gateways go by the greater of the two. */
 const WENT_BACK_MS = 60_000;
 
@@ -139,6 +141,7 @@ export class HostSession {
   }
 
   #topicOf(text: string): Topic | null {
+    if (text.length > TOPIC_KEPT_MAX) return parseTopic(text);
     let topic = this.#topics.get(text);
     if (topic === undefined) {
       topic = parseTopic(text);

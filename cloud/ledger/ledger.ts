@@ -54,7 +54,7 @@ export interface LedgerLine {
   readonly polls: {
     readonly expected: number | null;
     readonly read: number | null;
-    /** Null: the gateway gave no account of it. */
+    /** As the gateway's accounts say, and at least what is stored; null: it gave none, and nothing is here. */
     readonly journaled: number | null;
     readonly received: number;
     readonly stored: number;
@@ -118,13 +118,13 @@ function lineOf(
  */
 function surplusOf(
   { losses }: LedgerFacts,
-  { expected, read, journaled, stored }: LedgerLine["polls"],
+  { expected, read, stored }: LedgerLine["polls"],
   figure: StoredInterval | null,
-  { from_ms, to_ms, isAccounted }: Circumstance,
+  { from_ms, to_ms, isAccounted, polls }: Circumstance,
 ): number {
   const isForgotten = losses.some((loss) => loss.what === "history" && loss.from_ms < to_ms && loss.to_ms >= from_ms);
   if (read === null || figure?.cause === "clock" || isForgotten) return 0;
-  const taken = Math.max(read, journaled ?? 0, isAccounted ? 0 : (expected ?? 0));
+  const taken = Math.max(read, polls?.journaled ?? 0, isAccounted ? 0 : (expected ?? 0));
   return Math.max(0, stored - taken);
 }
 
@@ -140,7 +140,8 @@ function countsOf(
   return {
     expected: isTold ? figure.pollsExpected : expectedBy(account, interval_ms),
     read: isTold ? figure.pollsAnswered : (account?.sums.answered ?? null),
-    journaled: account?.sums.journaled ?? null,
+    // Of time that a kill cut off there is no account; what is here was journaled all the same.
+    journaled: account === null && stored === 0 ? null : Math.max(account?.sums.journaled ?? 0, stored),
     received: stored + setAside,
     stored,
     lost: losses.reduce((sum, { count }) => sum + count, 0),
@@ -223,7 +224,7 @@ export interface LedgerTotals {
   /** Lines with a record. */
   readonly held: number;
   readonly polls: Readonly<Record<Exclude<keyof LedgerLine["polls"], "journaled">, number>> & {
-    /** Of the lines for which the gateway gave an account; null: of none. */
+    /** Of the lines of which it is known; null: of none. */
     readonly journaled: number | null;
   };
   /** Lines with a hole, by cause and by what is known of their energy. */

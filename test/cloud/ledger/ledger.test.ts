@@ -123,6 +123,14 @@ test("a gateway that lost its own copy of what was confirmed makes no hole and n
   expect(ledgerLines(facts({ losses: [loss()] }))[1]?.polls.lost).toBe(900);
 });
 
+test("what is stored was journaled, also where a kill took the gateway's account of it along", () => {
+  const journaled = (change: Partial<LedgerFacts>) => ledgerLines(facts(change)).map((line) => line.polls.journaled);
+  const cutOff = polls(1, { expected: 36, answered: 36, journaled: 36 });
+  expect(journaled({ polls: [polls(0), cutOff] })).toEqual([900, 900, 900, 900]);
+  expect(ledgerTotals(ledgerLines(facts({ polls: [cutOff] }))).polls).toMatchObject({ journaled: 3600, stored: 3600 });
+  expect(journaled({ polls: [polls(0, { journaled: 905 })], batches: new Map() })).toEqual([905, null, null, null]);
+});
+
 test("an interval that is not over yet has no line", () => {
   expect(ledgerLines(facts({ to_ms: at(4) - 1 }))).toHaveLength(3);
 });
