@@ -118,7 +118,8 @@ export function fromColumns(packed: Uint8Array, count: number): Uint8Array {
     count: reader.varint(),
     starts: [] as number[],
   }));
-  const bytes = groups.reduce((sum, group) => sum + group.length * group.count, 0);
+  // An empty group counts too: nobody goes through columns without end.
+  const bytes = groups.reduce((sum, group) => sum + group.length * Math.max(1, group.count), 0);
   if (groups.length === 0 || groups.length > GROUPS_MAX || bytes > BYTES_MAX) throw new RangeError("no such columns");
   const groupOf = groups.length > 1 ? codesOf(reader, count, 4) : new Uint8Array(count);
   let start = 0;
@@ -128,11 +129,10 @@ export function fromColumns(packed: Uint8Array, count: number): Uint8Array {
     group.starts.push(start);
     start += group.length;
   }
+  // Before there is room for them: what the groups say was bounded, what the codes make of it was not.
+  if (groups.some(({ starts, count: said }) => starts.length !== said)) throw new RangeError("a group of another size");
   const plain = new Uint8Array(start);
-  for (const group of groups) {
-    if (group.starts.length !== group.count) throw new RangeError("a group of another size");
-    takeGroup(reader, plain, group);
-  }
+  for (const group of groups) takeGroup(reader, plain, group);
   if (!reader.isAtEnd) throw new RangeError("bytes are left over");
   return plain;
 }

@@ -68,3 +68,13 @@ test("law: bytes that are no columns throw a RangeError, and take no more memory
     { numRuns: 1000 },
   );
 });
+
+test("groups that say another size than their records have are refused before there is room for them", () => {
+  // Two groups, one record of 2 MiB less a little and one of a byte; all of 65,535 records are of the first.
+  const twoMiB = [0x80, 0x80, 0x7f];
+  const codes = new Uint8Array(Math.ceil(65_535 / 2));
+  expect(() => fromColumns(Uint8Array.of(2, ...twoMiB, 1, 1, 1, ...codes), 65_535)).toThrow("another size");
+  // A group of no records and 2^49 columns.
+  const columns = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
+  expect(() => fromColumns(Uint8Array.of(1, ...columns, 0), 0)).toThrow("no such columns");
+});
