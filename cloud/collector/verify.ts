@@ -90,7 +90,10 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
   const there = evidence.around(stored, from_ms, to_ms);
   if (there === null) return "too-far";
   const within = asRecorded(there.filter(({ batch }) => isBefore(batch)));
-  const [oldest, newest] = [within[0]?.batch, within.at(-1)?.batch];
+  const oldest = within[0]?.batch;
+  // What the interval, or the reading before it, is followed by was recorded after it: of a clock that was behind for a while
+  // older readings may stand nearer.
+  let newest = within.at(-1)?.batch;
   const isEarlier = (batch: StoredBatch): boolean =>
     isBefore(batch) && (oldest?.epoch !== batch.epoch || batch.number <= oldest.number);
   const isLater = (batch: StoredBatch): boolean =>
@@ -104,6 +107,7 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
     if (before === "too-far") return "too-far";
     if (before !== null) readings.unshift(before.reading);
     if (before !== null) used.push(before.batch);
+    newest ??= before?.batch;
   }
   if (last === undefined || last.at_ms < to_ms) {
     const after = neighbour(stored, evidence, isLater, to_ms, 1);
@@ -114,7 +118,10 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
   return { readings: readings.sort((a, b) => a.at_ms - b.at_ms), used, within: oldest };
 }
 
-/** What the interval began with: of a clock that was set back just before it, what was recorded last. */
+/**
+ * What the interval began with: of a clock that was set back just before it, what was recorded last. Of one that was behind
+ * until a restart, what the gateway names, if it was indeed recorded after all that is dated nearer.
+ */
 function readingBefore(
   stored: StoredInterval,
   evidence: Evidence,
@@ -125,8 +132,24 @@ function readingBefore(
   const near_ms = nearest.reading.at_ms;
   const near = evidence.within(stored, near_ms - CLOCK_LOOK_BACK_MS, near_ms);
   if (near === null) return "too-far";
-  const latest = asRecorded(near.filter(({ batch }) => isEarlier(batch))).at(-1);
-  return latest === undefined ? nearest : { batch: latest.batch, reading: latest.readings.at(-1)! };
+  const latest = lastOf(asRecorded(near.filter(({ batch }) => isEarlier(batch)))) ?? nearest;
+  const named_ms = stored.opening?.words?.at_ms ?? near_ms;
+  if (named_ms >= near_ms - CLOCK_LOOK_BACK_MS) return latest;
+  const there = evidence.within(stored, named_ms, named_ms);
+  if (there === null) return "too-far";
+  const named = lastOf(
+    there.filter(({ batch }) => isEarlier(batch)),
+    named_ms,
+  );
+  const isLater = named?.batch.epoch === latest.batch.epoch && named.batch.number > latest.batch.number;
+  return isLater ? named : latest;
+}
+
+/** The last reading of some batches; of those at an instant, if one is named. */
+function lastOf(batches: readonly CountedBatch[], at_ms: EpochMs | null = null): Found | undefined {
+  const last = batches.at(-1);
+  const reading = last?.readings.findLast((one) => at_ms === null || one.at_ms === at_ms);
+  return last === undefined || reading === undefined ? undefined : { batch: last.batch, reading };
 }
 
 /** Of the meter that counted at an instant: what stood there before the first swap is that one's old meter. */

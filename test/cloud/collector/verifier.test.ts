@@ -4,7 +4,7 @@ import { Verifier } from "../../../cloud/collector/verifier.ts";
 import { STORED_EXCEEDS_READ, type ZoneStore } from "../../../cloud/store/store.ts";
 import { loadFactors } from "../../../config/factors.ts";
 import { recordingLog } from "../../recordingLog.ts";
-import { equalMeters } from "../../sim/meters.ts";
+import { equalMeters, type WorldMeter } from "../../sim/meters.ts";
 import { SimZone, ZONE } from "../../sim/zone.ts";
 
 const INTERVAL_MS = 900_000;
@@ -107,10 +107,9 @@ test("readings stored beyond those that were taken raise an alarm, and change no
 
 test("what lies between a clock that was behind and a restart with a right one is compared with what was recorded next, not with older readings", async () => {
   const plan = { seed: 3, origin_ms: ORIGIN_MS, interval_ms: INTERVAL_MS };
-  const zone = new SimZone(
-    { ...plan, gateways: [{ name: "gw", lines: [equalMeters(1, 10_000)] }] },
-    { isChecked: false },
-  );
+  const [{ config, sim }] = equalMeters(1, 10_000) as [WorldMeter];
+  const lines = [[{ config, sim: { ...sim, since: "2026-02-01" } }]];
+  const zone = new SimZone({ ...plan, gateways: [{ name: "gw", lines }] }, { isChecked: false });
   onTestFinished(() => zone.close());
   zone.start();
   await zone.run(3 * INTERVAL_MS + 60_000);
