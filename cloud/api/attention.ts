@@ -4,7 +4,14 @@ import { z } from "zod";
 import { CARRIERS } from "../../core/emission/carriers.ts";
 import type { Bucket } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import { type Alarm, type Disagreement, type EmissionSum, STORED_EXCEEDS_READ } from "../store/store.ts";
+import {
+  type Alarm,
+  type Disagreement,
+  type EmissionSum,
+  MESSAGES_GIVEN_UP,
+  SESSIONS_TOO_MANY,
+  STORED_EXCEEDS_READ,
+} from "../store/store.ts";
 import { type CatalogMeter, emitting, mainQuantity } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { entriesOf, indexEmissions } from "./emissions.ts";
@@ -23,6 +30,8 @@ type Item = Omit<Attention, "since"> & { readonly since_ms: EpochMs | null };
 const SEVERITIES = ["bad", "warn", "info"] as const;
 /** Missing data is looked for in this much time before now. */
 export const LOOK_BACK_MS = 24 * 3_600_000;
+/** Sessions that began too often are news so long after the last alarm of it. */
+const SESSIONS_LOOK_BACK_MS = 3_600_000;
 /** Newest alarms looked through. */
 const ALARMS_MAX = 1000;
 
@@ -74,6 +83,22 @@ export function storedExceedsRead(
     if (own.length === 0) return [];
     const oldest_ms = Math.min(...own.map(({ at_ms, detail }) => Number(detail.from_ms ?? at_ms)));
     return [ofMeter("warn", "stored-exceeds-read", meter, oldest_ms, { intervals: own.length })];
+  });
+}
+
+/** Alarms of gateways that count something, in the time looked at: their sum, since the first. */
+export function alarmed(
+  code: string,
+  gateways: readonly GatewaySituation[],
+  alarms: readonly Alarm[],
+  { alarm, counts, since_ms }: { readonly alarm: string; readonly counts: string; readonly since_ms: EpochMs },
+): readonly Item[] {
+  const raised = alarms.filter((one) => one.code === alarm && one.at_ms >= since_ms);
+  return gateways.flatMap((gateway) => {
+    const own = raised.filter((one) => one.gateway?.edge === gateway.id);
+    if (own.length === 0) return [];
+    const sum = own.reduce((total, { detail }) => total + Number(detail[counts] ?? 0), 0);
+    return [ofGateway("warn", code, gateway, Math.min(...own.map(({ at_ms }) => at_ms)), { [counts]: sum })];
   });
 }
 
@@ -217,6 +242,7 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
   const energy = deps.store.sumEnergy(keys, day);
   const emissions = deps.store.sumEmissions(keys, day);
   const index = indexEnergy(energy);
+  const alarms = deps.store.alarms(ALARMS_MAX);
   const key = (gateway: GatewaySituation) => ({ group: deps.zone.id, edge: gateway.id });
   return bySeverity([
     ...gatewayOffline(gateways),
@@ -230,7 +256,17 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
     ...unassigned(gateways),
     ...provisionalFactors(emissions, (sum) => findFactor(deps.factors, sum)?.stated ?? null),
     ...clockOff(gateways),
-    ...storedExceedsRead(meters, deps.store.alarms(ALARMS_MAX), day[0].from_ms),
+    ...storedExceedsRead(meters, alarms, day[0].from_ms),
+    ...alarmed("messages-given-up", gateways, alarms, {
+      alarm: MESSAGES_GIVEN_UP,
+      counts: "messages",
+      since_ms: day[0].from_ms,
+    }),
+    ...alarmed("gateway-sessions", gateways, alarms, {
+      alarm: SESSIONS_TOO_MANY,
+      counts: "sessions",
+      since_ms: now_ms - SESSIONS_LOOK_BACK_MS,
+    }),
     ...backlog(gateways, now_ms),
   ]);
 }

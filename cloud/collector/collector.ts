@@ -18,6 +18,7 @@ import {
   type GatewayKey,
   type NewBatch,
   NODE_DEVICE,
+  SESSIONS_TOO_MANY,
   type ZoneStore,
 } from "../store/store.ts";
 import { BirthReader } from "./births.ts";
@@ -42,6 +43,7 @@ import {
   showLive,
   textOf,
 } from "./session.ts";
+import { SESSIONS_MS } from "./sessionWatch.ts";
 import { VERIFY_MS, Verifier } from "./verifier.ts";
 
 /**
@@ -292,6 +294,7 @@ export class Collector implements LiveView {
       node.session.devices.set(id, { ...device, isAlive: false, staleSince_ms: device.staleSince_ms ?? now_ms });
     }
     node.seq.born(seq ?? 0);
+    this.#watchSessions(node, bdSeq);
     Object.assign(row, {
       epoch,
       bdSeq,
@@ -308,6 +311,15 @@ export class Collector implements LiveView {
     }
     this.#o.log.info("collector.node-born", { ...gateway, bdSeq, epoch });
     this.#changed();
+  }
+
+  #watchSessions({ gateway, sessions: watch }: Node, bdSeq: number): void {
+    const { clock, log, store } = this.#o;
+    const sessions = watch.born(bdSeq, clock.mono_ms());
+    if (sessions === null) return;
+    log.warn("collector.sessions-too-many", { ...gateway, sessions, within_ms: SESSIONS_MS, code: SESSIONS_TOO_MANY });
+    const detail = { sessions, within_ms: SESSIONS_MS };
+    store.putAlarm({ code: SESSIONS_TOO_MANY, gateway, device: null, at_ms: clock.now_ms(), detail });
   }
 
   #sayForeign(node: Node): void {

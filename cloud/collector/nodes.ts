@@ -5,6 +5,7 @@ import type { GatewayKey, GatewayRow, Presence, ZoneStore } from "../store/store
 import { ClockOffset } from "./clockOffset.ts";
 import { SeqWatch } from "./seqWatch.ts";
 import type { NodeSession } from "./session.ts";
+import { SessionWatch } from "./sessionWatch.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -14,6 +15,7 @@ export interface Node {
   session: NodeSession | null;
   readonly row: Mutable<GatewayRow>;
   readonly seq: SeqWatch;
+  readonly sessions: SessionWatch;
   readonly clockOffset: ClockOffset;
   /** Batches that came with a metric no birth explains, by how many births of their device had been seen then. */
   readonly unexplained: Map<number, number>;
@@ -112,6 +114,7 @@ function newNode(row: GatewayRow): Node {
     session: null,
     row: { ...row },
     seq: new SeqWatch(),
+    sessions: new SessionWatch(),
     clockOffset: new ClockOffset(),
     unexplained: new Map(),
     births: 0,

@@ -169,6 +169,8 @@ export interface DeadLetter {
 export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
 /** Code of an alarm: messages of a node that numbers no batches, and so sends none again, could not be stored in time. */
 export const MESSAGES_GIVEN_UP = "MESSAGES_GIVEN_UP";
+/** Code of an alarm: sessions of a gateway begin too often: two with one name, or a connection that breaks all the time. */
+export const SESSIONS_TOO_MANY = "SESSIONS_TOO_MANY";
 
 export interface Alarm {
   readonly code: string;

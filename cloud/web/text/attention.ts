@@ -46,6 +46,10 @@ export function attentionWords(item: Attention, names: AttentionNames, t: Texts,
       return t.attention[item.code](place, offset(), Number(item.params.offset_ms) > 0);
     case "missing-data":
       return t.attention["missing-data"](place, meter, hours());
+    case "gateway-sessions":
+      return t.attention[item.code](place, param("sessions"));
+    case "messages-given-up":
+      return t.attention[item.code](place, param("messages"));
     case "backlog":
       return t.attention.backlog(place, param("pending"));
     default:

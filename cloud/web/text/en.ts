@@ -341,6 +341,16 @@ export const en: Texts = {
       detail:
         "No energy is counted twice, because the counter tells it. If it comes again, send the gateway's journal to whoever looks after the system.",
     }),
+    "gateway-sessions": (place, count) => ({
+      title: `${place}: the gateway connected anew ${count} times in an hour`,
+      detail:
+        "Either two gateways have the same name and drive each other out, or the connection keeps breaking. Look for a second gateway with this name, then at the network.",
+    }),
+    "messages-given-up": (place, count) => ({
+      title: `${place}: ${count} messages could not be stored in time`,
+      detail:
+        "The server's disk was full or busy for too long, and this equipment of another make sends nothing twice. Look at the server's disk.",
+    }),
     backlog: (place, count) => ({
       title: `${place}: data waiting to be sent`,
       detail: `${count === "" ? "The gateway has batches" : `${count} batches are`} waiting for the server's confirmation; sent on its own, nothing is lost.`,

@@ -336,6 +336,16 @@ export const vi = {
       detail:
         "Năng lượng không bị tính hai lần vì lấy theo công tơ. Nếu lặp lại, hãy gửi nhật ký của gateway cho người phụ trách hệ thống.",
     }),
+    "gateway-sessions": (place: string, count: string) => ({
+      title: `${place}: gateway kết nối lại ${count} lần trong một giờ`,
+      detail:
+        "Có thể hai gateway đang dùng chung một tên nên đẩy nhau ra, hoặc đường truyền hay bị ngắt. Hãy tìm xem có gateway thứ hai trùng tên không, rồi kiểm tra mạng.",
+    }),
+    "messages-given-up": (place: string, count: string) => ({
+      title: `${place}: ${count} bản tin không kịp lưu`,
+      detail:
+        "Đĩa của máy chủ đầy hoặc bận quá lâu, mà thiết bị của hãng khác này không gửi lại. Hãy kiểm tra đĩa của máy chủ.",
+    }),
     backlog: (place: string, count: string) => ({
       title: `${place}: còn số liệu chờ gửi`,
       detail: `${count === "" ? "Gateway" : `${count} gói`} đang chờ máy chủ xác nhận; tự gửi bù, không mất.`,

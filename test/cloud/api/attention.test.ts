@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { clockOff, storedExceedsRead } from "../../../cloud/api/attention.ts";
+import { alarmed, clockOff, storedExceedsRead } from "../../../cloud/api/attention.ts";
 import { catalogMeter } from "../../../cloud/api/catalogue.ts";
 import type { GatewaySituation } from "../../../cloud/api/situation.ts";
 import { CLOCK_OFFSET_MAX_MS } from "../../../cloud/api/state.ts";
-import { type Alarm, type GatewayRow, type MeterRow, STORED_EXCEEDS_READ } from "../../../cloud/store/store.ts";
+import {
+  type Alarm,
+  type GatewayRow,
+  type MeterRow,
+  SESSIONS_TOO_MANY,
+  STORED_EXCEEDS_READ,
+} from "../../../cloud/store/store.ts";
 import { attentionWords } from "../../../cloud/web/text/attention.ts";
 import { en } from "../../../cloud/web/text/en.ts";
 import { vi } from "../../../cloud/web/text/vi.ts";
@@ -69,4 +75,21 @@ test("a meter of which more readings are stored than were taken is one item, sin
       params: { intervals: 2 },
     },
   ]);
+});
+
+test("alarms of gateways are one item each with their sum, since the first that is not too old", () => {
+  const alarm = (at_ms: number, edge = "gw-01"): Alarm => ({
+    code: SESSIONS_TOO_MANY,
+    gateway: { ...GATEWAY, edge },
+    device: null,
+    at_ms,
+    detail: { sessions: 11, within_ms: 600_000 },
+  });
+  const alarms = [alarm(START_MS + 9), alarm(START_MS), alarm(START_MS - 1), alarm(START_MS, "gw-02")];
+  const counted = { alarm: SESSIONS_TOO_MANY, counts: "sessions", since_ms: START_MS };
+  const [item, ...more] = alarmed("gateway-sessions", [gateway(0)], alarms, counted);
+  expect(more).toEqual([]);
+  expect(item).toMatchObject({ severity: "warn", gateway: "gw-01", since_ms: START_MS, params: { sessions: 22 } });
+  const words = attentionWords({ ...item!, since: null }, { place: "Thép Gia Minh", meter: null }, en, "en");
+  expect(words.title).toBe("Thép Gia Minh: the gateway connected anew 22 times in an hour");
 });

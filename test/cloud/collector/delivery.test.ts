@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { COMPRESSED_UUID } from "../../../cloud/collector/inflate.ts";
-import { BATCH_NUMBER_MAX } from "../../../cloud/store/store.ts";
+import { SESSIONS_MAX } from "../../../cloud/collector/sessionWatch.ts";
+import { BATCH_NUMBER_MAX, SESSIONS_TOO_MANY } from "../../../cloud/store/store.ts";
 import { MetricName, parseAck } from "../../../core/wire/ack.ts";
 import { formatNodeRecord, NODE_RECORD_METRICS, type NodeRecord } from "../../../core/wire/nodeRecord.ts";
 import { data, encodePayload, type Metric, metric } from "../../../core/wire/payload.ts";
@@ -275,6 +276,17 @@ test("when the gateways come and go is written down, and that nobody heard them 
   const states = host.store.presence(GATEWAY, 0, Number.MAX_SAFE_INTEGER).map(({ state }) => state);
   expect(states).toEqual(["online", "offline", "online", "unknown"]);
   expect(host.store.presence(GATEWAY, t0, t0 + 60_000)[1]?.at_ms).toBe(t0 + 1000);
+});
+
+test("sessions that begin too often are an alarm: two gateways with one name", async () => {
+  const { host, node } = await staged();
+  for (let i = 0; i <= SESSIONS_MAX; i++) {
+    await node.birth(i % 2 === 0 ? i : 200 - i);
+    await host.pass(4000);
+  }
+  expect(host.store.alarms(5)).toMatchObject([
+    { code: SESSIONS_TOO_MANY, gateway: GATEWAY, detail: { sessions: SESSIONS_MAX + 1 } },
+  ]);
 });
 
 test("live values: history moves none back, and none at all of a gateway that is away; a null in a birth takes none away", async () => {

@@ -91,6 +91,8 @@ describe("texts", () => {
       "dead-letters",
       "bad-values",
       "batch-quarantined",
+      "gateway-sessions",
+      "messages-given-up",
     ];
     for (const code of codes) {
       for (const [texts, lang] of [
