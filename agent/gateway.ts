@@ -259,6 +259,7 @@ export class Gateway {
     await this.#running;
     this.#recorder.add(this.#polls.close(this.#o.clock.now_ms(), this.#o.journal.boot));
     this.#commitPending();
+    await this.#recorder.finish(this.#o.timers);
     this.#saveAccounts();
   }
 

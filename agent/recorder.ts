@@ -1,7 +1,7 @@
 import { CARRIERS } from "../core/emission/carriers.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Interval } from "../core/interval/interval.ts";
-import type { Clock, Log } from "../core/ports.ts";
+import type { Clock, Log, Timers } from "../core/ports.ts";
 import type { Reading, Sample } from "../core/reading/reading.ts";
 import type { MeterSwapRecord } from "../core/wire/nodeRecord.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
@@ -18,6 +18,9 @@ import { decodeSampleRecord, takenEntry } from "./journal/sample.ts";
 
 /** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
 const UNWRITTEN_MAX = 20_000;
+/** At the end: how often what waits is tried once more, within the time a service has to stop. */
+const LAST_TRIES = 5;
+const LAST_PAUSE_MS = 1000;
 
 export interface RecorderOptions {
   readonly journal: Journal;
@@ -45,6 +48,8 @@ export interface Polled {
 export class Recorder {
   readonly #o: RecorderOptions;
   #unwritten: JournalEntry[] = [];
+  /** Why it waits. */
+  #refused: "disk-full" | "disk-unusable" = "disk-unusable";
   /** Samples with a reading of their meter's main counter. */
   readonly #mainPolls = new WeakSet<JournalEntry>();
   readonly #undated = new Undated();
@@ -61,6 +66,30 @@ export class Recorder {
   /** Goes with the next commit. */
   add(entries: readonly JournalEntry[]): void {
     this.#unwritten.push(...entries);
+  }
+
+  /**
+   * The process ends: what waits is tried for a few seconds more, as the disk may get room. What is left then goes with the
+   * process; its samples are a loss that the journal tells if at least that can be written when it is closed.
+   */
+  async finish(timers: Timers): Promise<void> {
+    const { log, counts } = this.#o;
+    for (let tried = 0; !this.isAllWritten && tried < LAST_TRIES; tried++) {
+      await new Promise<void>((resolve) => timers.after(LAST_PAUSE_MS, resolve));
+      this.#write([], true);
+    }
+    if (this.isAllWritten) return;
+    const samples = this.#unwritten.filter(({ kind }) => kind === "sample");
+    const times = this.#unwritten.flatMap(({ from_ms, to_ms }) => [from_ms, to_ms]);
+    log.error("journal.not-kept", {
+      samples: samples.length,
+      others: this.#unwritten.length - samples.length,
+      from: new Date(Math.min(...times)).toISOString(),
+      to: new Date(Math.max(...times)).toISOString(),
+      why: this.#refused,
+    });
+    counts.droppedSamples += samples.length;
+    for (const sample of samples) this.#noteLost(sample);
   }
 
   /** The samples and what they close go into one transaction, samples first. Accelerated history is not live. */
@@ -168,7 +197,8 @@ export class Recorder {
     } catch (error) {
       const code = error instanceof KhuXanhError ? error.code : "INTERNAL";
       log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
-      const kept = this.#shed(all, code === "DISK_FULL" ? "disk-full" : "disk-unusable");
+      this.#refused = code === "DISK_FULL" ? "disk-full" : "disk-unusable";
+      const kept = this.#shed(all);
       this.#unwritten = kept.map((entry) => this.#bare(entry));
     }
   }
@@ -182,16 +212,21 @@ export class Recorder {
   }
 
   /** Beyond what memory may hold the oldest samples go, each a loss that is told when the disk takes it. */
-  #shed(entries: JournalEntry[], why: "disk-full" | "disk-unusable"): JournalEntry[] {
+  #shed(entries: JournalEntry[]): JournalEntry[] {
     let excess = entries.length - UNWRITTEN_MAX;
     if (excess <= 0) return entries;
-    return entries.filter(({ kind, from_ms, to_ms }) => {
-      if (excess <= 0 || kind !== "sample") return true;
+    return entries.filter((entry) => {
+      if (excess <= 0 || entry.kind !== "sample") return true;
       excess -= 1;
       this.#o.counts.droppedSamples += 1;
-      this.#o.journal.noteLoss({ device: null, from_ms, to_ms, count: 1, what: "samples", why, batches: null });
+      this.#noteLost(entry);
       return false;
     });
+  }
+
+  #noteLost({ from_ms, to_ms }: JournalEntry): void {
+    const why = this.#refused;
+    this.#o.journal.noteLoss({ device: null, from_ms, to_ms, count: 1, what: "samples", why, batches: null });
   }
 
   /** What is booked comes after the sample that closed it. */
