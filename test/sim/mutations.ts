@@ -85,6 +85,11 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     kinds: ["clock-jump", "register-reset"],
     seed: 1002,
   },
+  "closed-time-is-measured": {
+    what: "an interval that takes what is counted in time closed before is called measured",
+    edits: [{ file: ACCOUNT, from: "Math.abs(account.held_ms + missing_ms - interval_ms);", to: "0;" }],
+    kinds: ["clock-jump"],
+  },
   "interval-closing": {
     what: "an interval closes with the count of the reading, not of the boundary",
     edits: [

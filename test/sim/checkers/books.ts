@@ -15,6 +15,7 @@ import { countsAt, countsIn, wordsOfHex } from "./truth.ts";
  * count      the count at a boundary follows from that evidence, by arithmetic of the checker's own
  * ticks      what was counted is the difference of the two counts
  * conserved  an interval closes with the count the next one opens with, so no tick is lost or counted twice
+ * measured   what is called measured was polled no more often than its time allows: a set clock put nothing else there
  * agreed     the cloud recomputed the same; nothing was redefined, quarantined or set aside
  */
 export class BooksChecker {
@@ -111,6 +112,9 @@ export class BooksChecker {
     const counted = closing.count - opening.count + (closing.count < opening.count ? modulus : 0n);
     if (counted !== ticks) return `${ticks} ticks, but ${opening.count} … ${closing.count}`;
     if (flag === "S" && row.cause === null) return "divided by an estimate, and no cause is given";
+    const { pollsAnswered, pollsExpected } = row;
+    const isTooMany = pollsAnswered > pollsExpected * (1 + DRIFT_MAX) + POLLS_BESIDE_MAX;
+    if (flag === "M" && isTooMany) return `measured, with ${pollsAnswered} polls where ${pollsExpected} find room`;
     return null;
   }
 
@@ -216,6 +220,10 @@ function shareABatch(row: StoredInterval, rows: readonly StoredInterval[]): bool
 const ROWS_MAX = 10_000;
 /** A poll is dated by its first answer; its last one comes after some timeouts at most. */
 const POLL_MAX_MS = 3000;
+/** Beside its period a counter is read at the end of its interval, and when its meter comes back. */
+const POLLS_BESIDE_MAX = 10;
+/** Clocks drift by so much before it is a step. */
+const DRIFT_MAX = 0.01;
 /** Alarms that say a fault was noticed, which is right. */
 const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK"];
 
