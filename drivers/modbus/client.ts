@@ -49,6 +49,10 @@ export interface BusOptions {
 
 const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200, settle_ms: 4 };
 
+/** A question that is kept back no longer than this at first is not kept back for long at all. */
+const KEPT_BACK_MAX_MS = 20;
+const TOO_SOON: BusReply = { kind: "garbled", detail: "not asked: a late reply came just now, and more may follow" };
+
 const CLOSED = "the bus was closed";
 const GONE = "the connection was closed";
 
@@ -154,7 +158,8 @@ class ModbusBus implements Bus {
   }
 
   async #askOnce(request: BusRead): Promise<BusReply> {
-    await this.#outwait(request);
+    const tooSoon = await this.#outwait(request);
+    if (tooSoon !== null) return tooSoon;
     const refusal = await this.#makeReady(request.timeout_ms);
     if (refusal !== null) return refusal;
     const line = this.#line!;
@@ -176,15 +181,19 @@ class ModbusBus implements Bus {
   }
 
   /** Until no late reply can pass for the answer. What is heard meanwhile may make it longer, within its limit. */
-  async #outwait(request: BusRead): Promise<void> {
+  async #outwait(request: BusRead): Promise<BusReply | null> {
     const { signal } = this.#abort;
     const lost = this.#lost;
-    if (lost === null || !lost.isOwed(request)) return;
+    if (lost === null || !lost.isOwed(request)) return null;
+    // Who asks after the wait it was told (`OwedReplies`) has others to serve.
+    const isPatient = lost.wait_ms(request) <= KEPT_BACK_MAX_MS;
     do {
       const wait_ms = lost.wait_ms(request);
+      if (isPatient && wait_ms > KEPT_BACK_MAX_MS) return TOO_SOON;
       if (this.#line?.ended === null) await this.#line.pause(wait_ms, signal);
       else await pause(wait_ms, signal);
     } while (!signal.aborted && !lost.heardOut(request));
+    return null;
   }
 
   /** A line that is open and silent, or why there is none. */

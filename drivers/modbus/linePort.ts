@@ -206,7 +206,7 @@ export class LinePort extends EventEmitter {
   /** A whole frame too many: the answers of its unit may be one behind. */
   #noteSurplus({ lost, recent }: RtuFraming): void {
     const of = recent.surplus(this.#rest);
-    if (of !== null) lost.addSurplus(of);
+    if (of !== null) lost.addSurplus({ ...of, timeout_ms: this.question?.timeout_ms ?? of.timeout_ms });
   }
 
   #takeFrame(frame: Buffer, question: BusRead, { lost, recent }: RtuFraming): void {

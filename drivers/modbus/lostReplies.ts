@@ -71,8 +71,8 @@ export class LostReplies {
     isOne: boolean,
   ): void {
     const now_ms = this.#mono_ms();
-    const timeout_ms = Math.max(waited_ms, this.#timeout_ms.get(unit) ?? 0);
-    this.#timeout_ms.set(unit, timeout_ms);
+    const timeout_ms = isOne ? Math.max(waited_ms, this.#timeout_ms.get(unit) ?? 0) : waited_ms;
+    if (isOne) this.#timeout_ms.set(unit, timeout_ms);
     for (const [form, lost] of this.#lost) if (!isKnown(lost, now_ms)) this.#lost.delete(form);
     const form = formOf({ unit, fc, count });
     const isOnly = isOne && this.#lost.get(form)?.hasCome !== false;
