@@ -54,6 +54,7 @@ export class DiskJournal implements Journal {
   #oldest: { readonly position: number; readonly at_ms: EpochMs | null } = { position: 0, at_ms: null };
   #segmentBytes = 0;
   #isWritable = true;
+  #mustBegin = false;
   readonly boot: number;
 
   constructor(options: JournalOptions) {
@@ -312,10 +313,23 @@ export class DiskJournal implements Journal {
     const values = this.#values.sealed(this.#values.all(), this.#numbers.epochNumber);
     this.#chain.begin(this.#numbers.next, this.#options.now_ms(), { rows: [], values });
     this.#segmentBytes = 0;
+    this.#mustBegin = false;
     this.#reader.forget();
   }
 
+  /** Nothing can be written behind what is damaged: where the disk takes no new segment just now, the next commit begins it. */
+  #beginWhenItMay(): void {
+    try {
+      this.#begin();
+    } catch (cause) {
+      if (!isOfDisk(cause)) throw cause;
+      this.#options.log.error("journal.write-failed", { error: String(cause) });
+      this.#mustBegin = true;
+    }
+  }
+
   #isSegmentFull(): boolean {
+    if (this.#mustBegin) return true;
     const newest = this.#chain.newest!;
     if (this.#numbers.next === newest.first) return false;
     const age_ms = this.#options.now_ms() - this.#chain.facts(newest).opened_ms;
@@ -332,7 +346,7 @@ export class DiskJournal implements Journal {
     const numbers = read === null ? null : Numbering.from(read.texts);
     if (read === null || numbers === null || numbers.next < held.first || this.#reachesBeyond(held, numbers.next)) {
       this.#mender.rebuild(held);
-      this.#begin();
+      this.#beginWhenItMay();
       return;
     }
     this.#numbers = numbers;

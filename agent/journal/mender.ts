@@ -106,8 +106,8 @@ export class Mender {
     values.load([...withoutOwn(kept), ["boot", String(boot)]], found.version);
     this.takeUntold();
     const tail = end > found.end ? [{ first: found.end, last: end - 1, from_ms: found.last_ms, to_ms: null }] : [];
+    const { level } = this.#o.chain.factsNow(held);
     const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
-    const { level } = this.#o.chain.facts(held);
     const why = "the newest segment does not say what the next number is";
     const aside = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
     const history = this.#confirmedIn(damagedGaps(found, gaps, level, false, end));

@@ -68,6 +68,30 @@ test("a disk without a byte left still makes room by what is confirmed", () => {
   expect(journal.unconfirmed()).toBe(1);
 });
 
+test("a damaged journal on a full disk opens: its next segment begins when there is room, and the next start reads all", () => {
+  const { medium, open } = simulated();
+  const journal = open();
+  for (let i = 0; i < 12; i++) append(journal, 1, 1000);
+  medium.tear();
+  medium.capacity_bytes = medium.bytes;
+  const again = open();
+  expect(again.status().isWritable).toBe(false);
+  for (let i = 0; i < 3; i++) expect(() => append(again, 1)).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
+  expect(again.status().setAside).toHaveLength(1);
+  medium.capacity_bytes = Number.POSITIVE_INFINITY;
+  append(again, 1);
+  expect(again.status().isWritable).toBe(true);
+  again.close();
+  const third = open();
+  const samples = third.history(1, 100).filter(({ kind }) => kind === "sample");
+  // The last row of the file was cut through.
+  expect(samples.length).toBeGreaterThanOrEqual(12);
+  const [missing = 0] = lossesIn(third).flatMap(({ batches }) =>
+    (batches ?? []).map(({ first, last }) => last - first + 1),
+  );
+  expect(samples.length + missing).toBe(13);
+});
+
 test("law: however full the disk, numbers are given once and what was numbered is there, confirmed or told", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 6 }) }),

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -26,14 +26,20 @@ function ownDisk(): SmallDisk {
   return disk;
 }
 
-/** 600 samples in two segments, as a process left them that was killed or closed its journal. */
+/** 600 samples in some segments, as a process left them that was killed or closed its journal. */
 function leave(dir: string, how: "killed" | "closed"): void {
   const live = disk();
-  const journal = live.open({ segmentBytes: 100_000 });
+  const journal = live.open({ segmentBytes: 20_000 });
   for (let i = 0; i < 60; i++) append(journal, 10, 300);
   if (how === "closed") journal.close();
   cpSync(live.dir, dir, { recursive: true });
   if (how === "killed") journal.close();
+}
+
+/** Takes away what SQLite would have to make anew. @returns the segments */
+function withoutIndex(dir: string): string[] {
+  for (const name of readdirSync(dir)) if (name.endsWith("-shm")) rmSync(join(dir, name));
+  return readdirSync(dir).filter((name) => name.endsWith(".sqlite"));
 }
 
 function open(dir: string) {
@@ -44,7 +50,7 @@ function open(dir: string) {
     now_ms: () => T,
     random: { unit: () => 0.5, hex: () => "f".repeat(16) },
     log: { debug() {}, info() {}, warn() {}, error() {} },
-    segmentBytes: 100_000,
+    segmentBytes: 20_000,
   });
 }
 
@@ -57,7 +63,7 @@ test.skipIf(!canMount).each(["killed", "closed"] as const)(
     const { path, fill, free } = ownDisk();
     const dir = join(path, "journal");
     leave(dir, how);
-    for (const name of ["000000000001", "000000000331"]) rmSync(join(dir, `${name}.sqlite-shm`), { force: true });
+    expect(withoutIndex(dir).length).toBeGreaterThan(1);
     fill();
     const journal = open(dir);
     expect(journal.history(1, 1000)).toHaveLength(600);
@@ -71,6 +77,29 @@ test.skipIf(!canMount).each(["killed", "closed"] as const)(
     journal.close();
     const again = open(dir);
     expect(again.position()).toBe(604);
+    again.close();
+  },
+);
+
+test.skipIf(!canMount)(
+  "a damaged journal on a disk without a free byte opens too, and the next start with room reads all",
+  () => {
+    const { path, fill, free } = ownDisk();
+    const dir = join(path, "journal");
+    leave(dir, "killed");
+    const wal = join(dir, `${withoutIndex(dir).at(-1)}-wal`);
+    const bytes = readFileSync(wal);
+    bytes[32 + 20 * (24 + 1024) + 9]! ^= 4;
+    writeFileSync(wal, bytes);
+    fill();
+    const journal = open(dir);
+    expect(() => append(journal, 1)).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
+    free();
+    append(journal, 1);
+    journal.close();
+    const again = open(dir);
+    expect(again.history(1, 1000).filter(({ kind }) => kind === "sample")).toHaveLength(601);
+    expect(again.status().lost).toBe(0);
     again.close();
   },
 );
