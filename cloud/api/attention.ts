@@ -11,6 +11,7 @@ import {
   MESSAGES_GIVEN_UP,
   SESSIONS_TOO_MANY,
   STORED_EXCEEDS_READ,
+  STORED_TWICE,
 } from "../store/store.ts";
 import { type CatalogMeter, emitting, mainQuantity } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
@@ -69,13 +70,15 @@ export function clockOff(gateways: readonly GatewaySituation[]): readonly Item[]
   });
 }
 
+const BEYOND_READ: readonly string[] = [STORED_EXCEEDS_READ, STORED_TWICE];
+
 /** Intervals of the last day of which more readings are stored than were taken, per meter. */
 export function storedExceedsRead(
   meters: readonly CatalogMeter[],
   alarms: readonly Alarm[],
   since_ms: EpochMs,
 ): readonly Item[] {
-  const surplus = alarms.filter(({ code, at_ms }) => code === STORED_EXCEEDS_READ && at_ms >= since_ms);
+  const surplus = alarms.filter(({ code, at_ms }) => BEYOND_READ.includes(code) && at_ms >= since_ms);
   return meters.flatMap((meter) => {
     const own = surplus.filter(
       ({ gateway, device }) => gateway?.edge === meter.key.edge && device === meter.key.device,

@@ -5,6 +5,7 @@ import {
   BATCH_NUMBER_MAX,
   type GatewayKey,
   STORED_EXCEEDS_READ,
+  STORED_TWICE,
   type StoredInterval,
   type Verification,
   type ZoneStore,
@@ -129,18 +130,29 @@ export class Verifier {
     return verdict.kind;
   }
 
-  /** More readings of the counter than the gateway says it took, and no loss of its own that would explain it. */
+  /**
+   * More readings of the counter than the gateway says it took, and no loss of its own that would explain it. With one, the same
+   * instant twice is still the same reading stored twice: sent anew under another epoch.
+   */
   #checkPolls(interval: StoredInterval): void {
     const { gateway, device, quantity, from_ms, to_ms, pollsAnswered: read } = interval;
     const batches = this.#evidence.within(interval, from_ms, to_ms) ?? [];
     const readings = batches.flatMap((batch) => batch.readings);
-    const stored = readings.filter(({ at_ms }) => at_ms >= from_ms && at_ms < to_ms).length;
+    const times_ms = readings.map(({ at_ms }) => at_ms).filter((at_ms) => at_ms >= from_ms && at_ms < to_ms);
+    const stored = times_ms.length;
     if (stored <= read) return;
     const used = batches.map(({ batch }) => batch);
-    if (hasLostWhatArrived(interval, used, this.#store)) return;
     const detail = { quantity, from_ms, read, stored };
-    this.#log.error("collector.stored-exceeds-read", { device, ...detail, code: STORED_EXCEEDS_READ });
-    this.#store.putAlarm({ code: STORED_EXCEEDS_READ, gateway, device, at_ms: this.#clock.now_ms(), detail });
+    const at_ms = this.#clock.now_ms();
+    if (!hasLostWhatArrived(interval, used, this.#store)) {
+      this.#log.error("collector.stored-exceeds-read", { device, ...detail, code: STORED_EXCEEDS_READ });
+      this.#store.putAlarm({ code: STORED_EXCEEDS_READ, gateway, device, at_ms, detail });
+      return;
+    }
+    const copies = stored - new Set(times_ms).size;
+    if (copies === 0) return;
+    this.#log.warn("collector.stored-twice", { device, ...detail, copies, code: STORED_TWICE });
+    this.#store.putAlarm({ code: STORED_TWICE, gateway, device, at_ms, detail: { ...detail, copies } });
   }
 
   #epochOf(gateway: GatewayKey, epoch: string): Epoch {

@@ -167,6 +167,8 @@ export interface DeadLetter {
 
 /** Code of an alarm: an interval of which more readings are stored than were taken. */
 export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
+/** Code of an alarm: the same readings are stored under two epochs of a gateway, which sent anew what it did not know to be here. */
+export const STORED_TWICE = "STORED_TWICE";
 /** Code of an alarm: messages of a node that numbers no batches, and so sends none again, could not be stored in time. */
 export const MESSAGES_GIVEN_UP = "MESSAGES_GIVEN_UP";
 /** Code of an alarm: sessions of a gateway begin too often: two with one name, or a connection that breaks all the time. */

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { BirthReader } from "../../../cloud/collector/births.ts";
 import { Verifier } from "../../../cloud/collector/verifier.ts";
-import { STORED_EXCEEDS_READ, type ZoneStore } from "../../../cloud/store/store.ts";
+import { STORED_EXCEEDS_READ, STORED_TWICE, type StoredBatch, type ZoneStore } from "../../../cloud/store/store.ts";
 import { loadFactors } from "../../../config/factors.ts";
 import { recordingLog } from "../../recordingLog.ts";
 import { equalMeters, type WorldMeter } from "../../sim/meters.ts";
@@ -74,21 +74,29 @@ test("the batches of a meter are read once for all its counters, and nothing is 
   expect(asked).toEqual(["intervalsToVerify", "intervalsToVerify"]);
 });
 
-test("readings stored beyond those that were taken raise an alarm, and change no figure", async () => {
+test.each([
+  {
+    where: "under the number before",
+    again: (batch: StoredBatch): StoredBatch => ({ ...batch, number: batch.number - 1 }),
+    code: STORED_EXCEEDS_READ,
+    more: {},
+  },
+  {
+    where: "under another epoch, after a journal was rebuilt",
+    again: (batch: StoredBatch): StoredBatch => ({ ...batch, epoch: "00000000000000ff" }),
+    code: STORED_TWICE,
+    more: { copies: 1 },
+  },
+])("readings stored once more $where raise an alarm, and change no figure", async ({ again, code, more }) => {
   const { store, epoch } = await storeOfAnHour();
   const [device] = store.meters().map((meter) => meter.device);
   const QUANTITY = "active_energy_import_total";
   const [, second] = store.intervals(GATEWAY, device!, QUANTITY, 0, Number.MAX_SAFE_INTEGER, 1000);
   const [once] = store.batches(GATEWAY, device!, second!.from_ms + 300_000, second!.to_ms, 1);
-  // Stored once more, under the number before: the gateway took it once.
   const doubled: ZoneStore = {
     ...store,
     batches: (...query) =>
-      store
-        .batches(...query)
-        .flatMap((batch) =>
-          batch.number === once!.number ? [{ ...batch, number: batch.number - 1 }, batch] : [batch],
-        ),
+      store.batches(...query).flatMap((batch) => (batch.number === once!.number ? [again(batch), batch] : [batch])),
   };
   store.setVerifications([[second!, "pending"]]);
   const { verifier } = comparing(doubled);
@@ -98,9 +106,9 @@ test("readings stored beyond those that were taken raise an alarm, and change no
   const { pollsAnswered: read } = second!;
   expect(store.alarms(5)).toMatchObject([
     {
-      code: STORED_EXCEEDS_READ,
+      code,
       device,
-      detail: { quantity: QUANTITY, from_ms: second!.from_ms, read, stored: read + 1 },
+      detail: { quantity: QUANTITY, from_ms: second!.from_ms, read, stored: read + 1, ...more },
     },
   ]);
 });

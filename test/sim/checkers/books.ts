@@ -1,4 +1,4 @@
-import type { StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
+import { SESSIONS_TOO_MANY, STORED_TWICE, type StoredInterval, type ZoneStore } from "../../../cloud/store/store.ts";
 import type { Boundary, CounterWords } from "../../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
@@ -225,7 +225,7 @@ const POLLS_BESIDE_MAX = 10;
 /** Clocks drift by so much before it is a step. */
 const DRIFT_MAX = 0.01;
 /** Alarms that say a fault was noticed, which is right. */
-const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK"];
+const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK", SESSIONS_TOO_MANY, STORED_TWICE];
 
 interface Point {
   readonly at_ms: number;
