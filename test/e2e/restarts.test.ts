@@ -125,7 +125,9 @@ describe.each(BROKERS)("with $broker", ({ kind, isSkipped }) => {
           resolution_Wh,
         );
       }
-      expect(now.zone.store.alarms(10)).toEqual([]);
+      // The clock stood still between the two: the instant of the hand-over was polled by both, which is said and nothing else.
+      const codes = now.zone.store.alarms(100).map(({ code }) => code);
+      expect(new Set(codes)).toEqual(new Set(["STORED_TWICE"]));
       expect(now.zone.store.deadLetterCount(GATEWAY)).toBe(0);
     },
   );
