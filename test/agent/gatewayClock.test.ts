@@ -8,11 +8,10 @@ import { agentSpec } from "../../config/files/agent.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { BusRead, BusReply } from "../../core/ports.ts";
 import { type ClockRecord, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
-import { Scheduler } from "../../hw-sim/world/scheduler.ts";
 import { model, register } from "../drivers/devices.ts";
 import { recordingLog } from "../recordingLog.ts";
-import { settling } from "../sim/settle.ts";
 import { disk } from "./journal/fixture.ts";
+import { virtualTime } from "./virtualTime.ts";
 
 const START_MS = Date.parse("2026-03-02T10:00:00+07:00");
 const QUARTER_MS = 900_000;
@@ -34,14 +33,10 @@ const MODEL = model([
 
 /** A real gateway with its journal, in virtual time, with a wall clock that can be set. */
 function stage(clockState: () => ClockState = () => "set") {
-  const scheduler = new Scheduler(settling());
+  const { scheduler, timers, close } = virtualTime();
   const d = disk();
   let offset_ms = 0;
   const clock = { now_ms: () => START_MS + scheduler.now_ms + offset_ms, mono_ms: () => scheduler.now_ms };
-  const timers = {
-    after: (delay_ms: number, run: () => void) => scheduler.after(delay_ms, run),
-    every: () => () => {},
-  };
   const config = parseConfig(
     `
 zone: z
@@ -66,7 +61,7 @@ uplink: {url: "mqtt://127.0.0.1:1"}
     config,
     resolveModel: () => MODEL,
     factors: [],
-    openBus: () => ({ read, close: async () => {} }),
+    openBus: () => ({ read, close }),
     journal,
     clock,
     timers,

@@ -7,11 +7,10 @@ import { agentSpec } from "../../config/files/agent.ts";
 import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { BusRead, BusReply } from "../../core/ports.ts";
-import { Scheduler } from "../../hw-sim/world/scheduler.ts";
 import { local } from "../hw-sim/fixture.ts";
 import { recordingLog } from "../recordingLog.ts";
-import { settling } from "../sim/settle.ts";
 import { disk } from "./journal/fixture.ts";
+import { virtualTime } from "./virtualTime.ts";
 
 const START_MS = local("2026-03-02T10:00");
 const MINUTE_MS = 60_000;
@@ -58,7 +57,7 @@ uplink: {url: "mqtt://127.0.0.1:1"}
 /** A gateway in virtual time with a SunSpec inverter on one bus and an ordinary meter on another. */
 function stage(carrier = "solar") {
   const d = disk();
-  const scheduler = new Scheduler(settling());
+  const { scheduler, timers, wait, close } = virtualTime();
   const clock = { now_ms: () => START_MS + scheduler.now_ms, mono_ms: () => scheduler.now_ms };
   const config = parseConfig(
     CONFIG(d.dir, carrier),
@@ -67,18 +66,6 @@ function stage(carrier = "solar") {
   );
   const pv = { image: image([COMMON, INVERTER, STRINGS]), isLost: (_: BusRead): boolean => false };
   const asked: BusRead[] = [];
-  const waiting = new Set<() => void>();
-  const wait = (length_ms: number) =>
-    new Promise<void>((resolve) => {
-      waiting.add(resolve);
-      scheduler.after(length_ms, () => {
-        waiting.delete(resolve);
-        resolve();
-      });
-    });
-  const close = async () => {
-    for (const resolve of waiting) resolve();
-  };
   const readPv = async (request: BusRead): Promise<BusReply> => {
     asked.push(request);
     await wait(20);
@@ -102,7 +89,7 @@ function stage(carrier = "solar") {
     openBus: ({ id }) => ({ read: id === "roof" ? readPv : readGood, close }),
     journal,
     clock,
-    timers: { after: (delay_ms, run) => scheduler.after(delay_ms, run), every: () => () => {} },
+    timers,
     log,
     onCommitted: () => {},
     onDevice: (device) => told.push(device),

@@ -10,12 +10,11 @@ import { type MeterSwapRecord, parseNodeRecord } from "../../core/wire/nodeRecor
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { faultBook } from "../../hw-sim/faults/faultBook.ts";
 import { faultyMeter } from "../../hw-sim/faults/meterFaults.ts";
-import { Scheduler } from "../../hw-sim/world/scheduler.ts";
 import { faultOf } from "../contract/bus.ts";
 import { local, meterOf, rawOf } from "../hw-sim/fixture.ts";
 import { recordingLog } from "../recordingLog.ts";
-import { settling } from "../sim/settle.ts";
 import { type Disk, disk } from "./journal/fixture.ts";
+import { virtualTime } from "./virtualTime.ts";
 
 const START_MS = local("2026-03-02T10:00");
 const QUARTER_MS = 900_000;
@@ -36,15 +35,11 @@ interface Swap {
 
 /** A real gateway with its journal, in virtual time, and a simulated meter that is exchanged for another. */
 function stage({ at_ms, start, silent_ms, every = "1s", took_ms = 20 }: Swap, d: Disk = disk(), from_ms = START_MS) {
-  const scheduler = new Scheduler(settling());
+  const { scheduler, timers, wait, close } = virtualTime();
   const fault = faultOf({ kind: "meter-replaced", serial: NEW_SERIAL, start }, 1, { from: { kind: "at", at_ms } });
   const book = faultBook({ seed: 1, lines: [{ units: new Set([1]), hasConnections: true }] }, [fault]);
   const faulty = faultyMeter(METER, () => book.ofMeter(0, 1));
   const clock = { now_ms: () => from_ms + scheduler.now_ms, mono_ms: () => scheduler.now_ms };
-  const timers = {
-    after: (delay_ms: number, run: () => void) => scheduler.after(delay_ms, run),
-    every: () => () => {},
-  };
   const config = parseConfig(
     `
 zone: z
@@ -57,18 +52,6 @@ uplink: {url: "mqtt://127.0.0.1:1"}
     agentSpec({ ids: [METER.model.id], find: () => METER.model }),
     "agent.yaml",
   );
-  const waiting = new Set<() => void>();
-  const wait = (length_ms: number) =>
-    new Promise<void>((resolve) => {
-      waiting.add(resolve);
-      scheduler.after(length_ms, () => {
-        waiting.delete(resolve);
-        resolve();
-      });
-    });
-  const close = async () => {
-    for (const resolve of waiting) resolve();
-  };
   const read = async ({ fc, address, count, timeout_ms }: BusRead): Promise<BusReply> => {
     const isSilent = Math.abs(clock.now_ms() - at_ms) < silent_ms;
     await wait(isSilent ? timeout_ms : took_ms);
