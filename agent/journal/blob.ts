@@ -19,7 +19,7 @@ export const HEADER_BYTES = 32;
 /** A chunk holds some KiB or one record, a record at most a MiB; a longer blob is refused as damaged. */
 export const BODY_BYTES_MAX = 2 << 20;
 
-const KINDS = { telemetry: 1, books: 2, value: 3 } as const;
+export const KINDS = { telemetry: 1, books: 2, value: 3 } as const;
 export type BlobKind = keyof typeof KINDS;
 const LAYOUTS = ["rows", "columns"] as const;
 /** How the records lie in the body. */

@@ -225,7 +225,7 @@ function aloneUntilThereIsRoom(dir: string, name: string): DiskSegment {
     },
     rows: (from, limit) => opened().rows(from, limit),
     values: () => opened().values(),
-    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    bytes: () => segmentBytes(dir, name),
     close: () => segment?.close(),
   };
 }
@@ -269,7 +269,7 @@ function segmentOf(dir: string, name: string, db: DatabaseSync): DiskSegment {
             .map((row): DiskValue => ({ name: String(row.name), blob: blobOf(row.blob) })),
         name,
       ),
-    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    bytes: () => segmentBytes(dir, name),
     close: () => db.close(),
   };
 }
@@ -291,7 +291,7 @@ function firstFormSegment(dir: string, name: string, db: DatabaseSync): DiskSegm
     },
     rows: (from, limit) => guard(dir, () => firstFormRows(db, from, limit), name),
     values: () => guard(dir, () => firstFormValues(db), name),
-    bytes: () => sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`)),
+    bytes: () => segmentBytes(dir, name),
     close: () => db.close(),
   };
 }
@@ -346,6 +346,11 @@ function removeParts(file: string): void {
 
 function bytesOf(file: string): Uint8Array {
   return existsSync(file) ? new Uint8Array(readFileSync(file)) : new Uint8Array(0);
+}
+
+/** The database and what is not folded into it yet. */
+function segmentBytes(dir: string, name: string): number {
+  return sizeOf(join(dir, name)) + sizeOf(join(dir, `${name}-wal`));
 }
 
 function sizeOf(file: string): number {

@@ -1,5 +1,5 @@
-import { BODY_BYTES_MAX, HEADER_BYTES, nextMagic, readBlob } from "./blob.ts";
-import { FRAME_HEADER_BYTES, WAL_HEADER_BYTES } from "./sqliteWal.ts";
+import { BODY_BYTES_MAX, HEADER_BYTES, KINDS, nextMagic, readBlob } from "./blob.ts";
+import { FRAME_HEADER_BYTES, hasHeaderSalts, WAL_HEADER_BYTES } from "./sqliteWal.ts";
 
 /**
  * Blobs that SQLite laid over several pages, put together again from the raw bytes of a database and its write-ahead file.
@@ -25,7 +25,7 @@ function joinedAt(pages: Pages, page: Uint8Array, at: number): Uint8Array | null
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   const length = HEADER_BYTES + view.getUint32(at + 24);
   if (length > HEADER_BYTES + BODY_BYTES_MAX || at + length <= page.length) return null;
-  const nameBytes = view.getUint8(20 + at) === VALUE_KIND ? view.getUint16(at + 22) : null;
+  const nameBytes = view.getUint8(20 + at) === KINDS.value ? view.getUint16(at + 22) : null;
   const inLeaf = bytesInLeaf(length, nameBytes, page.length);
   if (inLeaf < HEADER_BYTES || at + inLeaf + 4 > page.length) return null;
   const head = page.subarray(at, at + inLeaf);
@@ -37,7 +37,6 @@ function joinedAt(pages: Pages, page: Uint8Array, at: number): Uint8Array | null
   return null;
 }
 
-const VALUE_KIND = 3;
 interface Pages {
   readonly all: readonly Uint8Array[];
   /** By number, the newest version first: a write-ahead file holds what is not in the database yet. */
@@ -57,8 +56,7 @@ function pagesOf(database: Uint8Array, wal: Uint8Array, pageBytes: number): Page
   const step = FRAME_HEADER_BYTES + pageBytes;
   const frames: { readonly number: number; readonly page: Uint8Array; readonly isCurrent: boolean }[] = [];
   for (let at = WAL_HEADER_BYTES; at + step <= wal.length; at += step) {
-    // Frames of other salts are left of what is in the database already.
-    const isCurrent = view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20);
+    const isCurrent = hasHeaderSalts(view, at);
     frames.push({ number: view.getUint32(at), page: wal.subarray(at + FRAME_HEADER_BYTES, at + step), isCurrent });
   }
   for (const { number, page, isCurrent } of frames) if (!isCurrent) note(number, page);

@@ -47,12 +47,17 @@ function soundHeader(view: DataView): Header | null {
   return { pageBytes: view.getUint32(8), isLittleEndian, sums };
 }
 
+/** Whether the frame there bears the salts of the header: others are left of an older round, and are in the database already. */
+export function hasHeaderSalts(view: DataView, at: number): boolean {
+  return view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20);
+}
+
 /** Where the first frame lies that SQLite does not take. */
 function endOfSound(view: DataView, step: number, { isLittleEndian, sums: start }: Header): number {
   let sums = start;
   let at = WAL_HEADER_BYTES;
   for (; at + step <= view.byteLength; at += step) {
-    if (view.getUint32(at + 8) !== view.getUint32(16) || view.getUint32(at + 12) !== view.getUint32(20)) break;
+    if (!hasHeaderSalts(view, at)) break;
     sums = summed(view, at, at + 8, isLittleEndian, sums);
     sums = summed(view, at + FRAME_HEADER_BYTES, at + step, isLittleEndian, sums);
     if (!isSaid(view, at + 16, sums)) break;
