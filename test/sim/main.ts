@@ -9,6 +9,7 @@ import { mutate } from "./mutate.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { failureOf, lineOf } from "./report.ts";
 import { runSeed } from "./run.ts";
+import { SEED_MAX } from "./seeds.ts";
 
 const KINDS = [...Object.keys(FAULTS), ...Object.keys(METER_FAULTS)];
 
@@ -24,8 +25,6 @@ npm run sim -- --mutate NAME|all
                  ${Object.keys(MUTATIONS).join(" ")}
   --trace LINES  print the end of the trace also when nothing is wrong
 `;
-
-const SEED_MAX = 2 ** 32 - 1;
 
 process.exitCode = await main(process.argv.slice(2));
 

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { commitHere } from "./commit.ts";
 import type { RunOptions, RunResult } from "./run.ts";
 
 /** The one command that runs a world again. */
@@ -38,11 +38,6 @@ export function failureOf(run: RunOptions, { findings, episodes, tail }: RunResu
 }
 
 function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  try {
-    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "-uno") === "" ? "" : " with changes"}`;
-  } catch {
-    return "unknown";
-  }
+  const here = commitHere();
+  return here === null ? "unknown" : `${here.hash.slice(0, 7)}${here.isChanged ? " with changes" : ""}`;
 }

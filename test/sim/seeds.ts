@@ -14,3 +14,6 @@ export const FOUND_SEEDS = JSON.parse(
 /** Virtual hours with faults in continuous integration: at least two ends of intervals, a dozen faults. */
 export const CI_HOURS = 0.5;
 export const CI_SEEDS = 20;
+
+/** Seeds are 32 bits wide. */
+export const SEED_MAX = 2 ** 32 - 1;
