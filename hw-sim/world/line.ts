@@ -11,7 +11,7 @@ import type { Trace } from "./trace.ts";
 /**
  * A Modbus line of a world: meters that live by true time, and answers that take virtual time. What goes wrong below the
  * port - late, doubled, foreign replies - is the real client's to sort out (`test/drivers`); here a read ends as the port
- * says it can.
+ * says it can (`test/contract/bus.ts` holds both together).
  */
 export interface LineOptions {
   readonly name: string;
@@ -37,7 +37,7 @@ export interface LineFaults {
 }
 
 const BUSY = 6;
-const WIRE = "rtu+tcp";
+const WIRE = "tcp";
 /** What the meter says is asked when the answer is on its way. */
 const SOME_WORDS = new Uint16Array(0);
 const UNHARMED: BusEnd = { reply: { kind: "words", words: SOME_WORDS }, after_ms: 0 };
@@ -53,6 +53,7 @@ interface Ending {
 }
 
 const CLOSED: BusReply = { kind: "unreachable", detail: "the bus is closed" };
+const REFUSED: BusReply = { kind: "unreachable", detail: "connection refused" };
 
 export class SimLine {
   readonly faults: LineFaults = { silent: 0, garbled: 0, busy: 0, slow: 0 };
@@ -93,16 +94,16 @@ export class SimLine {
     const { random, latency } = this.#o;
     const failed = (after_ms: number, failure: BusReply): Ending => this.#failed(request, after_ms, failure);
     this.counts.reads += 1;
-    if (this.isUnreachable) {
-      return failed(UNREACHABLE_AFTER_MS, { kind: "unreachable", detail: "connection refused" });
-    }
+    if (this.isUnreachable) return failed(UNREACHABLE_AFTER_MS, REFUSED);
     if (this.silentUnits.has(request.unit) || random.chance(this.faults.silent)) {
       return failed(request.timeout_ms, { kind: "timeout" });
     }
     const hits = this.#o.hitting(request.unit, this.#o.true_ms());
+    if (hits.some(({ kind }) => kind === "refused")) return failed(UNREACHABLE_AFTER_MS, REFUSED);
     const fate = hits.length === 0 ? UNHARMED : busEnd(replyShape(hits, WIRE), () => SOME_WORDS, request.timeout_ms);
-    if (fate.reply.kind !== "words") return failed(fate.after_ms, fate.reply);
+    if (fate.reply.kind === "timeout" || fate.reply.kind === "unreachable") return failed(fate.after_ms, fate.reply);
     const took_ms = fate.after_ms + random.between(latency.least_ms, latency.most_ms);
+    if (fate.reply.kind !== "words") return failed(Math.min(took_ms, request.timeout_ms), fate.reply);
     if (random.chance(this.faults.garbled)) return failed(took_ms, { kind: "garbled", detail: "CRC" });
     if (random.chance(this.faults.busy)) return failed(took_ms, { kind: "exception", code: BUSY });
     const slow_ms = random.chance(this.faults.slow) ? random.between(0, SLOW_MAX_MS) : 0;

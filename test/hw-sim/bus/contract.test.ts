@@ -12,6 +12,8 @@ import type { Wire } from "../../../hw-sim/faults/wireFaults.ts";
 import { openLine } from "../../../hw-sim/lines/openLine.ts";
 import type { Answer } from "../../../hw-sim/meters/addressSpace.ts";
 import type { SimListen } from "../../../hw-sim/simConfig.ts";
+import { SimLine } from "../../../hw-sim/world/line.ts";
+import { createWorld } from "../../../hw-sim/world/world.ts";
 import {
   type BusKind,
   type BusUnderTest,
@@ -22,6 +24,7 @@ import {
   shown,
 } from "../../contract/bus.ts";
 import { isRequired, pathOf } from "../../services.ts";
+import { settling } from "../../sim/settle.ts";
 
 /** Register n holds n, 0 to 799. */
 const counting = {
@@ -108,6 +111,34 @@ for (const wire of ["tcp", "rtu+tcp", "rtu"] as const satisfies readonly Wire[])
     },
   });
 }
+
+/** Virtual time runs on until each read has ended. */
+busContract("tcp on a line of a world in virtual time", {
+  wire: "tcp",
+  skipped: "",
+  async make(faults) {
+    const world = createWorld({ seed: 1, origin_ms: 1_000_000, settle: settling() });
+    const { scheduler, trace, true_ms } = world;
+    const book = faultBook({ seed: 1, lines: [{ units: UNITS, hasConnections: true }] }, faults);
+    const line = new SimLine({
+      name: "line",
+      scheduler,
+      random: world.random("line"),
+      trace,
+      meters: METERS,
+      hitting: (unit, at_ms) => book.hitting({ line: 0, unit, connection: null, at_ms }),
+      true_ms,
+      latency: { least_ms: 4, most_ms: 30 },
+    });
+    const bus = line.busOf(world.machine("gateway").start());
+    const read: BusUnderTest["bus"]["read"] = async (request) => {
+      const reply = bus.read(request);
+      await scheduler.run(scheduler.now_ms + request.timeout_ms);
+      return reply;
+    };
+    return { bus: { ...bus, read }, second: null, close: () => bus.close() };
+  },
+});
 
 test("the contract covers every fault of replies and connections", () => {
   const all = Object.entries(FAULTS).flatMap(([kind, { scope }]) =>
