@@ -68,6 +68,53 @@ test("a commit that a power cut tore is no damage: it never was one", () => {
   expect(journal.status()).toMatchObject({ setAside: [], lost: 0, epoch: "0000000000000001" });
 });
 
+/** Where the last frame of a write-ahead file of one round begins: that of its last commit. */
+const lastFrame = (bytes: Uint8Array) => 32 + FRAME_BYTES * (Math.floor((bytes.length - 32) / FRAME_BYTES) - 1);
+/** How many frames the last commit has. */
+const lastCommitFrames = (bytes: Buffer) => {
+  let frames = 1;
+  while (bytes.readUInt32BE(lastFrame(bytes) - frames * FRAME_BYTES + 4) === 0) frames += 1;
+  return frames;
+};
+
+test.each([
+  { what: "its last page", torn: () => 0, bytes: 1024 },
+  { what: "half of its last page", torn: () => 0, bytes: 512 },
+  { what: "its first page", torn: (frames: number) => frames - 1, bytes: 1024 },
+])("a commit of which $what did not reach the disk is no damage, though its last frame says it is one", (page) => {
+  const d = killed(20);
+  const bytes = readFileSync(wal(d));
+  const frames = lastCommitFrames(bytes);
+  expect(frames).toBeGreaterThan(1);
+  const at = lastFrame(bytes) - page.torn(frames) * FRAME_BYTES + 24;
+  // Remains of an older round, as SQLite writes the file from its beginning again and again.
+  bytes.copy(bytes, at + 1024 - page.bytes, 32 + 24, 32 + 24 + page.bytes);
+  writeFileSync(wal(d), bytes);
+  const { journal, positions } = numbersOf(d);
+  expect(positions).toEqual(upTo(60));
+  expect(journal.status()).toMatchObject({ setAside: [], lost: 0, epoch: "0000000000000001" });
+  expect(append(journal, 1)).toEqual([61]);
+});
+
+test("any one bit of the last commit's frames is damage, not a commit that was never there", () => {
+  const bytes = readFileSync(wal(killed(3)));
+  const from = lastFrame(bytes) - (lastCommitFrames(bytes) - 1) * FRAME_BYTES;
+  // A step that shares no factor with words, headers and pages.
+  for (let bit = 8 * from; bit < 8 * bytes.length; bit += 37) {
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    expect(hasCommitsBehindDamage(bytes, 1024), `bit ${bit & 7} of byte ${(bit >> 3) - from}`).toBe(true);
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  expect(hasCommitsBehindDamage(bytes, 1024)).toBe(false);
+});
+
+test("what is lost before the last commit is damage, however much it is", () => {
+  const bytes = readFileSync(wal(killed(3)));
+  const at = lastFrame(bytes) - lastCommitFrames(bytes) * FRAME_BYTES;
+  bytes.fill(0, at + 24, at + FRAME_BYTES);
+  expect(hasCommitsBehindDamage(bytes, 1024)).toBe(true);
+});
+
 test("remains of an older round in the write-ahead file are no damage", () => {
   const live = disk();
   const image = disk();
