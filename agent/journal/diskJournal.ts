@@ -92,7 +92,7 @@ export class DiskJournal implements Journal {
       numbers: () => this.#numbers,
       definition: (hash) => this.definition(hash),
       lookThrough: (held) => this.#mender.lookThrough(held),
-      note: (held, step, lost) => this.#noteStep(held, step, lost),
+      note: (step, lost) => this.#noteStep(step, lost),
       keep: () => void this.#commit({ entries: [], state: () => [] }),
     });
     const { newest } = this.#chain;
@@ -400,8 +400,7 @@ export class DiskJournal implements Journal {
     return Number(this.#values.state.get("lost") ?? 0) + this.#losses.count;
   }
 
-  #noteStep(held: Held, step: Step, lost: Lost | null): void {
-    this.#mender.goes(held);
+  #noteStep(step: Step, lost: Lost | null): void {
     if (lost !== null) {
       const { ranges, ...of } = lost;
       this.#losses.note({ device: null, ...of, what: LOST_BY[step], why: "size-bound", batches: null }, ranges);

@@ -44,7 +44,7 @@ export interface Kept {
   /** Reads a segment through, so that damage in it is named before anything of it goes. */
   readonly lookThrough: (held: Held) => void;
   /** This step is taken, and these unconfirmed batches go by it. */
-  readonly note: (held: Held, step: Step, lost: Lost | null) => void;
+  readonly note: (step: Step, lost: Lost | null) => void;
   /** Puts on disk what was noted. @throws what a commit throws */
   readonly keep: () => void;
 }
@@ -128,7 +128,7 @@ export class Keeper {
       const held = this.#o.chain.segments[next.at]!;
       const reduced = this.#reduced(held, next.step);
       this.#giveWay(held, next.step, reduced);
-      this.#o.note(held, next.step, reduced.lost);
+      this.#o.note(next.step, reduced.lost);
       return true;
     } catch (cause) {
       this.#o.log.error("journal.no-room", { error: String(cause) });
@@ -142,7 +142,7 @@ export class Keeper {
     const held = this.#o.chain.segments[at]!;
     const reduced = this.#reduced(held, step);
     // Told first, done then: a crash between the two leaves batches that nobody waits for, not a hole that nobody knows of.
-    this.#o.note(held, step, reduced.lost);
+    this.#o.note(step, reduced.lost);
     this.#o.keep();
     this.#giveWay(held, step, reduced);
   }

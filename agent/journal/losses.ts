@@ -56,9 +56,9 @@ export class Losses {
     return this.#waiting.flatMap((loss) => this.#recordsOf(loss, epoch, numberOf)).map(entryOf);
   }
 
-  /** All that waits, and these, as text for {@link restore}. */
-  text(more: readonly Loss[] = []): string {
-    return JSON.stringify([...this.#waiting, ...more.map((loss): Waiting => ({ ...loss, positions: null }))]);
+  /** All that waits, as text for {@link restore}. */
+  text(): string {
+    return JSON.stringify(this.#waiting);
   }
 
   /** What waited when a process ended: it waits again. @returns positions it names */

@@ -1,6 +1,6 @@
 import type { DiskRow, DiskValue, JournalDisk, Log, Random } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { BatchRange } from "../../core/wire/ranges.ts";
+import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import { readBlob } from "./blob.ts";
 import type { Level } from "./bounds.ts";
 import { type Chain, type Held, writesOf } from "./chain.ts";
@@ -12,13 +12,18 @@ import { NO_EPOCH, NUMBERING_KEYS, Numbering } from "./numbering.ts";
 import type { Look, Reader } from "./reader.ts";
 import { type Hole, type Salvage, salvage } from "./salvage.ts";
 import { decodeSampleRecord } from "./sample.ts";
-import { cautious, type Values, withoutOwn } from "./values.ts";
+import { cautious, formatRanges, parseRanges, type Values, withoutOwn } from "./values.ts";
 
 /**
  * State: losses that were found and that no record names yet. They are kept with the mended file or before it, for once it is
  * mended nothing shows them any more.
  */
 export const UNTOLD = "untold";
+/**
+ * State: positions of history that is known to be damaged in segments the disk did not let be mended, by the name of the file.
+ * They are named at once, before anything is booked without them, and not again when the same damage is found at the next start.
+ */
+const TOLD = "told";
 
 /** What a mender needs of the journal it mends. */
 export interface Mended {
@@ -42,8 +47,6 @@ export interface Mended {
  */
 export class Mender {
   readonly #o: Mended;
-  /** History that is damaged in segments which could not be mended: named when they go, else at the next start. */
-  readonly #untold = new Map<Held, readonly Loss[]>();
 
   constructor(mended: Mended) {
     this.#o = mended;
@@ -80,12 +83,6 @@ export class Mender {
     }
   }
 
-  /** A segment is about to go, in part or whole. */
-  goes(held: Held): void {
-    this.#noteHistory(this.#untold.get(held) ?? []);
-    this.#untold.delete(held);
-  }
-
   /**
    * The newest segment cannot say what the next number is. What is sound is kept, what is open goes out again in a new epoch,
    * and accounts begin anew from the samples: carved ones may be newer than the samples are.
@@ -110,7 +107,7 @@ export class Mender {
     const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
     const why = "the newest segment does not say what the next number is";
     const aside = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
-    const history = this.#confirmedIn(damagedGaps(found, gaps, level, false, end));
+    const history = this.#confirmedIn(this.#notTold(held, damagedGaps(found, gaps, level, false, end)));
     this.noteMissing(gaps);
     this.#noteHistory(history);
     const from_ms = found.last_ms ?? 0;
@@ -153,19 +150,44 @@ export class Mender {
       return false;
     }
     const mayEndEarly = !isNewest && values.state.has("gaveWay");
-    const history = this.#confirmedIn(damagedGaps(found, gaps, level, mayEndEarly, end));
+    const damaged = damagedGaps(found, gaps, level, mayEndEarly, end);
     const counts = `${gaps.length} holes, ${found.rows.length} sound chunks`;
     const named = gapsText(gaps, (position) => numbers.numberOf(position));
     this.#setAside(held, `not what was written: ${counts}${named}`);
+    const history = this.#confirmedIn(this.#notTold(held, damaged));
     this.noteMissing(gaps);
-    if (isNewest) values.load([...numbers.state(), [UNTOLD, this.#o.losses.text(history)]], found.version);
-    else this.#keepUntold(history);
+    this.#noteHistory(history);
+    // Until it is mended the next start finds the same again.
+    const kept: [string, string][] = [
+      [UNTOLD, this.#o.losses.text()],
+      [TOLD, this.#toldText(held, damaged)],
+    ];
+    if (isNewest) values.load([...numbers.state(), ...kept], found.version);
+    else this.#keepUntold(kept);
     const texts = isNewest ? values.all() : withoutOwn(found.values);
     const sealed = values.sealed(texts, numbers.epochNumber);
-    if (this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed)) this.#noteHistory(history);
-    // Told now, it would be found and told again at every start.
-    else this.#untold.set(held, history);
+    const isMended = this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed);
+    values.put(TOLD, this.#toldText(held, isMended ? [] : damaged));
     return true;
+  }
+
+  /** The parts of damage that no record names yet. */
+  #notTold({ name }: Held, damaged: readonly Gap[]): Gap[] {
+    const told = BatchRanges.of(parseRanges(this.#told().get(name) ?? ""));
+    return damaged.flatMap((gap) => told.missingIn(gap.first, gap.last).map((range) => ({ ...gap, ...range })));
+  }
+
+  #told(): Map<string, string> {
+    return new Map(JSON.parse(this.#o.values.state.get(TOLD) ?? "[]") as [string, string][]);
+  }
+
+  /** With this damage of a segment, and without segments that are there no more. */
+  #toldText({ name }: Held, damaged: readonly Gap[]): string {
+    const { segments } = this.#o.chain;
+    const told = this.#told().set(name, formatRanges(BatchRanges.of(damaged).toRanges()));
+    return JSON.stringify(
+      [...told].filter(([of, ranges]) => ranges !== "" && segments.some((held) => held.name === of)),
+    );
   }
 
   /** What waited when the process before this one ended. */
@@ -173,9 +195,8 @@ export class Mender {
     this.#o.numbers().confirmPositions(this.#o.losses.restore(this.#o.values.state.get(UNTOLD) ?? ""));
   }
 
-  #keepUntold(more: readonly Loss[]): void {
-    const { chain, values, losses, log } = this.#o;
-    const untold: [string, string][] = [[UNTOLD, losses.text(more)]];
+  #keepUntold(untold: readonly (readonly [string, string])[]): void {
+    const { chain, values, log } = this.#o;
     try {
       const sealed = values.sealed(untold, this.#o.numbers().epochNumber);
       (chain.writer ?? chain.openWriter()).append({ rows: [], values: sealed });
