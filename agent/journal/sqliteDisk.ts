@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { KhuXanhError } from "../../core/errors.ts";
@@ -48,10 +48,9 @@ const PARTS = ["-shm", "-wal", ""] as const;
 const NEW = ".new";
 const REASON = ".reason.txt";
 
-/** @throws {KhuXanhError} DISK_FULL or DISK_UNUSABLE if the folder cannot be made. */
+/** The folder is made with the first segment: whoever only looks leaves nothing, and a full disk can be looked at. */
 export function sqliteDisk(dir: string): JournalDisk {
   const at = (name: string): string => join(dir, name);
-  guard(dir, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
   return {
     list: () => guard(dir, () => listFiles(dir)),
 
@@ -69,6 +68,7 @@ export function sqliteDisk(dir: string): JournalDisk {
     create(name, writes) {
       guard(dir, () => {
         const file = at(`${name}${NEW}`);
+        mkdirSync(dir, { recursive: true, mode: 0o700 });
         removeParts(file);
         try {
           writeSegment(file, writes);
@@ -85,11 +85,16 @@ export function sqliteDisk(dir: string): JournalDisk {
 
     copyAside(name, aside, reason) {
       guard(dir, () => {
-        for (const part of ["", "-wal"]) {
-          if (existsSync(`${at(name)}${part}`)) linkOrCopy(`${at(name)}${part}`, `${at(aside)}${part}`);
+        try {
+          for (const part of ["", "-wal"]) {
+            if (existsSync(`${at(name)}${part}`)) linkOrCopy(`${at(name)}${part}`, `${at(aside)}${part}`);
+          }
+          writeFileSync(`${at(aside)}${REASON}`, `${reason}\n`, { mode: 0o600 });
+          syncFolder(dir);
+        } catch (cause) {
+          for (const part of [...PARTS, REASON]) rmSync(`${at(aside)}${part}`, { force: true });
+          throw cause;
         }
-        writeFileSync(`${at(aside)}${REASON}`, `${reason}\n`, { mode: 0o600 });
-        syncFolder(dir);
       });
     },
 
@@ -108,7 +113,7 @@ export function sqliteDisk(dir: string): JournalDisk {
 
     space() {
       try {
-        const { bavail, blocks, bsize } = statfsSync(dir);
+        const { bavail, blocks, bsize } = statfsSync(existsSync(dir) ? dir : dirname(dir));
         return { free_bytes: bavail * bsize, total_bytes: blocks * bsize };
       } catch {
         return null;
@@ -119,7 +124,7 @@ export function sqliteDisk(dir: string): JournalDisk {
 
 function listFiles(dir: string): DiskFile[] {
   const bytes = new Map<string, number>();
-  const names = readdirSync(dir);
+  const names = namesIn(dir);
   for (const name of names) {
     const whole = name.replace(/-(wal|shm)$/, "");
     // Its main part is gone, and the write-ahead file may still hold what was committed.
@@ -129,6 +134,15 @@ function listFiles(dir: string): DiskFile[] {
     bytes.set(whole, (bytes.get(whole) ?? 0) + sizeOf(join(dir, name)));
   }
   return [...bytes].map(([name, size]) => ({ name, bytes: size })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw cause;
+  }
 }
 
 /**
@@ -167,28 +181,37 @@ function openSegment(dir: string, name: string, access: "write" | "read"): DiskS
   try {
     return openAs(dir, name, access === "write" ? "shared" : "read");
   } catch (cause) {
-    if (!isWithoutIndex(cause)) throw cause;
-    if (access === "write") return aloneUntilThereIsRoom(dir, name);
-    // What lies in a write-ahead file is not seen without an index.
-    if (sizeOf(join(dir, `${name}-wal`)) > 0) throw cause;
-    return openAs(dir, name, "immutable");
+    if (access === "write") {
+      if (isWithoutIndex(cause)) return aloneUntilThereIsRoom(dir, name);
+      throw cause;
+    }
+    if (!isWithoutIndex(cause) && !isHeldAlone(cause)) throw cause;
+    // What lies in a write-ahead file is not seen without an index, and one that is not there cannot be made.
+    if (sizeOf(join(dir, `${name}-wal`)) === 0) return openAs(dir, name, "immutable");
+    if (process.platform === "win32") throw cause;
+    return openAs(dir, name, "unlocked");
   }
 }
 
+/** `shared`: an index of the write-ahead file beside it (`-shm`) lets other processes read. */
+type How = "shared" | "alone" | "read" | "unlocked" | "immutable";
+
 /**
- * `shared`: an index of the write-ahead file beside it (`-shm`) lets other processes read. `alone`: that index is in memory.
- * `immutable`: nothing is made or locked, and a write-ahead file is not seen.
+ * `alone`, `unlocked`: that index is in memory; `unlocked` takes no lock either, which a read-only disk does not give: what a
+ * writer changes meanwhile is found out by the checksums. `immutable`: a write-ahead file is not seen.
  */
-function openAs(dir: string, name: string, how: "shared" | "alone" | "read" | "immutable"): DiskSegment {
+const SEARCH: Partial<Record<How, string>> = { unlocked: "?vfs=unix-none", immutable: "?immutable=1" };
+
+function openAs(dir: string, name: string, how: How): DiskSegment {
   const file = join(dir, name);
   const isWriter = how === "shared" || how === "alone";
   const url = pathToFileURL(file);
-  url.search = how === "immutable" ? "?immutable=1" : "";
+  url.search = SEARCH[how] ?? "";
   const db = new DatabaseSync(url, { readOnly: !isWriter, timeout: BUSY_MS });
   try {
+    if (how === "alone" || how === "unlocked") db.exec("PRAGMA locking_mode = EXCLUSIVE");
     if (isWriter) {
       if ((statSync(file).mode & 0o777) !== 0o600) chmodSync(file, 0o600);
-      if (how === "alone") db.exec("PRAGMA locking_mode = EXCLUSIVE");
       db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     }
     return isFirstForm(db) ? firstFormSegment(dir, name, db) : segmentOf(dir, name, db);
@@ -369,7 +392,11 @@ function guard<T>(dir: string, work: () => T, name = ""): T {
 const WITHOUT_INDEX: readonly unknown[] = [4618, 4874, 5386, 14, 8, 776, 1032, 1288];
 const isWithoutIndex = (cause: unknown): boolean => WITHOUT_INDEX.includes((cause as { errcode?: number }).errcode);
 
+/** By who has no room for the index either. */
+const isHeldAlone = (cause: unknown): boolean => (cause as { errcode?: number }).errcode === SQLITE_BUSY;
+
 const SQLITE_ERROR = 1;
+const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;

@@ -69,6 +69,7 @@ test.skipIf(!canMount).each(["killed", "closed"] as const)(
     expect(journal.history(1, 1000)).toHaveLength(600);
     expect(journal.status()).toMatchObject({ isWritable: false, unconfirmed: 600, setAside: [], lost: 0 });
     expect(() => append(journal, 3)).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
+    expect([...inspectJournal(sqliteDisk(dir)).records()]).toHaveLength(600);
     free();
     expect(append(journal, 3)).toEqual([601, 602, 603]);
     expect(append(journal, 1)).toEqual([604]);
@@ -104,13 +105,14 @@ test.skipIf(!canMount)(
   },
 );
 
-test.skipIf(!canMount).each(["killed", "closed"] as const)(
+test.skipIf(!canMount).each(["killed", "closed", "killed, and its index is gone"] as const)(
   "a disk that is read-only at the start is read, and written as soon as it can be (%s)",
   (how) => {
     const { path } = ownDisk();
     const dir = join(path, "journal");
     openDataDir(path).release();
-    leave(dir, how);
+    leave(dir, how === "closed" ? how : "killed");
+    if (how === "killed, and its index is gone") withoutIndex(dir);
     const remount = (as: "ro" | "rw") => expect(spawnSync("mount", ["-o", `remount,${as}`, path]).status).toBe(0);
     remount("ro");
     const owner = openDataDir(path);
@@ -118,6 +120,7 @@ test.skipIf(!canMount).each(["killed", "closed"] as const)(
     expect(journal.history(1, 1000)).toHaveLength(600);
     expect(journal.status()).toMatchObject({ isWritable: false, unconfirmed: 600, setAside: [], lost: 0 });
     expect(() => append(journal, 3)).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
+    expect([...inspectJournal(sqliteDisk(dir)).records()]).toHaveLength(600);
     remount("rw");
     expect(append(journal, 3)).toEqual([601, 602, 603]);
     journal.close();
