@@ -115,6 +115,8 @@ export function refused(
 ): { readonly plan: Plan; readonly next: readonly BlockRead[] } {
   const parts = halves(block, plan.limits);
   if (parts === null) return { plan: withCulprit(plan, block, why, at_ms), next: [] };
+  // Planned anew since this poll began: its halves would be on trial in no plan, for ever. The next poll asks.
+  if (!plan.groups.some(({ blocks }) => blocks.includes(block))) return { plan, next: [] };
   const groups = plan.groups.map((group) => ({
     ...group,
     blocks: group.blocks.flatMap((one) => (one === block ? parts : [one])),
@@ -205,7 +207,7 @@ function withCulprit(plan: Plan, block: BlockRead, why: Refusal, at_ms: EpochMs)
   const tries = (before?.tries ?? 0) + 1;
   const wait_ms = Math.min(RETRY_FIRST_MS * 2 ** Math.min(tries - 1, 16), RETRY_MAX_MS);
   const every_ms = before?.every_ms ?? plan.groups.find(({ blocks }) => blocks.includes(block))?.every_ms;
-  if (every_ms === undefined) return plan; // planned anew meanwhile: the next poll asks again
+  if (every_ms === undefined) return plan; // planned anew as well
   const entry: SetAside = {
     register,
     every_ms,

@@ -192,6 +192,25 @@ test("whatever registers a device refuses: exactly they are set aside, in O(k lo
   );
 });
 
+test("a device that refuses whatever it is asked for some polls, and then nothing: every register is read again", () => {
+  const anyFloor = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 30 });
+  fc.assert(
+    fc.property(anyFloor, fc.integer({ min: 1, max: 8 }), (steps, refusals) => {
+      let address = 0;
+      const registers = steps.map((step) => {
+        address += step;
+        return word(address);
+      });
+      let plan = planOf(registers);
+      for (let i = 0; i < refusals; i++) plan = poll(plan, () => 2, NOW + i * RETRY_FIRST_MS).plan;
+      const later_ms = NOW + refusals * RETRY_FIRST_MS + RETRY_MAX_MS;
+      for (let i = 0; i < 3; i++) plan = poll(plan, () => null, later_ms).plan;
+      expect(aside(plan)).toEqual([]);
+      expect([...poll(plan, () => null, later_ms).read].sort()).toEqual(registers.map(({ name }) => name).sort());
+    }),
+  );
+});
+
 test("whatever gaps and lengths a device refuses beside registers: no good register is lost, and the plan settles", () => {
   const anyDevice = fc.record({
     steps: fc.array(fc.record({ gap: fc.nat(3), isBad: fc.boolean() }), { minLength: 1, maxLength: 40 }),
