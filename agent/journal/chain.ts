@@ -163,12 +163,22 @@ export class Chain {
     held.bytes = this.#disk.list().find(({ name }) => name === held.name)?.bytes ?? 0;
   }
 
+  /** Kept once: where a disk did not let it be mended, the next start finds the same file again. */
   copyAside(held: Held, at_ms: EpochMs, reason: string): string {
     this.closeFile(held);
+    const kept = this.asides.find(
+      ({ name }) => name.startsWith(`${held.name}.aside-`) && this.#areSame(name, held.name),
+    );
+    if (kept !== undefined) return kept.name;
     const name = `${held.name}.aside-${Math.round(at_ms)}`;
     this.#disk.copyAside(held.name, name, reason);
     this.asides.push({ name, bytes: held.bytes });
     return name;
+  }
+
+  #areSame(one: string, other: string): boolean {
+    const [parts, others] = [this.#disk.raw(one), this.#disk.raw(other)];
+    return parts.length === others.length && parts.every((part, i) => areEqual(part, others[i]!));
   }
 
   remove(held: Held): void {
@@ -229,6 +239,10 @@ function segmentValues(level: Level, opened_ms: EpochMs): DiskWrite {
   const head = { epoch: 0n, ordinal: 0 };
   const value = (name: string, text: string) => ({ name, blob: encodeValue(name, text, head) });
   return { rows: [], values: [value(LEVEL_KEY, level), value(OPENED_KEY, String(opened_ms))] };
+}
+
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
 
 function age(aside: string): number {

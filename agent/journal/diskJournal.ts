@@ -78,6 +78,7 @@ export class DiskJournal implements Journal {
       renumber: (numbers) => {
         this.#numbers = numbers;
       },
+      begin: () => this.#beginWhenItMay(),
     });
     this.#patrol = new Patrol(this.#chain, this.#mender, log, options.now_ms);
     this.#keeper = new Keeper({
@@ -97,7 +98,7 @@ export class DiskJournal implements Journal {
     });
     const { newest } = this.#chain;
     this.#numbers = Numbering.fresh(newest === null ? options.random.hex(8) : NO_EPOCH, 1);
-    if (newest === null) this.#begin();
+    if (newest === null) this.#beginWhenItMay();
     else this.#openNewest(newest);
     this.boot = Number(this.#values.state.get("boot") ?? 0) + 1;
     this.#values.put("boot", String(this.boot));
@@ -106,7 +107,7 @@ export class DiskJournal implements Journal {
     try {
       this.commit({ entries: [], state: () => [] });
     } catch (cause) {
-      // A full disk keeps nobody from reading and sending what is there.
+      // A full disk keeps nobody from reading and sending what is there, nor from polling.
       log.error("journal.write-failed", { error: String(cause) });
     }
   }
@@ -268,6 +269,7 @@ export class DiskJournal implements Journal {
   renew(why: string): void {
     const renewed = this.#numbers.renewed(this.#options.random.hex(8));
     this.#withRoom(() => {
+      if (this.#mustBegin) this.#begin();
       const changes = this.#values.changes(renewed.state());
       this.#append({ rows: [], values: this.#values.sealed(changes, renewed.epochNumber) });
       this.#values.saved(changes);
@@ -317,14 +319,19 @@ export class DiskJournal implements Journal {
     this.#reader.forget();
   }
 
-  /** Nothing can be written behind what is damaged: where the disk takes no new segment just now, the next commit begins it. */
-  #beginWhenItMay(): void {
+  /**
+   * The first segment, or one behind what is damaged, where nothing can be written: if the disk takes no new segment just now,
+   * the next commit begins it.
+   */
+  #beginWhenItMay(): boolean {
     try {
       this.#begin();
+      return true;
     } catch (cause) {
       if (!isOfDisk(cause)) throw cause;
       this.#options.log.error("journal.write-failed", { error: String(cause) });
       this.#mustBegin = true;
+      return false;
     }
   }
 
@@ -346,7 +353,6 @@ export class DiskJournal implements Journal {
     const numbers = read === null ? null : Numbering.from(read.texts);
     if (read === null || numbers === null || numbers.next < held.first || this.#reachesBeyond(held, numbers.next)) {
       this.#mender.rebuild(held);
-      this.#beginWhenItMay();
       return;
     }
     this.#numbers = numbers;

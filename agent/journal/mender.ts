@@ -1,5 +1,6 @@
 import type { DiskRow, DiskValue, JournalDisk, Log, Random } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
+import { crc32c } from "../../core/wire/crc32c.ts";
 import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import { readBlob } from "./blob.ts";
 import type { Level } from "./bounds.ts";
@@ -37,6 +38,8 @@ export interface Mended {
   readonly random: Random;
   readonly numbers: () => Numbering;
   readonly renumber: (numbers: Numbering) => void;
+  /** Begins the segment behind the newest. @returns whether the disk took it: else the next commit does */
+  readonly begin: () => boolean;
 }
 
 /**
@@ -85,7 +88,7 @@ export class Mender {
 
   /**
    * The newest segment cannot say what the next number is. What is sound is kept, what is open goes out again in a new epoch,
-   * and accounts begin anew from the samples: carved ones may be newer than the samples are.
+   * and accounts begin anew from the samples: carved ones may be newer than the samples are. Another segment begins behind it.
    */
   rebuild(held: Held): void {
     const { disk, log, now_ms, random, values, losses } = this.#o;
@@ -106,7 +109,7 @@ export class Mender {
     const { level } = this.#o.chain.factsNow(held);
     const gaps = this.#gapsIn(held, [...found.holes, ...tail]);
     const why = "the newest segment does not say what the next number is";
-    const aside = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
+    const isKept = this.#setAside(held, `${why}${gapsText(gaps, (position) => old.numberOf(position))}`);
     const history = this.#confirmedIn(this.#notTold(held, damagedGaps(found, gaps, level, false, end)));
     this.noteMissing(gaps);
     this.#noteHistory(history);
@@ -116,10 +119,12 @@ export class Mender {
       null,
     );
     values.load([[UNTOLD, losses.text()]], 0);
+    if (isKept && found.rows.length > 0) this.#replace(held, "mended", found.rows, []);
+    // Nothing of this is on disk: the next start must not come to another epoch for the same batches.
+    if (!this.#o.begin()) this.#o.renumber(renewed.under(epochOf(old.epoch, found)));
     const records = found.end - held.first;
-    const { epoch, unconfirmed: pending } = renewed;
-    log.error("journal.newest-rebuilt", { file: aside, records, epoch, pending });
-    if (found.rows.length > 0) this.#replace(held, "mended", found.rows, []);
+    const { epoch, unconfirmed: pending } = this.#o.numbers();
+    log.error("journal.newest-rebuilt", { file: held.name, records, epoch, pending });
   }
 
   /** State as the segment before the newest was told it; the oldest word on anything that is better than none. */
@@ -153,7 +158,7 @@ export class Mender {
     const damaged = damagedGaps(found, gaps, level, mayEndEarly, end);
     const counts = `${gaps.length} holes, ${found.rows.length} sound chunks`;
     const named = gapsText(gaps, (position) => numbers.numberOf(position));
-    this.#setAside(held, `not what was written: ${counts}${named}`);
+    const isKept = this.#setAside(held, `not what was written: ${counts}${named}`);
     const history = this.#confirmedIn(this.#notTold(held, damaged));
     this.noteMissing(gaps);
     this.#noteHistory(history);
@@ -166,7 +171,7 @@ export class Mender {
     else this.#keepUntold(kept);
     const texts = isNewest ? values.all() : withoutOwn(found.values);
     const sealed = values.sealed(texts, numbers.epochNumber);
-    const isMended = this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed);
+    const isMended = isKept && this.#replace(held, level === "whole" ? "mended" : level, found.rows, sealed);
     values.put(TOLD, this.#toldText(held, isMended ? [] : damaged));
     return true;
   }
@@ -206,15 +211,17 @@ export class Mender {
     }
   }
 
-  #setAside(held: Held, why: string): string {
+  /** @returns whether the disk took it: else the file is all there is of it, and stays as it is. */
+  #setAside(held: Held, why: string): boolean {
     const { log, now_ms } = this.#o;
     try {
       const aside = this.#o.chain.copyAside(held, now_ms(), why);
       log.error("journal.segment-set-aside", { file: aside, why });
-      return aside;
+      return true;
     } catch (cause) {
+      this.#o.reader.acceptAsIs(held);
       log.error("journal.segment-damaged", { file: held.name, why, notKept: String(cause) });
-      return held.name;
+      return false;
     }
   }
 
@@ -280,6 +287,14 @@ export class Mender {
   #noteHistory(losses: readonly Loss[]): void {
     for (const loss of losses) this.#o.losses.note(loss, null);
   }
+}
+
+/** The same for the same batches saved, and another one than before. */
+function epochOf(before: string, { rows }: Salvage): string {
+  let sum = 0;
+  for (const { blob } of rows) sum = crc32c(blob, sum);
+  const [high, low] = [0, 8].map((at) => (Number.parseInt(before.slice(at, at + 8), 16) ^ (sum | 1)) >>> 0);
+  return [high!, low!].map((half) => half.toString(16).padStart(8, "0")).join("");
 }
 
 function sizeOf(ranges: readonly BatchRange[]): number {

@@ -111,6 +111,11 @@ export class Numbering {
     return new Numbering(epoch, base, this.next, confirmed);
   }
 
+  /** The same numbers in another epoch. */
+  under(epoch: string): Numbering {
+    return new Numbering(epoch, this.#base, this.next, this.#confirmed);
+  }
+
   /** What was confirmed is on disk. */
   saved(): void {
     this.#isDirty = false;

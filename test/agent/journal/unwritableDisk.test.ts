@@ -42,13 +42,13 @@ function withoutIndex(dir: string): string[] {
   return readdirSync(dir).filter((name) => name.endsWith(".sqlite"));
 }
 
-function open(dir: string) {
+function open(dir: string, drawn = "f") {
   return openJournal({
     disk: sqliteDisk(dir),
     maxBytes: 1e9,
     maxAge_ms: 30 * DAY_MS,
     now_ms: () => T,
-    random: { unit: () => 0.5, hex: () => "f".repeat(16) },
+    random: { unit: () => 0.5, hex: () => drawn.repeat(16) },
     log: { debug() {}, info() {}, warn() {}, error() {} },
     segmentBytes: 20_000,
   });
@@ -101,6 +101,65 @@ test.skipIf(!canMount)(
     const again = open(dir);
     expect(again.history(1, 1000).filter(({ kind }) => kind === "sample")).toHaveLength(601);
     expect(again.status().lost).toBe(0);
+    again.close();
+  },
+);
+
+test.skipIf(!canMount)(
+  "a damaged journal on a disk that stays full is set aside once and gets one new epoch, over any number of starts",
+  () => {
+    const { path, fill, free } = ownDisk();
+    const dir = join(path, "journal");
+    leave(dir, "killed");
+    const wal = join(dir, `${withoutIndex(dir).at(-1)}-wal`);
+    const bytes = readFileSync(wal);
+    bytes[32 + 20 * (24 + 1024) + 9]! ^= 4;
+    writeFileSync(wal, bytes);
+    fill();
+    const epochs = new Set<string>();
+    for (let start = 0; start < 4; start++) {
+      const journal = open(dir, String(start));
+      epochs.add(journal.epoch);
+      expect(journal.status()).toMatchObject({ nextNumber: 601, unconfirmed: 600, isWritable: false });
+      expect(journal.status().setAside.length).toBeLessThanOrEqual(1);
+      journal.close();
+    }
+    expect(epochs.size).toBe(1);
+    free();
+    const roomy = open(dir, "8");
+    expect(roomy.status().setAside).toHaveLength(1);
+    expect(roomy.history(1, 1000).filter(({ kind }) => kind === "sample")).toHaveLength(600);
+    const { epoch } = roomy;
+    expect(epoch).toBe("8".repeat(16));
+    roomy.close();
+    const last = open(dir, "9");
+    expect(last.status()).toMatchObject({ epoch, isWritable: true, lost: 0 });
+    last.close();
+  },
+);
+
+test.skipIf(!canMount).each(["full", "read-only"] as const)(
+  "on a disk that is %s the first journal begins as soon as it is not",
+  (how) => {
+    const { path, fill, free } = ownDisk();
+    const dir = join(path, "journal");
+    const remount = (as: "ro" | "rw") => expect(spawnSync("mount", ["-o", `remount,${as}`, path]).status).toBe(0);
+    if (how === "full") fill();
+    else remount("ro");
+    const journal = open(dir);
+    expect(journal.status()).toMatchObject({ isWritable: false, nextNumber: 1, unconfirmed: 0, segments: 0 });
+    expect(() => append(journal, 3)).toThrow(
+      expect.objectContaining({ code: how === "full" ? "DISK_FULL" : "DISK_UNUSABLE" }),
+    );
+    expect(() => journal.renew("a test")).toThrow();
+    expect(journal.history(1, 10)).toEqual([]);
+    if (how === "full") free();
+    else remount("rw");
+    expect(append(journal, 3)).toEqual([1, 2, 3]);
+    const { epoch } = journal;
+    journal.close();
+    const again = open(dir, "9");
+    expect(again.status()).toMatchObject({ epoch, isWritable: true, unconfirmed: 3 });
     again.close();
   },
 );
