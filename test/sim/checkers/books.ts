@@ -1,4 +1,10 @@
-import { SESSIONS_TOO_MANY, STORED_TWICE, type StoredInterval, type ZoneStore } from "../../../cloud/store/store.ts";
+import {
+  type Alarm,
+  SESSIONS_TOO_MANY,
+  STORED_TWICE,
+  type StoredInterval,
+  type ZoneStore,
+} from "../../../cloud/store/store.ts";
 import type { Boundary, CounterWords } from "../../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
@@ -40,8 +46,8 @@ export class BooksChecker {
       }
       this.#checkNothingSetAside(agent);
     }
-    for (const alarm of this.#store().alarms(100)) {
-      if (ALARMS_OF_FAULTS.includes(alarm.code)) continue;
+    for (const alarm of this.#store().alarms(ALARMS_MAX)) {
+      if (ALARMS_OF_FAULTS.includes(alarm.code) || isOfLoss(alarm, agents)) continue;
       this.#findings.report(
         "books",
         `alarm ${alarm.code} ${alarm.gateway?.edge}/${alarm.device} ${JSON.stringify(alarm.detail)}`,
@@ -85,8 +91,22 @@ export class BooksChecker {
         )
       )
         continue;
+      if (row.epoch !== recorded[i - 1]!.epoch && this.#isRedefined(agent, recorded[i - 1]!)) continue;
       return wrong(row, `it opens with ${opened}, the one recorded before it closes with ${closed}`);
     }
+  }
+
+  /** A gateway whose disk had lost readings counted this interval again with what was left, and went on from there; the collector said so. */
+  #isRedefined(agent: SimAgent, { device, quantity, from_ms }: StoredInterval): boolean {
+    return this.#store()
+      .alarms(ALARMS_MAX)
+      .some(
+        (alarm) =>
+          isOfLoss(alarm, [agent]) &&
+          alarm.device === device &&
+          alarm.detail.quantity === quantity &&
+          alarm.detail.from_ms === from_ms,
+      );
   }
 
   #whyWrong(agent: SimAgent, meter: MeterInWorld, row: StoredInterval): string | null {
@@ -201,6 +221,13 @@ export class BooksChecker {
   }
 }
 
+/** What was booked before a medium lost it, and again in the next epoch: the first figure stands. */
+function isOfLoss({ code, gateway, detail }: Alarm, agents: readonly SimAgent[]): boolean {
+  const agent = agents.find(({ machine }) => machine.name === gateway?.edge);
+  const [held, arrived] = [detail.held_batch, detail.arrived_batch].map((batch) => String(batch).split(" ")[0]);
+  return code === "INTERVAL_REDEFINED" && agent !== undefined && agent.damages > 0 && held !== arrived;
+}
+
 /** With its words in another order what a register shows leaps to and fro: each moment of a poll is looked at. */
 function isScrambled({ faults }: SimAgent, line: number, unit: number, true_ms: number): boolean {
   return faults
@@ -224,6 +251,8 @@ const POLL_MAX_MS = 3000;
 const POLLS_BESIDE_MAX = 10;
 /** Clocks drift by so much before it is a step. */
 const DRIFT_MAX = 0.01;
+/** Of a run. */
+const ALARMS_MAX = 1000;
 /** Alarms that say a fault was noticed, which is right. */
 const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK", SESSIONS_TOO_MANY, STORED_TWICE];
 
