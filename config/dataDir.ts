@@ -16,8 +16,8 @@ const SQLITE_BUSY = 5;
 
 /**
  * On a disk that became read-only an owner who locked it before is noticed, but two who start on it do not notice each other.
- * @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_UNUSABLE if it cannot be made, or cannot be written and was never
- *   used.
+ * @throws {KhuXanhError} DATA_DIR_LOCKED if another process owns it, DISK_FULL or DISK_UNUSABLE if it cannot be made, or cannot be
+ *   written and was never used.
  */
 export function openDataDir(path: string): DataDir {
   let lock: DatabaseSync | null = null;
@@ -36,6 +36,13 @@ export function openDataDir(path: string): DataDir {
     if ((cause as { errcode?: number }).errcode === SQLITE_BUSY) {
       throw new KhuXanhError("DATA_DIR_LOCKED", `another process is using the data directory ${path}`, {
         hint: "Stop the other khuxanh process, or give this one another data_dir.",
+        context: { path },
+        cause,
+      });
+    }
+    if ((cause as { code?: string }).code === "ENOSPC") {
+      throw new KhuXanhError("DISK_FULL", `there is no room for the data directory ${path}`, {
+        hint: "Free disk space, or make the folder: in one that is there the agent starts on a full disk too.",
         context: { path },
         cause,
       });

@@ -59,7 +59,7 @@ Times are UTC. Counters and intervals are in the unit beside them, emissions in 
     const dir = join(config.data_dir, "journal");
     if (!existsSync(dir)) {
       throw new KhuXanhError("NOT_FOUND", `there is no journal in ${config.data_dir}`, {
-        hint: "The agent of this file has not run here yet; it makes the journal at its first start.",
+        hint: "The agent of this file has not run here yet, or its disk has taken nothing so far: it begins the journal when it may.",
       });
     }
     const journal = inspectJournal(sqliteDisk(dir));
