@@ -14,10 +14,17 @@ export function freshBytes(length: number): Uint8Array {
   return new Uint8Array(slab, slabUsed - length, length);
 }
 
+/** Below it a number is one word of the processor; beyond it every step is a division of doubles. */
+const WORD_MAX = 0x7fff_ffff;
+
+export const VARINT_BYTES_MAX = 8;
+
 /** Varints of up to 53 bits, as protobuf has them: seven bits a byte, lowest first. */
 export function varintBytes(value: number): number {
   let bytes = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
+  let rest = value;
+  for (; rest > WORD_MAX; rest = Math.floor(rest / 0x80)) bytes += 1;
+  for (; rest >= 0x80; rest >>>= 7) bytes += 1;
   return bytes;
 }
 
@@ -25,7 +32,8 @@ export function varintBytes(value: number): number {
 export function putVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   let next = at;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[next++] = (rest % 0x80) | 0x80;
+  for (; rest > WORD_MAX; rest = Math.floor(rest / 0x80)) bytes[next++] = rest | 0x80;
+  for (; rest >= 0x80; rest >>>= 7) bytes[next++] = rest | 0x80;
   bytes[next++] = rest;
   return next;
 }

@@ -1,7 +1,7 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { type Blob, blankBlob, HEADER_BYTES, seal, tooLong } from "./blob.ts";
-import { ByteReader, putVarint, unzigzag, varintBytes, zigzag } from "./bytes.ts";
+import { ByteReader, putVarint, unzigzag, VARINT_BYTES_MAX, zigzag } from "./bytes.ts";
 import { fromColumns, toColumns } from "./columns.ts";
 import type { TakenSample } from "./sample.ts";
 
@@ -48,8 +48,8 @@ export interface Chunk {
   readonly blob: Uint8Array;
 }
 
-/** Records lie here until their blob is made; a record of a MiB would leave it that long. */
-let scratch = new Uint8Array(CHUNK_BYTES.telemetry);
+/** Records lie here until their blob is made, with room for one that turns out to be too long for it. */
+let scratch: Uint8Array = new Uint8Array(2 * CHUNK_BYTES.telemetry);
 
 /**
  * Entries as chunks, in their order; samples and books never share one.
@@ -66,32 +66,25 @@ export function packChunks(entries: readonly JournalEntry[], epoch: bigint, ordi
     let until = from;
     for (; until < entries.length && until - from < COUNT_MAX; until++) {
       const entry = entries[until]!;
-      const more = recordBytes(entry, before_ms);
-      if (until > from && (bytes + more > CHUNK_BYTES[kind] || kindOfChunk(entry) !== kind)) break;
-      bytes += more;
-      starts.push(bytes);
+      if (kindOfChunk(entry) !== kind) break;
+      const end = putRecord(bytes, entry, before_ms);
+      if (until > from && end > CHUNK_BYTES[kind]) break;
+      bytes = end;
+      starts.push(end);
       before_ms = entry.from_ms;
     }
-    if (scratch.length < bytes) scratch = new Uint8Array(bytes);
     const rows = scratch.subarray(0, bytes);
-    before_ms = 0;
-    for (let i = from; i < until; i++) {
-      putRecord(rows, starts[i - from]!, entries[i]!, before_ms);
-      before_ms = entries[i]!.from_ms;
-    }
     const count = until - from;
     const columns = count < COLUMNS_MIN ? null : toColumns(rows, starts);
     const body = columns ?? rows;
     const blob = blankBlob(body.length);
     blob.set(body, HEADER_BYTES);
-    const head = {
-      epoch,
+    const layout = columns === null ? "rows" : "columns";
+    chunks.push({
       ordinal: ordinal + from,
-      kind,
       count,
-      layout: columns === null ? "rows" : "columns",
-    } as const;
-    chunks.push({ ordinal: head.ordinal, count, blob: seal(blob, head) });
+      blob: seal(blob, { epoch, ordinal: ordinal + from, kind, count, layout }),
+    });
     from = until;
   }
   return chunks;
@@ -151,22 +144,27 @@ function textOf(bytes: Uint8Array): string {
   return text;
 }
 
-function recordBytes({ device, from_ms, to_ms, body }: JournalEntry, before_ms: EpochMs): number {
+/** @returns where the record ends in the scratch, which is longer afterwards if it had to be. */
+function putRecord(at: number, { device, from_ms, to_ms, kind, body }: JournalEntry, before_ms: EpochMs): number {
   if (body.length > RECORD_BYTES_MAX) throw tooLong("a journal record", body.length, RECORD_BYTES_MAX);
-  const times = varintBytes(zigzag(from_ms - before_ms)) + varintBytes(to_ms - from_ms);
-  return 2 + bytesOf(device).length + times + varintBytes(body.length) + body.length;
+  const name = bytesOf(device);
+  const most = at + 2 + name.length + 3 * VARINT_BYTES_MAX + body.length;
+  if (scratch.length < most) scratch = grown(scratch, at, most);
+  const bytes = scratch;
+  bytes[at] = RECORD_KINDS[kind];
+  bytes[at + 1] = name.length;
+  for (let i = 0; i < name.length; i++) bytes[at + 2 + i] = name[i]!;
+  let next = putVarint(bytes, at + 2 + name.length, zigzag(from_ms - before_ms));
+  next = putVarint(bytes, next, to_ms - from_ms);
+  next = putVarint(bytes, next, body.length);
+  bytes.set(body, next);
+  return next + body.length;
 }
 
-function putRecord(bytes: Uint8Array, at: number, entry: JournalEntry, before_ms: EpochMs): number {
-  const device = bytesOf(entry.device);
-  bytes[at] = RECORD_KINDS[entry.kind];
-  bytes[at + 1] = device.length;
-  for (let i = 0; i < device.length; i++) bytes[at + 2 + i] = device[i]!;
-  let next = putVarint(bytes, at + 2 + device.length, zigzag(entry.from_ms - before_ms));
-  next = putVarint(bytes, next, entry.to_ms - entry.from_ms);
-  next = putVarint(bytes, next, entry.body.length);
-  bytes.set(entry.body, next);
-  return next + entry.body.length;
+function grown(bytes: Uint8Array, kept: number, length: number): Uint8Array {
+  const longer = new Uint8Array(length);
+  longer.set(bytes.subarray(0, kept));
+  return longer;
 }
 
 function kindOf(code: number): RecordKind {

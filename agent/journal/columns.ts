@@ -33,8 +33,9 @@ export function toColumns(plain: Uint8Array, starts: readonly number[]): Uint8Ar
   const groupOf = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
     const length = starts[i + 1]! - starts[i]!;
-    let at = groups.findIndex((group) => group.length === length);
-    if (at === -1) at = groups.push({ length, starts: [] }) - 1;
+    let at = 0;
+    while (at < groups.length && groups[at]!.length !== length) at += 1;
+    if (at === groups.length) groups.push({ length, starts: [] });
     if (at >= GROUPS_MAX) return null;
     groups[at]!.starts.push(starts[i]!);
     groupOf[i] = at;
@@ -59,19 +60,21 @@ function putGroup(packed: Uint8Array, from: number, plain: Uint8Array, { length,
   packed.fill(0, from, at);
   for (let c = 0; c < length; c++) {
     const first = plain[starts[0]! + c]!;
-    let isOne = true;
-    for (let i = 0; i < count; i++) {
-      const byte = plain[starts[i]! + c]!;
-      packed[at + i] = byte;
-      if (byte !== first) isOne = false;
+    let alike = 1;
+    while (alike < count && plain[starts[alike]! + c] === first) alike += 1;
+    if (alike === count) {
+      packed[from + (c >> 1)]! |= 1 << (4 * (c & 1));
+      packed[at++] = first;
+      continue;
     }
-    const kinds = isOne ? 1 : sortOut(packed, at, codes, most);
-    packed[from + (c >> 1)]! |= kinds << (4 * (c & 1));
+    for (let i = 0; i < count; i++) packed[at + i] = plain[starts[i]! + c]!;
+    const kinds = isHardlyWorthIt(packed, at, most) ? 0 : sortOut(packed, at, codes, most);
     if (kinds === 0) {
       at += count;
       continue;
     }
-    if (!isOne) for (let i = 0; i < kinds; i++) packed[at + i] = different[i]!;
+    packed[from + (c >> 1)]! |= kinds << (4 * (c & 1));
+    for (let i = 0; i < kinds; i++) packed[at + i] = different[i]!;
     at = putCodes(packed, at + kinds, codes, count, codeBits(kinds));
   }
   return at;
@@ -81,7 +84,22 @@ function putGroup(packed: Uint8Array, from: number, plain: Uint8Array, { length,
 function worthCoding(count: number): number {
   let kinds = DIFFERENT_MAX;
   while (kinds > 1 && kinds + ((count * codeBits(kinds) + 7) >> 3) >= count) kinds -= 1;
-  return count > 1 ? kinds : 0;
+  return kinds;
+}
+
+/**
+ * Where five bytes and no two of them are alike, there are most likely too many kinds, as in the lower half of a measured
+ * value; the few columns this is wrong about cost a byte or two more. Only of many records can many kinds be worth it.
+ */
+function isHardlyWorthIt(bytes: Uint8Array, at: number, most: number): boolean {
+  if (most < 5 || most === DIFFERENT_MAX) return false;
+  const a = bytes[at]!;
+  const b = bytes[at + 1]!;
+  const c = bytes[at + 2]!;
+  const d = bytes[at + 3]!;
+  const e = bytes[at + 4]!;
+  if (a === b || a === c || b === c || d === a || d === b || d === c) return false;
+  return e !== a && e !== b && e !== c && e !== d;
 }
 
 const codeOf = new Uint8Array(256);

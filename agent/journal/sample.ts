@@ -40,8 +40,7 @@ export function sampleEntry({ sample, definition, boot, clock }: SampleRecord): 
   for (const { words } of blocks) size += 5 + words.length * 2;
   size += failures.length * 7 + (clock === "set" ? 0 : 1);
   const body = freshBytes(size);
-  const hash = Number.parseInt(definition, 16);
-  let at = putU16(body, putU16(body, 0, hash >>> 16), hash);
+  let at = putHash(body, definition);
   at = putVarint(body, putVarint(body, at, boot), mono_us);
   at = putVarint(body, at, blocks.length);
   for (const { fc, address, words } of blocks) {
@@ -115,6 +114,19 @@ function readSample(device: string, at_ms: EpochMs, reader: ByteReader): SampleR
 function fcOf(reader: ByteReader): 3 | 4 {
   return reader.u8() === 3 ? 3 : 4;
 }
+
+/** Eight hex digits at the beginning. */
+function putHash(bytes: Uint8Array, hash: string): number {
+  let value = 0;
+  for (let i = 0; i < hash.length; i++) {
+    const code = hash.charCodeAt(i);
+    value = (value << 4) | (code < DIGITS_END ? code & 15 : (code & 15) + 9);
+  }
+  return putU16(bytes, putU16(bytes, 0, value >>> 16), value);
+}
+
+/** The character after "9"; letters come later. */
+const DIGITS_END = 0x3a;
 
 function putU16(bytes: Uint8Array, at: number, value: number): number {
   bytes[at] = value >>> 8;

@@ -1,0 +1,39 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  ByteReader,
+  putVarint,
+  unzigzag,
+  VARINT_BYTES_MAX,
+  varintBytes,
+  zigzag,
+} from "../../../agent/journal/bytes.ts";
+
+const whole = fc.oneof(
+  fc.maxSafeNat(),
+  fc.nat(),
+  // Where a number needs one byte more, and where it no longer is one word.
+  fc
+    .record({ bits: fc.integer({ min: 1, max: 52 }), off: fc.integer({ min: -1, max: 1 }) })
+    .map(({ bits, off }) => 2 ** bits + off),
+);
+
+test("law: a varint takes the bytes it said, changes none behind them and is read as it was", () => {
+  fc.assert(
+    fc.property(whole, (value) => {
+      const bytes = new Uint8Array(VARINT_BYTES_MAX + 2).fill(0x55);
+      const end = putVarint(bytes, 1, value);
+      expect(end - 1).toBe(varintBytes(value));
+      expect(end - 1).toBeLessThanOrEqual(VARINT_BYTES_MAX);
+      expect([bytes[0], bytes[end]]).toEqual([0x55, 0x55]);
+      const reader = new ByteReader(bytes.subarray(1, end));
+      expect(reader.varint()).toBe(value);
+      expect(reader.isAtEnd).toBe(true);
+    }),
+  );
+});
+
+test("law: signed numbers come back through zigzag", () => {
+  const signed = fc.integer({ min: -(2 ** 51), max: 2 ** 51 });
+  fc.assert(fc.property(signed, (value) => expect(unzigzag(zigzag(value))).toBe(value)));
+});
