@@ -158,6 +158,11 @@ export interface JournalDisk {
   list(): readonly DiskFile[];
   /** Opens an existing segment; `read` never changes it and works beside a writer in another process. */
   open(name: string, access: "write" | "read"): DiskSegment;
+  /**
+   * Whether commits lie in a segment that a reader is not shown: behind a part of it that is damaged. Opened for writing it is
+   * JOURNAL_DAMAGED then.
+   */
+  leavesOut(name: string): boolean;
   /** Writes a whole segment and puts it in place at once: the name holds all of it or what it held before. It is closed. */
   create(name: string, writes: Iterable<DiskWrite>): void;
   /** Keeps the file as it lies under another name as well, with the reason beside it as text. The file must be closed. */

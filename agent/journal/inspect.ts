@@ -1,16 +1,16 @@
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { JournalDisk } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import { readBlob } from "./blob.ts";
-import { allRows, Chain, SEGMENT_KEYS } from "./chain.ts";
+import { Chain, SEGMENT_KEYS } from "./chain.ts";
 import { unpackChunk } from "./chunk.ts";
 import type { StoredRecord } from "./journal.ts";
 import { Numbering } from "./numbering.ts";
-import { DEFINITION_PREFIX, readDefinition, readValues } from "./values.ts";
+import { Readable } from "./readable.ts";
+import { DEFINITION_PREFIX, readDefinition } from "./values.ts";
 
 /**
- * A journal looked at from outside, also while its agent runs: nothing is written, mended, set aside or locked. What cannot be
- * read is counted, not repaired: that is the agent's at its next start.
+ * A journal looked at from outside, also while its agent runs: nothing is written, mended, set aside or locked. Of a damaged
+ * file that is read which the agent would save of it; what is not there any more is counted, and named by the agent.
  */
 export interface Inspection {
   readonly epoch: string | null;
@@ -22,7 +22,9 @@ export interface Inspection {
   /** Batches and samples lost so far, each in a loss record. */
   readonly lost: number;
   readonly gaveWay: string | null;
-  /** What could not be read so far: files, and chunks in them; each counts once, however often it is come across. */
+  /** Files that are not what was written, as far as they were read: the agent sets them aside. */
+  readonly damaged: readonly string[];
+  /** What is not there any more, as far as it was read: files, and parts of others; each counts once. */
   readonly unreadable: { readonly files: number; readonly chunks: number };
   getState(key: string): string | null;
   definition(hash: string): DeviceDefinition | null;
@@ -40,43 +42,27 @@ export interface InspectedRecord extends StoredRecord {
 export function inspectJournal(disk: JournalDisk): Inspection {
   const chain = new Chain(disk);
   const bytes = chain.bytes();
-  const unreadable = { files: new Set<string>(), chunks: new Set<string>() };
+  const readable = new Readable(disk, chain);
   const definitions = new Map<string, DeviceDefinition>();
   const state = new Map<string, string>();
   const readInto = (at: number): void => {
     const held = chain.segments[at];
     if (held === undefined) return;
-    try {
-      for (const [name, text] of readValues(chain.open(held).values()).texts) {
-        if (name.startsWith(DEFINITION_PREFIX)) definitions.set(name.slice(1), readDefinition(text));
-        else if (at === chain.segments.length - 1 && !SEGMENT_KEYS.includes(name)) state.set(name, text);
-      }
-    } catch {
-      unreadable.files.add(held.name);
+    for (const [name, text] of readable.values(held)) {
+      if (name.startsWith(DEFINITION_PREFIX)) definitions.set(name.slice(1), readDefinition(text));
+      else if (at === chain.segments.length - 1 && !SEGMENT_KEYS.includes(name)) state.set(name, text);
     }
   };
   readInto(chain.segments.length - 1);
   const numbering = Numbering.from(state);
 
   function* recordsIn(at: number, from: number): Iterable<InspectedRecord> {
-    const held = chain.segments[at]!;
-    const end = chain.segments[at + 1]?.first ?? Number.POSITIVE_INFINITY;
-    try {
-      for (const { key, blob: stored } of allRows(chain.open(held))) {
-        const blob = readBlob(stored);
-        if (blob.kind === "damaged" || blob.kind === "value" || blob.ordinal !== key) {
-          unreadable.chunks.add(`${held.name} ${key}`);
-          continue;
-        }
-        if (key >= end || key + blob.count <= from) continue;
-        for (const { ordinal: position, ...record } of unpackChunk(blob)) {
-          if (position < from) continue;
-          const number = numbering?.numberOf(position) ?? position;
-          yield { ...record, position, number, isConfirmed: numbering?.isConfirmed(position) ?? false };
-        }
+    for (const blob of readable.chunks(chain.segments[at]!, from)) {
+      for (const { ordinal: position, ...record } of unpackChunk(blob)) {
+        if (position < from) continue;
+        const number = numbering?.numberOf(position) ?? position;
+        yield { ...record, position, number, isConfirmed: numbering?.isConfirmed(position) ?? false };
       }
-    } catch {
-      unreadable.files.add(held.name);
     }
   }
 
@@ -93,8 +79,11 @@ export function inspectJournal(disk: JournalDisk): Inspection {
     setAside: chain.asides.map(({ name }) => name),
     lost: Number(state.get("lost") ?? 0),
     gaveWay: state.get("gaveWay") ?? null,
+    get damaged() {
+      return [...readable.damaged];
+    },
     get unreadable() {
-      return { files: unreadable.files.size, chunks: unreadable.chunks.size };
+      return { files: readable.unreadableFiles.size, chunks: readable.missingParts.size };
     },
     getState: (key) => state.get(key) ?? null,
     definition(hash) {

@@ -23,7 +23,7 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { DiskFile, DiskRow, DiskSegment, DiskValue, DiskWrite, JournalDisk } from "../../core/ports.ts";
 import { firstFormRows, firstFormValues } from "./firstForm.ts";
 import { joinedBlobs } from "./sqlitePages.ts";
-import { hasCommitsBehindDamage, WAL_HEADER_BYTES } from "./sqliteWal.ts";
+import { hasCommitsBehindDamage, hasSoundCommit, WAL_HEADER_BYTES } from "./sqliteWal.ts";
 
 /**
  * The journal's disk on node:sqlite: one database a segment, WAL, synchronous=FULL.
@@ -58,12 +58,17 @@ export function sqliteDisk(dir: string): JournalDisk {
       return guard(
         dir,
         () => {
-          assertUnharmed(dir, name, access);
+          assertUnharmed(dir, name);
+          // Beside a writer a reader may see frames half written.
+          if (access === "write" && hasHidden(dir, name)) throw damaged(dir, name, HIDDEN);
           return openSegment(dir, name, access);
         },
         name,
       );
     },
+
+    // Looked at twice: what a writer was just writing is whole a moment later.
+    leavesOut: (name) => guard(dir, () => existsSync(at(name)) && hasHidden(dir, name) && hasHidden(dir, name)),
 
     create(name, writes) {
       guard(dir, () => {
@@ -147,19 +152,23 @@ function namesIn(dir: string): string[] {
 
 /**
  * Before SQLite touches it: it makes an empty database of a name that is not there, deletes the write-ahead file beside a main
- * file that is empty, and whoever opens for writing folds in what is before a damaged frame and overwrites what is behind it.
+ * file that is empty, and whoever opens for writing folds in what is before a damaged frame and overwrites what is behind it
+ * ({@link hasHidden}).
  */
-function assertUnharmed(dir: string, name: string, access: "write" | "read"): void {
+function assertUnharmed(dir: string, name: string): void {
   const file = join(dir, name);
   if (!existsSync(file)) throw damaged(dir, name, "there is no such file");
   const head = headOf(file);
   if (head.toString("latin1", 0, MAGIC.length) !== MAGIC) throw damaged(dir, name, "it does not begin as one");
-  // Beside a writer a reader would see its frames half written.
-  if (access === "read") return;
-  const said = head.readUInt16BE(PAGE_SIZE_AT);
-  if (hasCommitsBehindDamage(bytesOf(`${file}-wal`), said >= 512 ? said : PAGE_BYTES)) {
-    throw damaged(dir, name, "commits lie behind a damaged part of its write-ahead file");
-  }
+}
+
+const HIDDEN = "commits lie behind a damaged part of its write-ahead file";
+
+function hasHidden(dir: string, name: string): boolean {
+  const wal = bytesOf(join(dir, `${name}-wal`));
+  if (wal.length === 0) return false;
+  const said = headOf(join(dir, name)).readUInt16BE(PAGE_SIZE_AT);
+  return hasCommitsBehindDamage(wal, said >= 512 ? said : PAGE_BYTES);
 }
 
 const MAGIC = "SQLite format 3\0";
@@ -178,18 +187,29 @@ function headOf(file: string): Buffer {
 }
 
 function openSegment(dir: string, name: string, access: "write" | "read"): DiskSegment {
+  return access === "write" ? openForWriting(dir, name) : openForReading(dir, name);
+}
+
+function openForWriting(dir: string, name: string): DiskSegment {
   try {
-    return openAs(dir, name, access === "write" ? "shared" : "read");
+    return openAs(dir, name, "shared");
   } catch (cause) {
-    if (access === "write") {
-      if (isWithoutIndex(cause)) return aloneUntilThereIsRoom(dir, name);
-      throw cause;
-    }
-    if (!isWithoutIndex(cause) && !isHeldAlone(cause)) throw cause;
-    // What lies in a write-ahead file is not seen without an index, and one that is not there cannot be made.
-    if (sizeOf(join(dir, `${name}-wal`)) === 0) return openAs(dir, name, "immutable");
-    if (process.platform === "win32") throw cause;
-    return openAs(dir, name, "unlocked");
+    if (!isWithoutIndex(cause)) throw cause;
+    return aloneUntilThereIsRoom(dir, name);
+  }
+}
+
+function openForReading(dir: string, name: string): DiskSegment {
+  // What lies in a write-ahead file is not seen without an index. One of which nothing can be seen would be deleted for it.
+  const alone = hasSoundCommit(bytesOf(join(dir, `${name}-wal`))) ? "unlocked" : "immutable";
+  const hasNoLocks = alone === "unlocked" && process.platform === "win32";
+  // Nobody shares it: SQLite would make an index, and leave it.
+  if (!hasNoLocks && !existsSync(join(dir, `${name}-shm`))) return openAs(dir, name, alone);
+  try {
+    return openAs(dir, name, "read");
+  } catch (cause) {
+    if (hasNoLocks || !(isWithoutIndex(cause) || isHeldAlone(cause))) throw cause;
+    return openAs(dir, name, alone);
   }
 }
 
@@ -198,7 +218,8 @@ type How = "shared" | "alone" | "read" | "unlocked" | "immutable";
 
 /**
  * `alone`, `unlocked`: that index is in memory; `unlocked` takes no lock either, which a read-only disk does not give: what a
- * writer changes meanwhile is found out by the checksums. `immutable`: a write-ahead file is not seen.
+ * writer changes meanwhile is found out by the checksums. At its end SQLite would fold in what it read, and cannot: the file is
+ * open for reading only. `immutable`: a write-ahead file is not seen.
  */
 const SEARCH: Partial<Record<How, string>> = { unlocked: "?vfs=unix-none", immutable: "?immutable=1" };
 

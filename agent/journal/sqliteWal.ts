@@ -23,6 +23,18 @@ export function hasCommitsBehindDamage(wal: Uint8Array, pageBytes: number): bool
   return commitsFrom(view, at, step, 16) > 1 || isOneBitOff(view, at, step, header, sums);
 }
 
+/** Whether SQLite finds anything in it. Where it does not, the last one to close a database deletes this file. */
+export function hasSoundCommit(wal: Uint8Array): boolean {
+  if (wal.length <= WAL_HEADER_BYTES) return false;
+  const view = new DataView(wal.buffer, wal.byteOffset, wal.byteLength);
+  const header = soundHeader(view);
+  if (header === null) return false;
+  const step = FRAME_HEADER_BYTES + header.pageBytes;
+  const { at: end } = endOfSound(view, step, header);
+  for (let at = WAL_HEADER_BYTES; at < end; at += step) if (view.getUint32(at + 4) !== 0) return true;
+  return false;
+}
+
 /** Frames that say they end a commit of the round with the salts there. */
 function commitsFrom(view: DataView, from: number, step: number, salts: number): number {
   const [salt1, salt2] = [view.getUint32(salts), view.getUint32(salts + 4)];

@@ -83,6 +83,7 @@ export class SimDisk {
         if (file.isTorn) throw this.#damaged(name, "it is torn");
         return this.#segment(life, file, access);
       },
+      leavesOut: () => false,
       create: (name, writes) => {
         const file = emptyFile();
         for (const write of writes) put(file, write, () => this.#unusable("a key twice"));

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
@@ -25,6 +25,16 @@ test("a damaged chunk counts once, however often it is come across", () => {
   other.exec("UPDATE rows SET blob = zeroblob(length(blob)) WHERE key = 1");
   other.close();
   expect(unreadableIn(d)).toEqual({ files: 0, chunks: 1 });
+});
+
+test("looking at a journal that nobody has open leaves nothing beside it", () => {
+  const d = disk();
+  const journal = d.open({ segmentBytes: 100 });
+  for (let i = 0; i < 3; i++) append(journal, 1, 200);
+  journal.close();
+  const lying = readdirSync(d.dir);
+  expect([...inspectJournal(sqliteDisk(d.dir)).records()]).toHaveLength(3);
+  expect(readdirSync(d.dir)).toEqual(lying);
 });
 
 test("a file that is no database counts once, the newest too", () => {

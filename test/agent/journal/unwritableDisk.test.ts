@@ -82,17 +82,22 @@ test.skipIf(!canMount).each(["killed", "closed"] as const)(
   },
 );
 
-test.skipIf(!canMount)(
-  "a damaged journal on a disk without a free byte opens too, and the next start with room reads all",
-  () => {
+test.skipIf(!canMount).each([
+  { what: "header", at: 17 },
+  { what: "first frame", at: 32 + 30 },
+  { what: "frame in the middle", at: 32 + 20 * (24 + 1024) + 9 },
+])(
+  "a write-ahead file whose $what is damaged opens on a disk without a free byte too, and the next start with room reads all",
+  ({ at }) => {
     const { path, fill, free } = ownDisk();
     const dir = join(path, "journal");
     leave(dir, "killed");
     const wal = join(dir, `${withoutIndex(dir).at(-1)}-wal`);
     const bytes = readFileSync(wal);
-    bytes[32 + 20 * (24 + 1024) + 9]! ^= 4;
+    bytes[at]! ^= 4;
     writeFileSync(wal, bytes);
     fill();
+    inspectJournal(sqliteDisk(dir));
     const journal = open(dir);
     expect(() => append(journal, 1)).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
     free();

@@ -53,6 +53,31 @@ test("what lies behind a damaged frame of the write-ahead file is saved, and the
   expect(lossesIn(journal)).toMatchObject([{ what: "unknown", why: "set-aside", count: 0 }]);
 });
 
+test.each([
+  { what: "header", at: 17 },
+  { what: "first frame", at: 32 + 30 },
+  { what: "frame in the middle", at: 32 + 30 * FRAME_BYTES + 9 },
+])(
+  "whoever looks at a write-ahead file whose $what is damaged sees what the agent will, and leaves it as it lies",
+  ({ at }) => {
+    const d = killed(20);
+    flip(wal(d), at);
+    const lying = () => readdirSync(d.dir).map((name) => [name, readFileSync(join(d.dir, name)).toString("hex")]);
+    const before = lying();
+    const seen = inspectJournal(sqliteDisk(d.dir));
+    expect(seen).toMatchObject({ nextNumber: 64, unconfirmed: 57, damaged: [FIRST] });
+    expect(seen.newest(2, () => true).map(({ position }) => position)).toEqual([62, 63]);
+    const records = [...seen.records()].map(({ position, body }) => [position, Buffer.from(body).toString("hex")]);
+    expect(seen.unreadable).toEqual({ files: 0, chunks: 0 });
+    expect(lying()).toEqual(before);
+    const { journal } = numbersOf(d);
+    const held = journal.history(1, 1000).filter(({ kind }) => kind === "sample");
+    expect(records).toEqual(held.map(({ position, body }) => [position, Buffer.from(body).toString("hex")]));
+    // And the record of it.
+    expect(journal.unconfirmed()).toBe(seen.unconfirmed + 1);
+  },
+);
+
 test("a damaged header of the write-ahead file takes nothing with it", () => {
   const d = killed(20);
   flip(wal(d), 17);
@@ -148,8 +173,8 @@ test.each([
     const lying = readdirSync(d.dir);
     const bytes = readFileSync(wal(d));
     const inspection = inspectJournal(sqliteDisk(d.dir));
-    expect([...inspection.records()]).toEqual([]);
-    expect(inspection.unreadable.files).toBe(1);
+    expect([...inspection.records()].map(({ position }) => position)).toEqual(upTo(63));
+    expect(inspection).toMatchObject({ damaged: [FIRST], unreadable: { files: 0, chunks: 0 }, nextNumber: 64 });
     expect(readdirSync(d.dir)).toEqual(lying);
     expect(readFileSync(wal(d))).toEqual(bytes);
     const { journal, positions } = numbersOf(d);
