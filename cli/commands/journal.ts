@@ -74,16 +74,15 @@ function status(journal: Inspection, isJson: boolean): void {
   const { epoch, nextNumber, unconfirmed, bytes, segments, setAside, lost, gaveWay } = journal;
   const oldest_ms = journal.oldestUnconfirmed_ms();
   const oldest = oldest_ms === null ? null : new Date(oldest_ms).toISOString();
-  const losses = [...journal.records()]
-    .filter(({ kind }) => kind === "node")
-    .flatMap((record) => rowsFor(journal, "losses", record));
+  const losses: Row[] = [];
+  for (const record of journal.records())
+    if (record.kind === "node") losses.push(...rowsFor(journal, "losses", record));
   if (isJson) {
     const of = { epoch, batches: nextNumber - 1, unconfirmed, oldest_unconfirmed: oldest, bytes, segments, lost };
     const named = losses.map((row) => objectOf("losses", row));
-    const { unreadable } = journal;
-    process.stdout.write(
-      `${JSON.stringify({ ...of, gave_way: gaveWay, losses: named, set_aside: setAside, unreadable }, null, 2)}\n`,
-    );
+    const { damaged, unreadable } = journal;
+    const damage = { set_aside: setAside, damaged, unreadable };
+    process.stdout.write(`${JSON.stringify({ ...of, gave_way: gaveWay, losses: named, ...damage }, null, 2)}\n`);
     return;
   }
   const lines = [
@@ -95,6 +94,7 @@ function status(journal: Inspection, isJson: boolean): void {
     ["lost", lost === 0 ? "nothing" : `${lost}, in ${losses.length} ${losses.length === 1 ? "record" : "records"}`],
     ...losses.slice(-5).map((row) => ["", lossText(row)]),
     ["set aside", setAside.length === 0 ? "nothing" : setAside.join(", ")],
+    ...(journal.damaged.length === 0 ? [] : [["damaged", `${journal.damaged.join(", ")}: ${SAVED_WHEN}`]]),
     ...(journal.unreadable.files + journal.unreadable.chunks === 0
       ? []
       : [["unreadable", `${unreadableText(journal)}; ${NAMED_WHEN}`]]),
@@ -111,6 +111,7 @@ function lossText([noted, from, to, device, count, what, why]: Row): string {
   return `${noted}: ${lost}, ${from} to ${to}: ${why}`;
 }
 
+const SAVED_WHEN = "what is sound in it is shown; the agent saves that and sets the file aside when it comes across it";
 /** The agent looks through the newest file at every start, through another when it reads from it. */
 const NAMED_WHEN =
   "what is missing is a loss record after the agent's next start, of an older file than the newest when the agent reads it";
@@ -161,6 +162,8 @@ async function exportAll(journal: Inspection, args: Arguments, timeZone: string)
     waiting = "";
   }
   await write(waiting);
+  if (journal.damaged.length > 0)
+    process.stderr.write(`khuxanh: ${journal.damaged.join(", ")}: damaged; ${SAVED_WHEN}\n`);
   const { files, chunks } = journal.unreadable;
   if (files + chunks > 0) {
     process.stderr.write(`khuxanh: ${unreadableText(journal)} could not be read; ${NAMED_WHEN} (--kind losses)\n`);

@@ -204,9 +204,14 @@ test("damage to what was delivered is announced, and a record with its time afte
   expect(khuxanh("status", "--config", config).stdout).toMatch(
     /unreadable 0 files and 1 chunk; what is missing is a loss record after the agent's next start/,
   );
+  const said = JSON.parse(khuxanh("status", "--config", config, "--json").stdout);
+  expect(said).toMatchObject({ damaged: ["000000000001.sqlite"], unreadable: { files: 0, chunks: 1 }, batches: 10 });
+  const { lines, stderr } = khuxanh("export", "--config", config);
+  expect(lines).toHaveLength(1 + 6);
+  expect(stderr).toMatch(/000000000001\.sqlite: damaged; what is sound in it is shown/);
   open().close();
   const { stdout } = khuxanh("status", "--config", config);
   expect(stdout).toMatch(/lost {7}4, in 2 records/);
   expect(stdout).toMatch(/1 confirmed batches of the gateway's own history \(delivered before\), 2026-03-02T03:1/);
-  expect(stdout).not.toMatch(/unreadable/);
+  expect(stdout).not.toMatch(/unreadable|damaged:/);
 });
