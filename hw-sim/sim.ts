@@ -10,7 +10,7 @@ import { type FaultyMeter, faultyMeter } from "./faults/meterFaults.ts";
 import { whyNothing } from "./faults/possible.ts";
 import type { Fault } from "./faults/schedule.ts";
 import { type OpenLine, openLine } from "./lines/openLine.ts";
-import { type SimMeter, simMeter } from "./meters/simMeter.ts";
+import { generates, type SimMeter, simMeter } from "./meters/simMeter.ts";
 import { loadBuilder, type Profiles, readProfiles } from "./profiles/load.ts";
 import { placedMeters, treeLoads } from "./profiles/tree.ts";
 import type { SimConfig, SimLine, SimMeterSpec } from "./simConfig.ts";
@@ -43,7 +43,7 @@ export function buildSim(
       assertUnit(spec, units, `lines.${line}.meters.${at}`);
     });
   });
-  const placed = placedMeters(config, (spec, place) => modelOf(spec, models, place).measures.includes("pv"));
+  const placed = placedMeters(config, (spec, place) => generates(modelOf(spec, models, place)));
   const loads = treeLoads(placed, loadBuilder(config, profiles));
   const meters = placed.map(({ spec, place, identity }, at) => {
     const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);

@@ -131,6 +131,25 @@ export function backflowOf(net: Course): Course {
   };
 }
 
+/** A course in those minutes in which `net` flows the given way (1 = above zero, -1 = below), else nothing. */
+export function whileFlowing(course: Course, net: Course, way: 1 | -1): Course {
+  return {
+    upTo(slot, minutes) {
+      const mean = (way * net.upTo(slot, SLOT_MINUTES)) / SLOT_MINUTES;
+      const swing = net.swing(slot);
+      if (mean > swing) return course.upTo(slot, minutes);
+      if (mean <= -swing) return 0;
+      let sum = 0;
+      for (let minute = 0; minute < minutes; minute++) {
+        if (way * (net.upTo(slot, minute + 1) - net.upTo(slot, minute)) <= 0) continue;
+        sum += course.upTo(slot, minute + 1) - course.upTo(slot, minute);
+      }
+      return sum;
+    },
+    swing: (slot) => Math.ceil(Math.abs(course.upTo(slot, SLOT_MINUTES)) / SLOT_MINUTES) + course.swing(slot),
+  };
+}
+
 /** Apparent from active and reactive, of the slot's means: steady within a slot, whole VA. */
 export function apparentOf(active: Course, reactive: Course): Course {
   return stepCourse((slot) =>

@@ -9,6 +9,7 @@ import {
   shareOf,
   stepCourse,
   sumOf,
+  whileFlowing,
 } from "../course/course.ts";
 import { type Integral, integralOf, type Minute } from "../course/integral.ts";
 import { hash32, unitNoise } from "../course/noise.ts";
@@ -20,6 +21,7 @@ import {
   type Placement,
   runningCounter,
   type SimCounter,
+  standingCounter,
   wave,
 } from "./physics.ts";
 
@@ -53,16 +55,23 @@ export function electricity(load: ElectricLoad, site: ElectricSite): Physics {
   const active = integral(load.active);
   const lagging = integral(load.lagging);
   const leading = integral(load.leading);
-  const slotMean_W = (slot: number) => Math.max(0, load.active.upTo(slot, SLOT_MINUTES) / SLOT_MINUTES);
-
-  const peak_W = peakSinceMidnight(slotMean_W);
+  const slotMean = (course: Course) => (slot: number) => course.upTo(slot, SLOT_MINUTES) / SLOT_MINUTES;
+  const mean_W = slotMean(load.active);
+  const mean_var = slotMean(differenceOf(load.lagging, load.leading));
+  const demand_W = (slot: number) => Math.max(0, mean_W(slot));
+  const peak_W = peakSinceMidnight(demand_W);
+  const peak_var = peakSinceMidnight((slot) => Math.abs(mean_var(slot)));
+  const peak_VA = peakSinceMidnight((slot) => Math.hypot(mean_W(slot), mean_var(slot)));
 
   const net = netPower(active, lagging, leading);
   const slotOf = (at_ms: number) => Math.floor((at_ms - site.origin_ms) / SLOT_ms);
   const own: Readonly<Record<string, Gauge>> = {
     frequency: perSecond((at_ms) => frequency_Hz(at_ms, site.seed)),
-    active_power_demand: (at_ms) => slotMean_W(slotOf(at_ms) - 1),
+    active_power_demand: (at_ms) => demand_W(slotOf(at_ms) - 1),
     active_power_demand_peak: (at_ms) => peak_W(slotOf(at_ms)),
+    active_power_demand_max: (at_ms) => peak_W(slotOf(at_ms)),
+    reactive_power_demand_max: (at_ms) => peak_var(slotOf(at_ms)),
+    apparent_power_demand_max: (at_ms) => peak_VA(slotOf(at_ms)),
     phase_sequence: () => 0,
   };
   const gauges = new Map([...powerGauges(net, parts, site), ...Object.entries(own)]);
@@ -99,11 +108,15 @@ function electricCounters(
   const exportPhases = splitPhases(load.backflow, parts, 0n).map(([course]) => counter("Wh", course));
   const lagging = counter("varh", load.lagging);
   const leading = counter("varh", load.leading);
+  const laggingOut = whileFlowing(load.lagging, load.active, -1);
+  const leadingOut = whileFlowing(load.leading, load.active, -1);
   const entries: [QuantityId, SimCounter][] = [
     ["active_energy_import_total", importTotal],
     ["active_energy_import_tariff1", importTotal],
+    ["active_energy_import_tariff2", standingCounter("Wh")],
     ["active_energy_export_total", exportTotal],
     ["active_energy_export_tariff1", exportTotal],
+    ["active_energy_export_tariff2", standingCounter("Wh")],
     ["active_energy_total", addedCounter(importTotal, exportTotal)],
     ["active_energy_import_partial", counter("Wh", drawn)],
     ["reactive_energy_import_total", lagging],
@@ -113,6 +126,10 @@ function electricCounters(
     ["reactive_energy_export_tariff1", leading],
     ["reactive_energy_capacitive_total", leading],
     ["reactive_energy_total", addedCounter(lagging, leading)],
+    ["reactive_energy_q1_total", counter("varh", differenceOf(load.lagging, laggingOut))],
+    ["reactive_energy_q2_total", counter("varh", laggingOut)],
+    ["reactive_energy_q3_total", counter("varh", leadingOut)],
+    ["reactive_energy_q4_total", counter("varh", differenceOf(load.leading, leadingOut))],
     ["apparent_energy_total", counter("VAh", apparent)],
     ["apparent_energy_import_total", counter("VAh", differenceOf(apparent, apparentOut))],
     ["apparent_energy_export_total", counter("VAh", apparentOut)],
@@ -164,12 +181,12 @@ function frequency_Hz(at_ms: number, seed: number): number {
 }
 
 /** The highest slot mean since local midnight; slots that are over do not change, so the answer is kept for the slot. */
-function peakSinceMidnight(slotMean_W: (slot: number) => number): (slot: number) => number {
+function peakSinceMidnight(slotMean: (slot: number) => number): (slot: number) => number {
   let last = { slot: Number.NaN, peak: 0 };
   return (slot) => {
     if (slot !== last.slot) {
       let peak = 0;
-      for (let past = slot - (slot % SLOTS_PER_DAY); past < slot; past++) peak = Math.max(peak, slotMean_W(past));
+      for (let past = slot - (slot % SLOTS_PER_DAY); past < slot; past++) peak = Math.max(peak, slotMean(past));
       last = { slot, peak };
     }
     return last.peak;

@@ -1,12 +1,9 @@
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/electric.ts";
-import { type ElectricSite, electricity } from "./electricity.ts";
+import type { ElectricSite } from "./electricity.ts";
+import { generated } from "./generator.ts";
 import { type Gauge, type Physics, type SimCounter, sharedCounter, wave } from "./physics.ts";
-
-/** Operating states of SunSpec model 103. */
-const SLEEPING = 2;
-const PRODUCING = 4;
 
 /** DC bus of a central inverter while it runs, V, and its losses. */
 const DC_V = 720;
@@ -19,16 +16,12 @@ const STRING_SHARES = [0.55, 0.45];
  * at night it sleeps: no power, no power factor, the energy counter stays.
  */
 export function inverter(load: Extract<Load, { kind: "electric" }>, site: ElectricSite): Physics {
-  const made = electricity(load, site);
-  const counters = new Map<QuantityId, SimCounter>();
-  const produced = made.counters.get("active_energy_import_total");
-  if (produced !== undefined) {
-    counters.set("active_energy_export_total", produced);
-    counters.set("active_energy_total", produced);
-    for (const [i, share] of STRING_SHARES.entries()) {
-      const over = Math.round(1000 * share);
-      counters.set(`dc_energy_input_${(i + 1) as 1 | 2}`, sharedCounter(produced, over, 1000 * EFFICIENCY));
-    }
+  const made = generated(load, site);
+  const counters = new Map<QuantityId, SimCounter>(made.counters);
+  const produced = made.counters.get("active_energy_export_total")!;
+  for (const [i, share] of STRING_SHARES.entries()) {
+    const over = Math.round(1000 * share);
+    counters.set(`dc_energy_input_${(i + 1) as 1 | 2}`, sharedCounter(produced, over, 1000 * EFFICIENCY, "Wh"));
   }
   const power_W = (at_ms: number) => made.gauges.get("active_power_total")!(at_ms) as number;
   const asleep = (at_ms: number) => power_W(at_ms) <= 0;
@@ -45,7 +38,8 @@ export function inverter(load: Extract<Load, { kind: "electric" }>, site: Electr
       26 * Math.min(1, power_W(at_ms) / site.rated_power_W) +
       3 * wave(at_ms, 21_600_000, site.seed) +
       0.2 * unitNoise(site.seed, Math.floor(at_ms / 60_000)),
-    status: (at_ms) => (asleep(at_ms) ? SLEEPING : PRODUCING),
+    status: (at_ms) => (asleep(at_ms) ? "resting" : "running"),
+    rated_power: () => site.rated_power_W,
   };
   const strings = STRING_SHARES.flatMap((share, i): [string, Gauge][] => [
     [`dc_power_input_${i + 1}`, (at_ms) => share * dc_W(at_ms)],

@@ -5,7 +5,7 @@ import { type Integral, type Minute, totalWithin } from "../course/integral.ts";
 /**
  * What a simulated meter knows about the world at an instant, before any register.
  *
- * Counters are exact, in ticks of rate x ms (1 mJ; 3,600,000 to the Wh, varh, VAh or litre), with what the meter showed on
+ * Counters are exact, in ticks of rate x ms (1 mJ; 3,600,000 to the Wh, varh, VAh, litre or second), with what the meter showed on
  * its first day; gauges are doubles in the unit of `core/units/quantities.ts`. Each is asked for by itself: a read computes
  * what it shows and nothing else.
  */
@@ -15,13 +15,13 @@ export interface Physics {
   readonly gauges: ReadonlyMap<string, Gauge>;
 }
 
-/** A value at an instant; `null` = the meter has none now (an inverter at night). */
+/** A value at an instant; `null` = the meter has none now (an inverter at night). Text: a name, or the state of a machine. */
 export type Gauge = (at_ms: number) => number | string | null;
 
 export type Gauges = Readonly<Record<string, number | string | null>>;
 
 export interface SimCounter {
-  /** Unit of the truth: Wh, varh, VAh for energy, m3 or Nm3 for volume. */
+  /** Unit of the truth: Wh, varh, VAh for energy, m3 or Nm3 for volume, L of fuel, s of running. */
   readonly unit: UnitNotation;
   /** The minute an instant lies in: the same object within a minute, its total with the start value. */
   minute(at_ms: number): CountedMinute;
@@ -67,8 +67,8 @@ export function turnedCounter(sum: SimCounter, part: SimCounter): SimCounter {
   return counterOf(sum.unit, perMinute(sum.minute, of));
 }
 
-/** A part of what a counter counts, to `under` parts; within a minute it never runs ahead of the next one. */
-export function sharedCounter({ unit, minute }: SimCounter, over: number, under: number): SimCounter {
+/** `over` parts of `under` of what a counter counts, in `unit`; within a minute it never runs ahead of the next one. */
+export function sharedCounter({ minute }: SimCounter, over: number, under: number, unit: UnitNotation): SimCounter {
   const share = ({ from_ms, total, counted }: CountedMinute): CountedMinute => ({
     from_ms,
     total: (total * BigInt(over)) / BigInt(under),

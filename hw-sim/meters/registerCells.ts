@@ -7,6 +7,7 @@ import { countWorth, siteRatio, tickUnit } from "../../drivers/ratio.ts";
 import { TICKS_PER_THOUSAND, TICKS_PER_UNIT, totalWithin } from "../course/integral.ts";
 import type { Cell } from "./addressSpace.ts";
 import type { CountedMinute, Gauge, Physics, SimCounter } from "./physics.ts";
+import { stateCode } from "./stateCodes.ts";
 
 /** Everything the encoding of one device needs beside its model. */
 export interface Encoding {
@@ -173,13 +174,30 @@ function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding):
   };
   const step = register.scale * 10 ** scaling.exponent * scaling.factor;
   const isFloat = register.type === "f32" || register.type === "f64";
+  const turn = UNSIGNED_TURN[register.type] ?? 0;
+  const states = register.kind === "status" ? codedStates(register, gauge) : gauge;
   const shown =
-    register.coding === undefined ? gauge : CODINGS[register.coding](gauge, reactivePowerOf(register, gauges));
+    register.coding === undefined ? states : CODINGS[register.coding](gauge, reactivePowerOf(register, gauges));
   return (at_ms, out, at) => {
     const value = shown(at_ms);
     if (value === null) out.set(empty, at);
     else if (typeof value === "string") out.set(encodeRegister(register, value, scaling), at);
-    else writeRaw(register, isFloat ? value / step : Math.round(value / step), out, at);
+    else if (isFloat) writeRaw(register, value / step, out, at);
+    else {
+      const raw = Math.round(value / step);
+      writeRaw(register, raw < 0 ? raw + turn : raw, out, at);
+    }
+  };
+}
+
+/** Below zero unsigned registers go on from their end, as on devices that write power as if it had no sign (Growatt, Sungrow). */
+const UNSIGNED_TURN: Readonly<Partial<Record<Register["type"], number>>> = { u16: 2 ** 16, u32: 2 ** 32 };
+
+/** The maker's number of a state; no value where the model file does not tell it. */
+function codedStates(register: Register, gauge: Gauge): Gauge {
+  return (at_ms) => {
+    const value = gauge(at_ms);
+    return typeof value === "string" ? stateCode(register, value) : value;
   };
 }
 

@@ -11,11 +11,13 @@ import type { SimMeterSpec } from "../simConfig.ts";
 import { type Answer, addressSpace, type Cell, ILLEGAL_DATA_VALUE, SERVER_DEVICE_FAILURE } from "./addressSpace.ts";
 import { electricity, type Three } from "./electricity.ts";
 import { scaleExponents } from "./exponents.ts";
+import { genset } from "./genset.ts";
 import { inverter } from "./inverter.ts";
 import { type Gauges, gaugesAt, type Physics, type Placement } from "./physics.ts";
 import { type Encoding, fixed, noValueCell, rangeTicks, registerCell } from "./registerCells.ts";
+import { withViews } from "./registerViews.ts";
 import { sunspecChain, textWords } from "./sunspecChain.ts";
-import { gasMeter, waterMeter } from "./volume.ts";
+import { gasMeter, heatMeter, waterMeter } from "./volume.ts";
 
 /**
  * One simulated meter: a pure function of seed and time that answers in the words of its model.
@@ -78,7 +80,7 @@ export function simMeter(
   const name = spec.name ?? `${model.id} unit ${spec.unit}`;
   const settings = settingsOf(spec);
   const own = physicsOf(spec, model, load, place);
-  const physics = change.physics?.(own, place.since_ms) ?? own;
+  const physics = withViews(change.physics?.(own, place.since_ms) ?? own, place.origin_ms);
   const serial = change.serial ?? serialOf(place.seed);
   const plate = {
     manufacturer: manufacturerOf(model),
@@ -147,6 +149,11 @@ export function simMeter(
   };
 }
 
+/** Whether what it measures is made there: an inverter or a generating set feeds into the meter it is fed through. */
+export function generates({ measures }: MeterModel): boolean {
+  return measures.includes("pv") || measures.includes("genset");
+}
+
 /** Eight digits that belong to the meter's seed. */
 function serialOf(seed: number): number {
   return 10_000_000 + (hash32(seed, 77) % 89_999_999);
@@ -185,7 +192,8 @@ function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: Met
       sag_permille: tenths(spec.sag_percent ?? SAG_DEFAULT_percent, `unit ${spec.unit}: sag_percent`),
       phase_permille: phasePermille(spec, model),
     };
-    return measures.has("pv") ? inverter(load, site) : electricity(load, site);
+    if (measures.has("pv")) return inverter(load, site);
+    return measures.has("genset") ? genset(load, site) : electricity(load, site);
   }
   if (measures.has("gas")) {
     if (spec.m3_per_count === undefined && model.registers.some(({ unit }) => unit === "count")) {
@@ -196,6 +204,7 @@ function physicsOf(spec: SimMeterSpec, model: MeterModel, load: Load, place: Met
     }
     return gasMeter(load.flow, { ...placement, litres_per_count: (spec.m3_per_count ?? 1) * 1000 });
   }
+  if (measures.has("heat")) return heatMeter(load.flow, placement);
   if (measures.has("water")) return waterMeter(load.flow, placement);
   throw invalid(spec, `${model.id} measures ${[...measures].join(", ")}, the load is a flow of gas or water`);
 }
@@ -236,6 +245,12 @@ function constantsOf(
     energy_unit_prefix: 0,
     register_order: 2141,
     measurement_mode: 2,
+    // EM24: three phases with neutral, the application whose map the model file has, locked against the keys.
+    phase_config: 0,
+    application: 7,
+    switch_position: 3,
+    // Sungrow: three phases, four wires.
+    output_type: 1,
     ct_ratio: spec.ct_ratio ?? 1,
     vt_ratio: 1,
     ct_primary: Math.min(30_000, Math.ceil(ratedPower_W(spec) / (3 * (spec.nominal_V ?? 230)) / 100) * 100),

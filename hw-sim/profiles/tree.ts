@@ -4,7 +4,7 @@ import { balanceOf, type Load, lossesOf } from "./electric.ts";
 
 /**
  * Loads of all meters, where meters are fed through meters: a meter measures its own `load`, all its sub-meters, and what is lost
- * on the way to them, to the millijoule. A meter that generates (a solar inverter) feeds into its parent, and what nobody
+ * on the way to them, to the millijoule. A meter that generates (a solar inverter, a generating set) feeds into its parent, and what nobody
  * below uses flows out through it.
  */
 export interface PlacedMeter {
@@ -41,7 +41,7 @@ export function treeLoads(
     const minus = below.filter(({ generates }) => generates).map((child) => measured(child, path));
     if (plus.length + minus.length === 0)
       throw invalid(place, "needs a load, or sub-meters that name it as their parent");
-    if (meter.generates && below.length > 0) throw invalid(place, "an inverter has no sub-meters");
+    if (meter.generates && below.length > 0) throw invalid(place, "what generates has no sub-meters");
     const lost = spec.losses === undefined ? [] : [lossesOf(plus, spec.losses, place)];
     const parts = [...plus, ...lost];
     return parts.length === 1 && minus.length === 0 ? parts[0]! : balanceOf(parts, minus, place);
