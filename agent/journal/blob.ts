@@ -1,6 +1,6 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
-import { freshBytes } from "./bytes.ts";
+import { freshBytes, putUtf8, utf8Bytes } from "./bytes.ts";
 
 /**
  * What lies on disk: blobs that guard themselves, so that they can be found in a damaged file without SQLite.
@@ -119,17 +119,16 @@ export function nextMagic(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function encodeValue(name: string, text: string, head: { readonly epoch: bigint; readonly ordinal: number }) {
-  const nameBytes = encoder.encode(name);
-  const textBytes = encoder.encode(text);
-  const blob = blankBlob(nameBytes.length + textBytes.length);
-  if (blob.length - HEADER_BYTES > BODY_BYTES_MAX) throw tooLong(`the value ${name}`, textBytes.length, BODY_BYTES_MAX);
-  blob.set(nameBytes, HEADER_BYTES);
-  blob.set(textBytes, HEADER_BYTES + nameBytes.length);
-  return seal(blob, { ...head, kind: "value", layout: "rows", count: nameBytes.length });
+  const nameBytes = utf8Bytes(name);
+  const textBytes = utf8Bytes(text);
+  const blob = blankBlob(nameBytes + textBytes);
+  if (blob.length - HEADER_BYTES > BODY_BYTES_MAX) throw tooLong(`the value ${name}`, textBytes, BODY_BYTES_MAX);
+  putUtf8(blob, HEADER_BYTES, name);
+  putUtf8(blob, HEADER_BYTES + nameBytes, text);
+  return seal(blob, { ...head, kind: "value", layout: "rows", count: nameBytes });
 }
 
 /** Of a blob of kind `value`. */

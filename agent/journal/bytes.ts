@@ -47,6 +47,26 @@ export function unzigzag(value: number): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
+const encoder = new TextEncoder();
+
+/** Bytes of a text in UTF-8. Most are a few ASCII characters, for which calling the encoder costs more than they do. */
+export function utf8Bytes(text: string): number {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return encoder.encode(text).length;
+  return text.length;
+}
+
+/** Writes a text that {@link utf8Bytes} found room for. */
+export function putUtf8(bytes: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) {
+      encoder.encodeInto(text, bytes.subarray(at));
+      return;
+    }
+    bytes[at + i] = code;
+  }
+}
+
 /** Reads on through bytes whose checksum has been checked. */
 export class ByteReader {
   readonly #bytes: Uint8Array;

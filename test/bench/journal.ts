@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { openJournal } from "../../agent/journal/journal.ts";
+import { type JournalEntry, openJournal } from "../../agent/journal/journal.ts";
 import { sampleEntry } from "../../agent/journal/sample.ts";
 import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
 import { systemClock, systemRandom } from "../../cli/io/system.ts";
@@ -51,7 +51,8 @@ function poll(i: number): Sample {
 
 export const journal: Bench = {
   summary: `synced commits of ${BATCHES} batches of ${READINGS} readings`,
-  limit: "node:sqlite itself: as many bytes in one row a batch, one transaction, WAL and synchronous=FULL",
+  limit:
+    "node:sqlite itself: the bytes of the same batches as they are, in one row each, one transaction, WAL and synchronous=FULL",
   async open() {
     const dir = mkdtempSync(join(tmpdir(), "khuxanh-bench-"));
     const ours = ourSide(join(dir, "ours"));
@@ -133,6 +134,10 @@ function turnOf(commit: () => number): Turn {
   };
 }
 
+function entryOf(sample: Sample): JournalEntry {
+  return sampleEntry({ sample, definition: "0badcafe", boot: 1, clock: "set" });
+}
+
 interface Side {
   /** One synced commit; the readings in it. */
   commit(): number;
@@ -152,9 +157,8 @@ function ourSide(dir: string): Side {
   let polled = 0;
   return {
     commit() {
-      const entries = Array.from({ length: BATCHES }, () =>
-        sampleEntry({ sample: polls[polled++ % POLLS]!, definition: "0badcafe", boot: 1, clock: "set" }),
-      );
+      const entries: JournalEntry[] = [];
+      for (let i = 0; i < BATCHES; i++) entries.push(entryOf(polls[polled++ % POLLS]!));
       return held.commit({ entries, state: () => [] }).length * READINGS;
     },
     close: () => held.close(),
@@ -166,11 +170,12 @@ function bareSide(file: string): Side {
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
   db.exec("CREATE TABLE records (number INTEGER PRIMARY KEY, blob BLOB NOT NULL)");
   const insert = db.prepare("INSERT INTO records (blob) VALUES (?)");
-  const { body } = sampleEntry({ sample: poll(0), definition: "0badcafe", boot: 1, clock: "set" });
+  const bodies = Array.from({ length: POLLS }, (_, i) => entryOf(poll(i)).body);
+  let polled = 0;
   return {
     commit() {
       db.exec("BEGIN IMMEDIATE");
-      for (let i = 0; i < BATCHES; i++) insert.run(body);
+      for (let i = 0; i < BATCHES; i++) insert.run(bodies[polled++ % POLLS]!);
       db.exec("COMMIT");
       return BATCHES * READINGS;
     },

@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   ByteReader,
+  putUtf8,
   putVarint,
   unzigzag,
+  utf8Bytes,
   VARINT_BYTES_MAX,
   varintBytes,
   zigzag,
@@ -38,5 +40,18 @@ test("law: signed numbers come back through zigzag", () => {
     fc.property(fc.integer({ min: -(2 ** 51), max: 2 ** 51 }), (value) => {
       expect(unzigzag(zigzag(value))).toBe(value);
     }),
+  );
+});
+
+test("law: a text is the UTF-8 that the platform makes of it, halves of characters too", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.constantFrom("é\ud800", "0-1,\udc00")),
+      (text) => {
+        const bytes = new Uint8Array(utf8Bytes(text) + 2).fill(0x55);
+        putUtf8(bytes, 1, text);
+        expect([...bytes]).toEqual([0x55, ...new TextEncoder().encode(text), 0x55]);
+      },
+    ),
   );
 });
