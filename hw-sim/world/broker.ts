@@ -171,8 +171,9 @@ export class SimBroker {
   #watch(session: Session): void {
     const limit_ms = session.peer.keepalive_ms * KEEPALIVE_FACTOR;
     if (!(limit_ms > 0)) return;
-    session.cancelWatch = this.#scheduler.at(session.heard_ms + limit_ms, () => {
-      if (this.#scheduler.now_ms - session.heard_ms < limit_ms) return this.#watch(session);
+    const { heard_ms } = session;
+    session.cancelWatch = this.#scheduler.at(heard_ms + limit_ms, () => {
+      if (session.heard_ms > heard_ms) return this.#watch(session);
       this.#end(session, "keep-alive");
       session.peer.close();
     });

@@ -5,6 +5,7 @@ import type { Cancel } from "../../core/ports.ts";
  * events every promise reaction is done, so that code written with `await` runs in one order only.
  *
  * Units   ms since the beginning of the world; fractions are allowed.
+ * Limits  a million events at one instant, each of which may have made the next, end the run: time would not go on.
  */
 export class Scheduler {
   readonly #settle: Settle;
@@ -12,6 +13,8 @@ export class Scheduler {
   #made = 0;
   #taken = 0;
   #now_ms = 0;
+  /** Events taken since time last moved on. */
+  #atOnce = 0;
   #isStopped = false;
 
   /** @param settle how this machine runs promise reactions dry; the caller's, for it needs the machine's event loop */
@@ -60,8 +63,13 @@ export class Scheduler {
           resolve();
           return;
         }
+        this.#atOnce = event.at_ms > this.#now_ms ? 0 : this.#atOnce + 1;
         this.#now_ms = event.at_ms;
         this.#taken += 1;
+        if (this.#atOnce > AT_ONCE_MAX) {
+          reject(new Error(`time stands still: ${AT_ONCE_MAX} events at ${this.#now_ms} ms`));
+          return;
+        }
         try {
           if (event.owner === null) event.run!();
           else event.owner.live(event.run!);
@@ -112,6 +120,8 @@ export class Scheduler {
     heap[at] = last;
   }
 }
+
+const AT_ONCE_MAX = 1_000_000;
 
 /** Calls `next` once no promise reaction is left to run. */
 export type Settle = (next: () => void) => void;

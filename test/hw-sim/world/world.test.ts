@@ -34,6 +34,13 @@ test("every promise reaction is done before the next event, however long the cha
   expect(seen).toEqual(["chain", "event"]);
 });
 
+test("events that make each other at one instant end the run, and do not hang it", async () => {
+  const scheduler = new Scheduler(settling());
+  const again = (): void => void scheduler.after(0, again);
+  scheduler.at(1, again);
+  await expect(scheduler.run(2)).rejects.toThrow("time stands still");
+});
+
 test("what an event throws ends the run", async () => {
   const scheduler = new Scheduler(settling());
   scheduler.at(1, () => {
@@ -122,6 +129,18 @@ test("a short partition only delays; a connection that leads nowhere is found ou
   void edge.link.publish("spBv1.0/a", bytes("gone"), QOS0);
   await at.scheduler.run(at.scheduler.now_ms + 31_000);
   expect([host.received, edge.closed]).toEqual([["delayed", "edge"], ["keep-alive timeout"]]);
+});
+
+test("the broker ends every session that fell silent, also where adding its keep-alive rounds the time", async () => {
+  const at = world();
+  // Where a power of two is passed, a sum of times of many bits keeps one less.
+  await at.scheduler.run(2 ** 18 - 12_000 + 0.1);
+  for (let i = 0; i < 10; i++) {
+    await connected(at, `edge-${i}`);
+    at.network.halfOpen(`edge-${i}`);
+  }
+  await at.scheduler.run(at.scheduler.now_ms + 31_000);
+  for (let i = 0; i < 10; i++) expect(at.trace.tail(100).join()).toContain(`session of edge-${i} ends: keep-alive`);
 });
 
 test("QoS 0 is lost and doubled as often as asked; QoS 1 never", async () => {
