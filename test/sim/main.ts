@@ -3,15 +3,12 @@
  * them went wrong: seed, commit and the command that runs it again are printed.
  */
 import { parseArgs } from "node:util";
-import { FAULTS } from "./episodes.ts";
-import { METER_FAULTS } from "./meterFaults.ts";
+import { GROUPS, KINDS, kindsNamed } from "./kinds.ts";
 import { mutate } from "./mutate.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { failureOf, lineOf } from "./report.ts";
 import { runSeed } from "./run.ts";
 import { SEED_MAX } from "./seeds.ts";
-
-const KINDS = [...Object.keys(FAULTS), ...Object.keys(METER_FAULTS)];
 
 const HELP = `npm run sim -- [--seed N] [--hours H] [--runs K] [--faults a,b] [--first] [--trace LINES]
 npm run sim -- --mutate NAME|all
@@ -19,7 +16,10 @@ npm run sim -- --mutate NAME|all
   --seed N       first seed (default 1)
   --hours H      virtual hours with faults (default 2)
   --runs K       so many seeds, one after another (default 1)
-  --faults a,b   only these kinds: ${KINDS.join(" ")}
+  --faults a,b   only these kinds, or all of one of ${Object.keys(GROUPS).join(", ")}:
+                 ${Object.values(GROUPS)
+                   .map((kinds) => kinds.join(" "))
+                   .join("\n                 ")}
   --first        stop at the first seed that goes wrong
   --mutate NAME  break a copy of the tree on purpose and see that seeds find it within a minute:
                  ${Object.keys(MUTATIONS).join(" ")}
@@ -104,6 +104,6 @@ function optionsOf(args: readonly string[]): Options | string {
     return `--hours ${values.hours}: a number above 0, at most 10000`;
   if (!Number.isInteger(options.runs) || options.runs < 1) return `--runs ${values.runs}: a whole number from 1 up`;
   if (!Number.isInteger(options.trace) || options.trace < 0) return `--trace ${values.trace}: a whole number of lines`;
-  const unknown = options.kinds?.find((kind) => !KINDS.includes(kind));
+  const unknown = kindsNamed(options.kinds ?? []).find((kind) => !KINDS.includes(kind));
   return unknown === undefined ? options : `--faults ${unknown}: there is no such kind`;
 }

@@ -5,7 +5,7 @@
 export interface Mutation {
   readonly what: string;
   readonly edits: readonly Edit[];
-  /** Kinds of faults it takes; all when left out. */
+  /** Kinds of faults it takes, or groups of them; all when left out. */
   readonly kinds?: readonly string[];
   /** The first seed to run: of what takes a rare meeting of faults one that has it. 1 when left out. */
   readonly seed?: number;
@@ -77,6 +77,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "if (away !== undefined) return direct;",
       },
     ],
+    kinds: ["machines", "meters"],
     seed: 100_031,
   },
   "gap-in-closed-time": {
@@ -99,6 +100,17 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "const closing = count === null ? null : { count: reading.count, words",
       },
     ],
+  },
+  "plan-never-settles": {
+    what: "a block that was planned anew within a poll is tried by halves all the same",
+    edits: [
+      {
+        file: "agent/poll/learn.ts",
+        from: "  if (!plan.groups.some(({ blocks }) => blocks.includes(block))) return { plan, next: [] };\n",
+        to: "",
+      },
+    ],
+    kinds: ["wire"],
   },
   "ack-before-commit": {
     what: "the collector confirms what it is about to commit",

@@ -2,15 +2,17 @@ import { whyNotDrained, whyNotWhole } from "./checkers/drained.ts";
 import { checkEnergy } from "./checkers/energy.ts";
 import { drawEpisodes, type Episode } from "./episodes.ts";
 import type { Finding } from "./findings.ts";
+import { kindsNamed } from "./kinds.ts";
 import { drawMeterFaults } from "./meterFaults.ts";
 import { drawZone, INTERVAL_MS } from "./plan.ts";
+import { drawWireFaults } from "./wireFaults.ts";
 import { SimZone } from "./zone.ts";
 
 export interface RunOptions {
   readonly seed: number;
   /** Virtual hours with faults. */
   readonly hours: number;
-  /** Only these kinds of faults; all when left out. */
+  /** Only these kinds of faults, or groups of them (`kinds.ts`); all when left out. */
   readonly kinds?: readonly string[];
 }
 
@@ -47,8 +49,9 @@ export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunRe
   const zone = new SimZone(drawZone(seed));
   const { scheduler, trace, broker } = zone.world;
   const faults_ms = hours * 3_600_000;
-  const span = { from_ms: 0, to_ms: faults_ms, ...(kinds === undefined ? {} : { kinds }) };
-  const episodes = [...drawEpisodes(zone, span), ...drawMeterFaults(zone, span)].sort((a, b) => a.at_ms - b.at_ms);
+  const span = { from_ms: 0, to_ms: faults_ms, ...(kinds === undefined ? {} : { kinds: kindsNamed(kinds) }) };
+  const drawn = [...drawEpisodes(zone, span), ...drawMeterFaults(zone, span), ...drawWireFaults(zone, span)];
+  const episodes = drawn.sort((a, b) => a.at_ms - b.at_ms);
   for (const episode of episodes) {
     scheduler.at(episode.at_ms, () => {
       trace.note(`fault begins: ${episode.what}`);
