@@ -56,7 +56,7 @@ const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
   { path: /^drivers\/modbus\/(client|line|linePort)\.ts$/, why: "client: sockets, serial lines and their timeouts" },
   { path: /^config\/io\.ts$/, why: "the loader's files and environment" },
   { path: /^config\/dataDir\.ts$/, why: "locks the data directory" },
-  { path: /^agent\/journal\/(sqliteDisk|firstForm)\.ts$/, why: "store: SQLite and its files" },
+  { path: /^agent\/journal\/(sqliteDisk|sqliteSegment|firstForm)\.ts$/, why: "store: SQLite and its files" },
   { path: /^agent\/local\/server\.ts$/, why: "server: the gateway's own HTTP page" },
   { path: /^agent\/local\/agentBus\.ts$/, why: "client: a running agent's bus" },
   { path: /^agent\/local\/busOwner\.ts$/, why: "files and locks: who holds a bus" },
