@@ -21,7 +21,7 @@ npm run sim -- --mutate NAME|all
                    .map((kinds) => kinds.join(" "))
                    .join("\n                 ")}
   --first        stop at the first seed that goes wrong
-  --mutate NAME  break a copy of the tree on purpose and see that seeds find it within a minute:
+  --mutate NAME  break a copy of the tree on purpose and see that seeds find it within a minute of CPU:
                  ${Object.keys(MUTATIONS).join(" ")}
   --trace LINES  print the end of the trace also when nothing is wrong
 `;

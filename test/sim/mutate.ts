@@ -8,8 +8,10 @@ import { MUTATIONS, type Mutation } from "./mutations.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDERS = ["core", "drivers", "config", "agent", "cloud", "hw-sim", "test/sim", "test/truth", "package.json"];
 const HOURS = 0.5;
-/** Broken code must be found within this time. */
-const LIMIT_MS = 60_000;
+/** Broken code must be found within this processor time; other work on the machine does not count. */
+const LIMIT_S = 60;
+/** Nothing takes so long, however busy the machine is. */
+const LONGEST_MS = 15 * 60_000;
 const SEEDS_MAX = 1000;
 
 /** Breaks copies of the tree, one way each, and runs seeds on them. @returns the exit code: 1 if one was not found. */
@@ -53,22 +55,31 @@ function found(dir: string, { kinds, seed = 1 }: Pick<Mutation, "kinds" | "seed"
   const faults = kinds === undefined ? [] : ["--faults", kinds.join(",")];
   const runs = ["--seed", String(seed), "--runs", String(SEEDS_MAX), "--hours", String(HOURS), "--first"];
   const args = ["test/sim/main.ts", ...runs, ...faults];
-  const began_ms = performance.now();
   const child = spawn(process.execPath, args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
-  child.stdout.on("data", (part) => (text += part));
-  child.stderr.on("data", (part) => (text += part));
-  const timer = setTimeout(() => child.kill(), LIMIT_MS);
+  const take = (part: Buffer): void => {
+    text += part;
+    if (cpu_s(text) > LIMIT_S) child.kill();
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  const timer = setTimeout(() => child.kill(), LONGEST_MS);
   return new Promise((resolve) => {
     child.on("close", () => {
       clearTimeout(timer);
-      const took_s = ((performance.now() - began_ms) / 1000).toFixed(0);
+      const took = `${cpu_s(text).toFixed(0)} s CPU`;
       const seed = /^seed (\d+) WRONG/m.exec(text)?.[1];
       const finding = /^ {2}(\w+) at .*$/m.exec(text)?.[0].trim();
       const seeds = text.match(/^seed /gm)?.length ?? 0;
-      if (seed === undefined)
-        resolve(`NOT found by ${seeds} seeds in ${took_s} s ${seeds === 0 ? text.slice(-2000) : ""}`);
-      else resolve(`found by seed ${seed} in ${took_s} s: ${finding?.slice(0, 240) ?? "?"}`);
+      if (seed === undefined) resolve(`NOT found by ${seeds} seeds in ${took} ${seeds === 0 ? text.slice(-2000) : ""}`);
+      else resolve(`found by seed ${seed} in ${took}: ${finding?.slice(0, 240) ?? "?"}`);
     });
   });
+}
+
+/** Of the seeds that were run: what `lineOf` says of each. */
+function cpu_s(text: string): number {
+  let sum_s = 0;
+  for (const [, own_s] of text.matchAll(/^seed .* ([\d.]+) s CPU$/gm)) sum_s += Number(own_s);
+  return sum_s;
 }

@@ -1,5 +1,5 @@
 /**
- * Ways to break the product on purpose: each must be found by the seeds within a minute (`npm run sim -- --mutate NAME`).
+ * Ways to break the product on purpose: each must be found by the seeds within a minute of processor time (`npm run sim -- --mutate NAME`).
  * They are made on a copy of the tree, as replacements of text; a text that is not there any more is said.
  */
 export interface Mutation {
