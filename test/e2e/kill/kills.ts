@@ -48,6 +48,7 @@ const TICK_POLLS = 3;
 const FULL_DISK_TICKS = 10;
 /** Everything must have arrived by then. */
 const SETTLE_MS = 120_000;
+const SAY_EVERY = 25;
 
 /** What may happen, and how often of a hundred. */
 const FATES: readonly (readonly [Fate, number])[] = [
@@ -109,9 +110,10 @@ export async function runKills({ kills, seed, say, calm_ms = 2500 }: KillOptions
     while (done < kills) {
       const fate = fateOf(random(), stage.disk !== null && stage.zoneDisk !== null);
       events[fate] = (events[fate] ?? 0) + 1;
+      const before = done;
       done += await befall(stage, fate, random);
       await wait(100 + random() ** 2 * calm_ms);
-      if (done % 50 === 0 && fate.startsWith("kill a")) say(`${done} kills, ${seconds(start_ms)} s`);
+      if (Math.floor(done / SAY_EVERY) > Math.floor(before / SAY_EVERY)) say(`${done} kills, ${seconds(start_ms)} s`);
     }
     const journal = await settle(stage, start_ms);
     await stage.sim.kill();
