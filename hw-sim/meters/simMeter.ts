@@ -16,7 +16,7 @@ import { inverter } from "./inverter.ts";
 import { type Gauges, gaugesAt, type Physics, type Placement } from "./physics.ts";
 import { type Encoding, fixed, noValueCell, rangeTicks, registerCell } from "./registerCells.ts";
 import { withViews } from "./registerViews.ts";
-import { sunspecChain, textWords } from "./sunspecChain.ts";
+import { type Nameplate, sunspecChain, textWords } from "./sunspecChain.ts";
 import { gasMeter, heatMeter, waterMeter } from "./volume.ts";
 
 /**
@@ -108,7 +108,8 @@ export function simMeter(
     if (cell === undefined) unserved.push(register.name);
     return cell ?? noValueCell(model, register, base);
   });
-  const identity = chain === undefined ? model.identify.map((read) => identityCell(read, model, name, place.seed)) : [];
+  const identity =
+    chain === undefined ? model.identify.map((read) => identityCell(read, model, { ...plate, name }, place.seed)) : [];
   const space = addressSpace([...cells, ...identity, ...(chain?.frame ?? [])], model.limits.max_gap);
   const alone = new Map(identity.map((cell) => [`${cell.fc}/${cell.address}/${cell.words}`, wordsOf(cell)]));
   const { max_registers_per_read: countMax, count_must_be_even: evenOnly } = model.limits;
@@ -269,15 +270,17 @@ function manufacturerOf(model: MeterModel): string {
 
 const IDENTITY_WORDS = { u16: 1, i16: 1, u32: 2, i32: 2, f32: 2, acc32: 2, u64: 4, i64: 4, f64: 4 } as const;
 
-function identityCell(read: IdentifyRead, model: MeterModel, name: string, seed: number): Cell {
+type Identity = Nameplate & { readonly name: string };
+
+function identityCell(read: IdentifyRead, model: MeterModel, plate: Identity, seed: number): Cell {
   const { fc, address, type } = read;
   const words = type === "str" ? (read.length ?? 1) : (read.length ?? IDENTITY_WORDS[type]);
   const encoded =
     type === "str"
-      ? textWords(identityText(read, model, name), words)
+      ? textWords(identityText(read, plate), words)
       : encodeRaw(
           { type, words, word_order: read.word_order ?? "big" },
-          read.equals ?? read.one_of?.[0] ?? 15_000 + (seed % 1000),
+          read.equals ?? read.one_of?.[0] ?? identityNumber(read, plate) ?? 15_000 + (seed % 1000),
         );
   // Behind a single word stands another one where the device refuses to give one alone.
   const padded = model.limits.count_must_be_even ? words + (words % 2) : words;
@@ -286,10 +289,20 @@ function identityCell(read: IdentifyRead, model: MeterModel, name: string, seed:
   return { fc, address, words: padded, divisible: type === "str" || padded > words, write: fixed(told) };
 }
 
-function identityText(read: IdentifyRead, model: MeterModel, name: string): string {
-  if (read.meaning?.includes("manufacturer") === true) return manufacturerOf(model);
-  if (read.meaning?.includes("model") === true) return model.model.split(/[ /]/)[0] ?? model.model;
-  return name;
+/** What the model file says stands there, by its words: "serial number", "model number, e.g. 4520", "starts with SUN2000". */
+function identityText({ meaning = "" }: IdentifyRead, plate: Identity): string {
+  const [, start] = /starts with ([\w-]+)/.exec(meaning) ?? [];
+  if (meaning.includes("manufacturer")) return plate.manufacturer;
+  if (meaning.includes("serial number")) return plate.serial;
+  if (meaning.includes("firmware")) return plate.version;
+  if (meaning.includes("model") && start === undefined) return plate.model.split(/[ /]/)[0] ?? plate.model;
+  return start ?? plate.name;
+}
+
+function identityNumber({ meaning = "" }: IdentifyRead, { serial }: Identity): number | undefined {
+  if (meaning.includes("serial number")) return Number(serial);
+  const [, example] = /e\.g\. (\d+)/.exec(meaning) ?? [];
+  return example === undefined ? undefined : Number(example);
 }
 
 function countedBy(registers: readonly Register[], physics: Physics) {

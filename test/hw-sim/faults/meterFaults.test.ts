@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Register } from "../../../core/model/meterModel.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
 import { decodeRegister } from "../../../drivers/modbus/decode.ts";
 import { wiring } from "../../../drivers/wiring.ts";
@@ -9,7 +10,7 @@ import { faultBook } from "../../../hw-sim/faults/faultBook.ts";
 import { type FaultyMeter, faultyMeter } from "../../../hw-sim/faults/meterFaults.ts";
 import type { SimMeter } from "../../../hw-sim/meters/simMeter.ts";
 import { faultOf } from "../../contract/bus.ts";
-import { local, meterOf, registerOf } from "../fixture.ts";
+import { local, MODELS, meterOf, registerOf } from "../fixture.ts";
 
 const DAY = { shape: "continuous", peak_W: 400_000 } as const;
 const pm5000 = (load: Parameters<typeof meterOf>[0]["load"] = DAY) =>
@@ -77,6 +78,41 @@ test("a replaced meter has another serial number, starts where it says, and coun
   expect(serial(unsaid, AT_ms)).not.toBe(serial(unsaid, AT_ms - 1));
   const counted = meter.ticks(IMPORT, AT_ms + HOUR_ms) - meter.ticks(IMPORT, AT_ms);
   expect(wh(told.shown(AT_ms + HOUR_ms)) - 12_000).toBeCloseTo(Number(counted) / 3.6e6, 5);
+});
+
+/** Where a model's serial number stands: a register of its own, or one of those that say who it is. */
+function serialPlace(meter: SimMeter): Pick<Register, "fc" | "address" | "words" | "type" | "word_order"> | null {
+  const own = meter.model.registers.find(({ name }) => name === "serial_number");
+  if (own !== undefined) return own;
+  const read = meter.model.identify.find(({ meaning }) => meaning === "serial number");
+  if (read === undefined) return null;
+  const { fc, address, type, length: words = 2, word_order = "big" } = read;
+  return { fc, address, words, type, word_order };
+}
+
+const NUMBERED = [...MODELS.values()].flatMap((model) => {
+  const meter = meterOf({
+    model: model.id,
+    load: model.measures.includes("electricity") ? DAY : { formula: "20", unit: "m3/h" },
+    m3_per_count: 0.1,
+  });
+  const place = serialPlace(meter);
+  return place === null ? [] : [[model.id, meter, place] as const];
+});
+
+test.each(NUMBERED)("a replaced %s shows its new serial number where the model has it", (_id, meter, place) => {
+  const broken = faulty(meter, at({ kind: "meter-replaced", serial: 4711, start: 0 }, AT_ms));
+  const serial = (at_ms: number) => {
+    const words = broken.read(place.fc, place.address, place.words, at_ms);
+    if (!(words instanceof Uint16Array)) throw new Error(`exception ${words.exception}`);
+    return String(decodeRegister(place, words, 0)).replaceAll("\0", "");
+  };
+  expect(serial(AT_ms)).toBe("4711");
+  expect(serial(AT_ms - 1)).toBe(String(meter.serial).slice(0, 2 * place.words * (place.type === "str" ? 1 : 8)));
+});
+
+test("serial numbers of registers and of identities are both looked at", () => {
+  expect(NUMBERED.length).toBeGreaterThanOrEqual(11);
 });
 
 test("two things that happen one after another both leave their mark, in whatever order they were given", () => {

@@ -176,3 +176,17 @@ test("every model of the library that measures electricity, gas or water can be 
   }
   expect(refused).toEqual([]);
 });
+
+test("a device says who it is in the words its model file gives for it", () => {
+  const text = (id: string, address: number, words: number) => {
+    const meter = meterOf({ model: id, load: { formula: "50e3" }, name: "east wing" });
+    const read = meter.read(3, address, words, local("2026-03-02T10:00"));
+    if (!(read instanceof Uint16Array)) throw new Error(`exception ${read.exception}`);
+    return String.fromCharCode(...[...read].flatMap((word) => [word >> 8, word & 0xff])).replaceAll("\0", "");
+  };
+  expect(text("comap-intelilite4", 1307, 16)).toMatch(/^InteliLite4-/);
+  expect(text("comap-intelilite4", 1323, 8)).toBe("1.0.0");
+  expect(text("comap-intelilite4", 3000, 8)).toBe("east wing");
+  expect(text("huawei-sun2000", 30_000, 15)).toMatch(/^SUN2000/);
+  expect(text("huawei-sun2000", 30_015, 10)).toMatch(/^\d{8}$/);
+});
