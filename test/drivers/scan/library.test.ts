@@ -6,9 +6,6 @@ import { simulated, specFor } from "./simulated.ts";
 const models = [...MODELS.values()];
 const options = { units: [7], timeout_ms: 100, patience_ms: 100, gap_ms: 0, wait: async () => {} };
 
-/** Flow meters without identity: their numbers could be anything's. */
-const NAMELESS = ["onicon-system-10"];
-
 test.each(models.map(({ id }) => id))("%s is known among all models of the library", async (id) => {
   const bus = simulated([{ unit: 7, ...specFor(MODELS.get(id)!) }]);
   const { found, silent, errors } = await scan(bus, models, options);
@@ -16,14 +13,11 @@ test.each(models.map(({ id }) => id))("%s is known among all models of the libra
   expect(found).toHaveLength(1);
   const [{ unit, model, candidates, confidence, matched_by }] = found as [(typeof found)[0]];
   expect(unit).toBe(7);
-  if (NAMELESS.includes(id)) expect(model).toBeNull();
-  else {
-    expect([model, ...candidates.map((one) => one.model)]).toContain(id);
-    expect(model).toBe(id);
-    expect(matched_by.length).toBeGreaterThan(0);
-    expect(confidence).toBeGreaterThanOrEqual(0.3);
-    expect(confidence).toBeLessThanOrEqual(1);
-  }
+  expect([model, ...candidates.map((one) => one.model)]).toContain(id);
+  expect(model).toBe(id);
+  expect(matched_by.length).toBeGreaterThan(0);
+  expect(confidence).toBeGreaterThanOrEqual(0.3);
+  expect(confidence).toBeLessThanOrEqual(1);
   expect(bus.reads.every(({ fc }) => fc === 3 || fc === 4)).toBe(true);
   expect(bus.reads.length).toBeLessThan(150);
 });
