@@ -149,6 +149,17 @@ export class PolledMeter {
     this.#asked = null;
     this.#counts = plan.groups.map(({ blocks }) => blocks.some(holdsCounter));
     this.#orders.clear();
+    this.#askAgain(Number.NEGATIVE_INFINITY);
+  }
+
+  /** What is rarely read and was set aside is asked for again when that is due, but not before `from_ms`. */
+  #askAgain(from_ms: EpochMs): void {
+    const { groups, learned } = this.#plan!;
+    for (const { every_ms, retryAt_ms } of learned.aside) {
+      const i = every_ms < RARE_MS ? -1 : groups.findIndex((group) => group.every_ms === every_ms);
+      const due_ms = i < 0 ? undefined : this.#due_ms[i];
+      if (due_ms !== undefined) this.#due_ms[i] = Math.min(due_ms, Math.max(retryAt_ms, from_ms));
+    }
   }
 
   /** What to ask for a block of the plan, or for a register that is asked again. */
@@ -259,6 +270,7 @@ export class PolledMeter {
       const own = retries(this.#plan!, every_ms, now_ms);
       if (own.length > 0) again = [...again, ...own.slice(0, RETRIES_PER_POLL)];
     }
+    this.#askAgain(now_ms + RARE_AGAIN_MS);
     const ordered = this.#ordered(mask);
     return { blocks: this.#rotated(again.length === 0 ? ordered : inOrder([...ordered, ...again], this.#known)), mask };
   }
