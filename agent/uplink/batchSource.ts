@@ -1,15 +1,15 @@
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
-import { batchMetric, type Naming, readingMetric } from "../../core/wire/content.ts";
+import { batchMetric, type Naming, writeReading } from "../../core/wire/content.ts";
 import { nodeRecordMetric, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
-import { decodePayload, type Metric } from "../../core/wire/payload.ts";
+import { decodePayload, type MetricWriter } from "../../core/wire/payload.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { contentMetrics } from "../account/contentRecord.ts";
 import type { Journal, StoredRecord } from "../journal/journal.ts";
 import { decodeSampleRecord } from "../journal/sample.ts";
 
 /**
- * Batches out of the journal as metrics to send. What is published has been synced, because it is read back; live data and
+ * Batches out of the journal, to be written into messages. What is published has been synced, because it is read back; live data and
  * backlog each have their own read-ahead, so that neither throws away the other's.
  */
 export type SourcedBatch =
@@ -23,13 +23,13 @@ export type SourcedBatch =
       readonly isBooks: boolean;
       readonly from_ms: EpochMs;
       readonly to_ms: EpochMs;
-      metrics(naming: Naming, sent_ms: EpochMs): Metric[];
+      write(to: MetricWriter, naming: Naming, sent_ms: EpochMs): void;
     }
   | {
       readonly kind: "node";
       readonly from_ms: EpochMs;
       readonly to_ms: EpochMs;
-      metrics(naming: Naming, sent_ms: EpochMs): Metric[];
+      write(to: MetricWriter, naming: Naming, sent_ms: EpochMs): void;
     }
   /** It is not there, or nothing can be made of it. */
   | {
@@ -98,10 +98,9 @@ export class BatchSource {
       isBooks: false,
       from_ms,
       to_ms,
-      metrics(naming, sent_ms) {
-        const metrics: Metric[] = readings.map((reading) => readingMetric(reading, naming));
-        metrics.push(batchMetric(number, sent_ms, naming.aliasOf));
-        return metrics;
+      write(to, naming, sent_ms) {
+        for (const reading of readings) writeReading(to, reading, naming);
+        to.metric(batchMetric(number, sent_ms, naming.aliasOf));
       },
     };
   }
@@ -121,11 +120,12 @@ export class BatchSource {
       isBooks: true,
       from_ms,
       to_ms,
-      metrics: (naming, sent_ms) => [
+      write(to, naming, sent_ms) {
         // Live metrics of one message are in time order [operational-behavior-data-publish-dbirth-order].
-        ...contentMetrics(body, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0)),
-        batchMetric(number, sent_ms, naming.aliasOf),
-      ],
+        const metrics = contentMetrics(body, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0));
+        for (const metric of metrics) to.metric(metric);
+        to.metric(batchMetric(number, sent_ms, naming.aliasOf));
+      },
     };
   }
 
@@ -159,6 +159,9 @@ function nodeBatch(stored: StoredRecord): SourcedBatch {
     kind: "node",
     from_ms,
     to_ms,
-    metrics: (naming, sent_ms) => [nodeRecordMetric(record, naming), batchMetric(number, sent_ms, naming.aliasOf)],
+    write(to, naming, sent_ms) {
+      to.metric(nodeRecordMetric(record, naming));
+      to.metric(batchMetric(number, sent_ms, naming.aliasOf));
+    },
   };
 }

@@ -403,10 +403,10 @@ export class EdgeNode {
     this.#inSession((born) => {
       const { unconfirmed, oldestUnconfirmed_ms } = this.#o.journal.status();
       const head = (name: string) => ({ timestamp_ms: this.#o.clock.now_ms(), alias: this.#aliases.of("", name) });
-      born.publishData(null, [
-        data.int64(head(MetricName.deliveryPending), unconfirmed),
-        data.dateTime(head(MetricName.deliveryOldest), oldestUnconfirmed_ms),
-      ]);
+      born.publishData(null, (to) => {
+        to.metric(data.int64(head(MetricName.deliveryPending), unconfirmed));
+        to.metric(data.dateTime(head(MetricName.deliveryOldest), oldestUnconfirmed_ms));
+      });
     });
   }
 

@@ -129,7 +129,8 @@ export class Outbox {
     const device = batch.kind === "device" ? batch.device : null;
     const isLive = pick.isLive && born.takesAsLive(device, batch.from_ms, batch.to_ms);
     const naming: Naming = { isHistorical: !isLive, aliasOf: this.#aliases.named(device ?? "") };
-    const bytes = born.publishData(device, batch.metrics(naming, this.#o.clock.now_ms()));
+    const sent_ms = this.#o.clock.now_ms();
+    const bytes = born.publishData(device, (to) => batch.write(to, naming, sent_ms));
     this.#delivery.sent(pick, bytes, this.#o.mono_ms());
   }
 

@@ -1,7 +1,7 @@
 import type { Clock, MqttLink } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import { encodePayload, type Metric } from "../../core/wire/payload.ts";
-import { type Topic, topicOf } from "../../core/wire/topics.ts";
+import { encodeMessage, type Metric, type MetricWriter } from "../../core/wire/payload.ts";
+import { type DeviceKind, type NodeKind, topicOf } from "../../core/wire/topics.ts";
 import { deviceBirthMetrics, type LiveDevice, type NodeFacts, nodeBirthMetrics } from "./births.ts";
 
 /**
@@ -23,18 +23,21 @@ interface BornDevice {
   isAlive: boolean;
   /** The definition its metrics are to be read by. */
   readonly hash: string;
+  readonly dataTopic: string;
   /** Newest reading that went as live. */
   newest_ms: EpochMs;
 }
 
 export class BornSession {
   readonly #o: SessionOptions;
+  readonly #nodeDataTopic: string;
   readonly #born = new Map<string, BornDevice>();
   #seq = 0;
   #newestOfNode_ms = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions) {
     this.#o = options;
+    this.#nodeDataTopic = this.#nodeTopic("NDATA");
   }
 
   /**
@@ -42,7 +45,7 @@ export class BornSession {
    * get their aliases in the same commit: one sync, not one for each that is born later.
    */
   bear(facts: NodeFacts, devices: readonly LiveDevice[]): void {
-    const { group, edge, clock, aliasOf, keepAliases } = this.#o;
+    const { clock, aliasOf, keepAliases } = this.#o;
     const now_ms = clock.now_ms();
     const node = nodeBirthMetrics(facts, (name) => aliasOf("", name), now_ms);
     const births = devices.map((device) => [device, this.#birthOf(device, now_ms)] as const);
@@ -50,7 +53,7 @@ export class BornSession {
     this.#seq = 0;
     this.#born.clear();
     this.#newestOfNode_ms = Number.NEGATIVE_INFINITY;
-    this.#publish({ kind: "NBIRTH", group, edge }, node);
+    this.#publish(this.#nodeTopic("NBIRTH"), node);
     for (const [device, metrics] of births) if (device.isAnswering) this.#publishBirth(device, metrics);
   }
 
@@ -61,8 +64,7 @@ export class BornSession {
   }
 
   killDevice(device: string): void {
-    const { group, edge } = this.#o;
-    this.#publish({ kind: "DDEATH", group, edge, device }, []);
+    this.#publish(this.#deviceTopic("DDEATH", device), []);
     const born = this.#born.get(device);
     if (born !== undefined) born.isAlive = false;
   }
@@ -90,12 +92,19 @@ export class BornSession {
   }
 
   /** @returns the bytes of the payload. */
-  publishData(device: string | null, metrics: readonly Metric[]): number {
+  publishData(device: string | null, write: (to: MetricWriter) => void): number {
+    if (device === null) return this.#send(this.#nodeDataTopic, write);
+    return this.#send(this.#born.get(device)?.dataTopic ?? this.#deviceTopic("DDATA", device), write);
+  }
+
+  #nodeTopic(kind: NodeKind): string {
     const { group, edge } = this.#o;
-    return this.#publish(
-      device === null ? { kind: "NDATA", group, edge } : { kind: "DDATA", group, edge, device },
-      metrics,
-    );
+    return topicOf({ kind, group, edge });
+  }
+
+  #deviceTopic(kind: DeviceKind, device: string): string {
+    const { group, edge } = this.#o;
+    return topicOf({ kind, group, edge, device });
   }
 
   #birthOf(device: LiveDevice, now_ms: EpochMs): Metric[] {
@@ -103,15 +112,21 @@ export class BornSession {
   }
 
   #publishBirth({ definition: { device }, hash }: LiveDevice, metrics: readonly Metric[]): void {
-    const { group, edge } = this.#o;
-    this.#publish({ kind: "DBIRTH", group, edge, device }, metrics);
-    this.#born.set(device, { isAlive: true, hash, newest_ms: Number.NEGATIVE_INFINITY });
+    this.#publish(this.#deviceTopic("DBIRTH", device), metrics);
+    const dataTopic = this.#deviceTopic("DDATA", device);
+    this.#born.set(device, { isAlive: true, hash, dataTopic, newest_ms: Number.NEGATIVE_INFINITY });
   }
 
-  #publish(topic: Topic, metrics: readonly Metric[]): number {
-    const payload = encodePayload({ timestamp_ms: this.#o.clock.now_ms(), metrics, seq: this.#seq });
+  #publish(topic: string, metrics: readonly Metric[]): void {
+    this.#send(topic, (to) => {
+      for (const metric of metrics) to.metric(metric);
+    });
+  }
+
+  #send(topic: string, write: (to: MetricWriter) => void): number {
+    const payload = encodeMessage(this.#o.clock.now_ms(), this.#seq, write);
     this.#seq = (this.#seq + 1) % 256;
-    this.#o.link.publish(topicOf(topic), payload, { qos: 0, retain: false }).catch(this.#o.onFailed);
+    this.#o.link.publish(topic, payload, { qos: 0, retain: false }).catch(this.#o.onFailed);
     return payload.length;
   }
 }

@@ -19,6 +19,7 @@ import {
   type DataTypeCode,
   data,
   type Metric,
+  type MetricWriter,
   valueOf as metricValue,
   type PropertySet,
   type PropertyValue,
@@ -270,6 +271,13 @@ export function readingMetric(reading: Reading, naming: Naming): Metric {
   if (typeof reading.value === "bigint") return data.int64(head, reading.value);
   if (reading.value === null) return row.kind === "counter" ? data.int64(head, null) : data.double(head, null);
   return data.double(head, reading.value);
+}
+
+/** As {@link readingMetric}, into a message. */
+export function writeReading(to: MetricWriter, reading: Reading, naming: Naming): void {
+  const { quantity, quality, value, at_ms } = reading;
+  if (quality !== "good" || value === null) to.metric(readingMetric(reading, naming));
+  else to.number(naming.aliasOf(QUANTITIES[quantity].wire), at_ms, naming.isHistorical, value);
 }
 
 export function intervalMetric(interval: Interval, naming: Naming): Metric {

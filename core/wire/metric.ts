@@ -90,6 +90,17 @@ export interface Metric extends MetricHead, WireValue {
   readonly datatype?: DataTypeCode;
 }
 
+/** Takes the metrics of one message, in their order. */
+export interface MetricWriter {
+  /** @throws {KhuXanhError} WIRE_TOO_LARGE, INTERNAL for a mistake of the caller */
+  metric(metric: Metric): void;
+  /**
+   * A metric that is an alias, a time and a number and nothing else, as nearly all are: the bytes of {@link metric} without an
+   * object for each. A bigint is an Int64, a number a Double.
+   */
+  number(alias: number, timestamp_ms: number, isHistorical: boolean, value: number | bigint): void;
+}
+
 export type Value = number | bigint | boolean | string | Uint8Array;
 
 /**

@@ -1,5 +1,12 @@
 import { KhuXanhError } from "../errors.ts";
-import { DataType, type DataTypeCode, type Metric, type PropertySet, type PropertyValue } from "./metric.ts";
+import {
+  DataType,
+  type DataTypeCode,
+  type Metric,
+  type MetricWriter,
+  type PropertySet,
+  type PropertyValue,
+} from "./metric.ts";
 import { ProtobufReader, ProtobufWriter } from "./protobuf.ts";
 
 /**
@@ -74,15 +81,83 @@ const PROPERTY_FIELD_LAST = 11;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+class PayloadWriter implements MetricWriter {
+  readonly #to = new ProtobufWriter();
+  readonly #budget: Budget = { properties: 0 };
+  #metrics = 0;
+  #withHistorical = true;
+
+  start({ withHistorical = true } = {}): void {
+    this.#to.start();
+    this.#budget.properties = PROPERTIES_MAX;
+    this.#metrics = 0;
+    this.#withHistorical = withHistorical;
+  }
+
+  sentAt(timestamp_ms: number): void {
+    this.#to.uint(PAYLOAD.timestamp, timestamp_ms);
+  }
+
+  metric(metric: Metric): void {
+    const start = this.#open();
+    writeMetric(this.#to, metric, this.#budget, this.#withHistorical);
+    this.#close(start);
+  }
+
+  number(alias: number, timestamp_ms: number, isHistorical: boolean, value: number | bigint): void {
+    const to = this.#to;
+    const start = this.#open();
+    to.uint(METRIC.alias, alias);
+    to.uint(METRIC.timestamp, timestamp_ms);
+    if (isHistorical && this.#withHistorical) to.bool(METRIC.isHistorical, true);
+    if (typeof value === "bigint") to.uint64(METRIC.long, value);
+    else to.double(METRIC.double, value);
+    this.#close(start);
+  }
+
+  finish({ seq, uuid, body }: Pick<Payload, "seq" | "uuid" | "body">): Uint8Array {
+    if (seq !== undefined) this.#to.uint(PAYLOAD.seq, seq);
+    if (uuid !== undefined) this.#to.string(PAYLOAD.uuid, uuid);
+    if (body !== undefined) this.#to.bytes(PAYLOAD.body, body);
+    return this.#to.finish();
+  }
+
+  #open(): number {
+    this.#metrics += 1;
+    if (this.#metrics > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
+    return this.#to.open(PAYLOAD.metrics);
+  }
+
+  #close(start: number): void {
+    this.#to.close(start);
+    this.#to.assertSize();
+  }
+}
+
 // One writer for all: encoding is synchronous and starts it afresh, so that no two payloads can meet in it.
-const sharedWriter = new ProtobufWriter();
+const shared = new PayloadWriter();
 
 /**
  * @throws {KhuXanhError} WIRE_TOO_LARGE above the limits; INTERNAL for a mistake of the caller: a timestamp, alias or
  * seq that is no whole number, or two values in one metric.
  */
-export function encodePayload(payload: Payload): Uint8Array {
-  return encode(payload, true);
+export function encodePayload({ timestamp_ms, metrics, ...rest }: Payload): Uint8Array {
+  shared.start();
+  if (timestamp_ms !== undefined) shared.sentAt(timestamp_ms);
+  for (const metric of metrics) shared.metric(metric);
+  return shared.finish(rest);
+}
+
+/**
+ * A payload whose metrics are written as they are made.
+ * @param write encodes nothing else meanwhile
+ * @throws {KhuXanhError} as {@link encodePayload}
+ */
+export function encodeMessage(timestamp_ms: number, seq: number, write: (to: MetricWriter) => void): Uint8Array {
+  shared.start();
+  shared.sentAt(timestamp_ms);
+  write(shared);
+  return shared.finish({ seq });
 }
 
 /**
@@ -90,25 +165,9 @@ export function encodePayload(payload: Payload): Uint8Array {
  * whether two deliveries hold the same.
  */
 export function encodeCanonical(metrics: readonly Metric[]): Uint8Array {
-  return encode({ metrics }, false);
-}
-
-function encode(payload: Payload, withHistorical: boolean): Uint8Array {
-  if (payload.metrics.length > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
-  const writer = sharedWriter;
-  const budget: Budget = { properties: PROPERTIES_MAX };
-  writer.start();
-  if (payload.timestamp_ms !== undefined) writer.uint(PAYLOAD.timestamp, payload.timestamp_ms);
-  for (const metric of payload.metrics) {
-    const start = writer.open(PAYLOAD.metrics);
-    writeMetric(writer, metric, budget, withHistorical);
-    writer.close(start);
-    writer.assertSize();
-  }
-  if (payload.seq !== undefined) writer.uint(PAYLOAD.seq, payload.seq);
-  if (payload.uuid !== undefined) writer.string(PAYLOAD.uuid, payload.uuid);
-  if (payload.body !== undefined) writer.bytes(PAYLOAD.body, payload.body);
-  return writer.finish();
+  shared.start({ withHistorical: false });
+  for (const metric of metrics) shared.metric(metric);
+  return shared.finish({});
 }
 
 /**

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { StoredRecord } from "../../../agent/journal/journal.ts";
 import { takenEntry } from "../../../agent/journal/sample.ts";
 import { BatchSource } from "../../../agent/uplink/batchSource.ts";
+import { decodePayload, encodeMessage } from "../../../core/wire/payload.ts";
 import { defineDevice } from "../../../drivers/define.ts";
 import { decodeSample } from "../../../drivers/modbus/decode.ts";
 import { ACCOUNT, model, register, setup } from "../../drivers/devices.ts";
@@ -30,7 +31,8 @@ function metricsOf(record: StoredRecord) {
   const source = new BatchSource({ read: () => [record], definition: () => METER, getState: () => null });
   const batch = source.batch(1, true, () => "0badcafe");
   if (batch.kind !== "device") throw new Error(batch.kind);
-  return batch.metrics({ isHistorical: false, aliasOf: (name) => name.length }, 5);
+  const naming = { isHistorical: false, aliasOf: (name: string) => name.length };
+  return decodePayload(encodeMessage(5, 0, (to) => batch.write(to, naming, 5))).metrics;
 }
 
 test("law: a sample sent with its readings at hand says what it says when it is read back", () => {

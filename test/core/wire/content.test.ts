@@ -26,11 +26,13 @@ import {
   parseWords,
   profileOfBirth,
   readingMetric,
+  writeReading,
 } from "../../../core/wire/content.ts";
 import {
   DataType,
   type DataTypeCode,
   decodePayload,
+  encodeMessage,
   encodePayload,
   type Metric,
   property,
@@ -140,6 +142,19 @@ describe("what is sent is what is read", () => {
           kind: "reading",
           reading: sent,
         });
+      }),
+    );
+  });
+
+  test("law: readings written into a message are the bytes of their metrics, sent live or later", () => {
+    fc.assert(
+      fc.property(fc.array(reading, { maxLength: 5 }), fc.boolean(), (readings, isHistorical) => {
+        const naming = { isHistorical, aliasOf: (name: string) => name.length };
+        const metrics = readings.map((one) => readingMetric(one, naming));
+        const written = encodeMessage(7, 255, (to) => {
+          for (const one of readings) writeReading(to, one, naming);
+        });
+        expect(written).toEqual(encodePayload({ timestamp_ms: 7, metrics, seq: 255 }));
       }),
     );
   });
