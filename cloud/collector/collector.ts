@@ -24,6 +24,7 @@ import {
 import { BirthReader } from "./births.ts";
 import { COMMIT_MS, Commits } from "./commits.ts";
 import { ACK_MS, Confirmations, HELLO_MS } from "./confirmations.ts";
+import { Epochs } from "./epochs.ts";
 import { HostSession } from "./hostSession.ts";
 import { inflated } from "./inflate.ts";
 import { deviceIntake, type Intake, nodeIntake } from "./intake.ts";
@@ -94,6 +95,7 @@ export class Collector implements LiveView {
   readonly #commits: Commits;
   readonly #plain: PlainMessages;
   readonly #confirmations: Confirmations;
+  readonly #epochs: Epochs;
   readonly #verifier: Verifier;
   readonly #restater: Restater;
   readonly #listeners = new Set<() => void>();
@@ -107,7 +109,8 @@ export class Collector implements LiveView {
     const { store, clock, timers, random, log, factors } = options;
     this.#nodes = new Nodes(store, clock);
     const births = new BirthReader(store);
-    this.#verifier = new Verifier({ store, factors, clock, log, births });
+    this.#epochs = new Epochs(store, log);
+    this.#verifier = new Verifier({ store, factors, clock, log, births, epochs: this.#epochs });
     this.#restater = new Restater({ store, factors, clock, log, births });
     this.#host = new HostSession({
       ...options,
@@ -304,7 +307,7 @@ export class Collector implements LiveView {
       oldestPending_ms: integerOf(metrics, MetricName.deliveryOldest, DataType.DateTime),
     });
     this.#nodes.setOnline(node);
-    if (epoch !== null) this.#confirmations.born(gateway, epoch, () => this.#verifier.highest(gateway, epoch));
+    if (epoch !== null) this.#confirmations.born(gateway, epoch, () => this.#epochs.highest(gateway, epoch));
     else {
       this.#sayForeign(node);
       this.#keepPlain(gateway, node.session.self, valuesOfBirth(metrics), timestamp_ms);
@@ -427,7 +430,10 @@ export class Collector implements LiveView {
       return;
     }
     this.#verifier.noteArrival();
-    this.#commits.add({ gateway, epoch, ...intake.batch, device });
+    const { batch, isLive } = intake;
+    if (isLive) this.#epochs.cameLive(gateway, epoch, batch.number);
+    const mayBeRenumbered = this.#epochs.mayBeRenumbered(gateway, epoch, batch.number);
+    this.#commits.add({ gateway, epoch, ...batch, device, mayBeRenumbered });
     this.#wakes?.commit.arm();
   }
 
@@ -493,11 +499,11 @@ export class Collector implements LiveView {
         return;
       }
       this.#confirmations.ack(gateway, epoch, number);
-      this.#verifier.accounted(gateway, epoch, number, number);
+      this.#epochs.accounted(gateway, epoch, number, number);
       if (batch.intervals.length > 0) this.#verifier.booked(gateway, epoch, number);
       if (record?.kind === "loss") {
         for (const { first, last } of record.batches ?? []) {
-          this.#verifier.accounted(gateway, record.epoch, first, last);
+          this.#epochs.accounted(gateway, record.epoch, first, last);
         }
       }
       if (outcomes[i] === "stored") this.#restater.noteBooked(batch);
@@ -529,7 +535,7 @@ export class Collector implements LiveView {
     this.#setAside(letter, { epoch, number });
     this.#confirmations.ack(letter.gateway, epoch, number);
     this.#wakes?.ack.arm();
-    this.#verifier.accounted(letter.gateway, epoch, number, number);
+    this.#epochs.accounted(letter.gateway, epoch, number, number);
   }
 
   /** Kept whole with the reason, so that it can be looked at. */

@@ -35,9 +35,15 @@ export type Intake =
     }
   /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
   | { readonly kind: "plain"; readonly sent: Sent }
-  | { readonly kind: "batch"; readonly batch: BatchContent; readonly sent: Sent };
+  | {
+      readonly kind: "batch";
+      readonly batch: BatchContent;
+      /** Sent as it was taken, and not as history. */
+      readonly isLive: boolean;
+      readonly sent: Sent;
+    };
 
-export type BatchContent = Omit<NewBatch, "gateway" | "epoch">;
+export type BatchContent = Omit<NewBatch, "gateway" | "epoch" | "mayBeRenumbered">;
 
 const DAY_MS = 86_400_000;
 /** A gateway's clock may be this far ahead of ours before its intervals are taken for a clock that was never set. */
@@ -97,6 +103,7 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   return {
     kind: "batch",
     batch: { number, device: id, birthId, from_ms, to_ms, ...pack(stored), intervals, emissions, record: null, isPoll },
+    isLive: isLive(stored[0]),
     sent,
   };
 }
@@ -128,7 +135,14 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
     return { kind: "malformed", why, number, at_ms: null };
   }
   const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
-  return { kind: "batch", batch: nodeBatch(session, record, number, at_ms, report!.metric), sent: NOTHING_SENT };
+  const { metric } = report!;
+  const batch = nodeBatch(session, record, number, at_ms, metric);
+  return { kind: "batch", batch, isLive: isLive(metric), sent: NOTHING_SENT };
+}
+
+/** By one metric of a batch: all are sent alike. Without content nobody can tell. */
+function isLive(metric: Metric | undefined): boolean {
+  return metric !== undefined && metric.isHistorical !== true;
 }
 
 function nodeBatch(

@@ -1,6 +1,5 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import type { Clock, Log } from "../../core/ports.ts";
-import { BatchRanges } from "../../core/wire/ranges.ts";
 import {
   BATCH_NUMBER_MAX,
   type GatewayKey,
@@ -11,6 +10,7 @@ import {
   type ZoneStore,
 } from "../store/store.ts";
 import type { BirthReader } from "./births.ts";
+import type { Epochs } from "./epochs.ts";
 import { Evidence } from "./evidence.ts";
 import { hasLostWhatArrived, verifyInterval } from "./verify.ts";
 
@@ -22,21 +22,15 @@ const CHUNK = 60;
 /** More batches than this in VERIFY_MS and comparing steps back: storing and confirming comes first. */
 const IDLE_BATCHES = 20;
 
-/** What is known of one epoch of a gateway. */
-interface Epoch {
-  /** Held, or lost for good. */
-  readonly numbers: BatchRanges;
-  /** The lowest batch with intervals that may wait to be compared: nothing is looked for before all up to it is here. */
-  waiting: number;
-}
-
 export class Verifier {
   readonly #store: ZoneStore;
   readonly #factors: readonly EmissionFactor[];
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #epochs: Epochs;
   readonly #evidence: Evidence;
-  readonly #epochs = new Map<string, Epoch>();
+  /** The epoch of each gateway since which its earlier ones have nothing left to compare. */
+  readonly #settled = new Map<string, string>();
   #arrived = 0;
   disagreed = 0;
 
@@ -46,11 +40,13 @@ export class Verifier {
     readonly clock: Clock;
     readonly log: Log;
     readonly births: BirthReader;
+    readonly epochs: Epochs;
   }) {
     this.#store = parts.store;
     this.#factors = parts.factors;
     this.#clock = parts.clock;
     this.#log = parts.log;
+    this.#epochs = parts.epochs;
     this.#evidence = new Evidence(parts.store, parts.births);
   }
 
@@ -59,35 +55,23 @@ export class Verifier {
     this.#arrived += 1;
   }
 
-  /** The number is held from now on, or lost for good: nobody waits for it. */
-  accounted(gateway: GatewayKey, epoch: string, first: number, last: number): void {
-    try {
-      this.#epochOf(gateway, epoch).numbers.addRange(first, last);
-    } catch (error) {
-      // More holes than an honest counter makes: what lies beyond them stays uncompared.
-      this.#log.warn("collector.too-many-gaps", { ...gateway, epoch, error: String(error) });
-    }
-  }
-
   /** The batch brought intervals to compare. */
   booked(gateway: GatewayKey, epoch: string, number: number): void {
-    const known = this.#epochOf(gateway, epoch);
+    const known = this.#epochs.of(gateway, epoch);
     known.waiting = Math.min(known.waiting, number);
   }
 
-  /** The highest number of the epoch that is held or known lost. */
-  highest(gateway: GatewayKey, epoch: string): number {
-    return this.#epochOf(gateway, epoch).numbers.highest;
-  }
-
-  /** @returns whether all that came in is compared. */
+  /** @param nodes with their present epoch @returns whether all that came in is compared. */
   run(nodes: Iterable<{ readonly gateway: GatewayKey; readonly epoch: string | null }>): boolean {
     const isIdle = this.#arrived < IDLE_BATCHES;
     this.#arrived = 0;
     const until_ms = this.#clock.mono_ms() + (isIdle ? BUDGET_MS : 1);
     try {
       for (const { gateway, epoch } of nodes) {
-        if (epoch !== null && !this.#runEpoch(gateway, epoch, until_ms)) return false;
+        if (epoch === null) continue;
+        const through = this.#epochs.of(gateway, epoch).numbers.contiguousThrough();
+        if (!this.#runEpoch(gateway, epoch, through, until_ms)) return false;
+        if (!this.#runEarlier(gateway, epoch, until_ms)) return false;
       }
       return true;
     } finally {
@@ -95,9 +79,19 @@ export class Verifier {
     }
   }
 
-  #runEpoch(gateway: GatewayKey, epoch: string, until_ms: number): boolean {
-    const known = this.#epochOf(gateway, epoch);
-    const through = known.numbers.contiguousThrough();
+  /** What earlier epochs left uncompared: they never become whole, but no more comes of them than is here. */
+  #runEarlier(gateway: GatewayKey, epoch: string, until_ms: number): boolean {
+    const key = `${gateway.group}/${gateway.edge}`;
+    if (this.#settled.get(key) === epoch || !this.#epochs.isCaughtUp(gateway, epoch)) return true;
+    for (const earlier of this.#store.epochs(gateway)) {
+      if (earlier !== epoch && !this.#runEpoch(gateway, earlier, BATCH_NUMBER_MAX, until_ms)) return false;
+    }
+    this.#settled.set(key, epoch);
+    return true;
+  }
+
+  #runEpoch(gateway: GatewayKey, epoch: string, through: number, until_ms: number): boolean {
+    const known = this.#epochs.of(gateway, epoch);
     if (through < known.waiting) return true;
     for (;;) {
       const intervals = this.#store.intervalsToVerify(gateway, epoch, through, CHUNK);
@@ -113,11 +107,13 @@ export class Verifier {
   }
 
   #verify(interval: StoredInterval): Verification {
-    const { gateway, device, quantity, from_ms, pollsExpected } = interval;
+    const { gateway, device, quantity, from_ms, pollsExpected, epoch, batch } = interval;
     const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence);
     // What was taken twice changes no figure. One that was restated without its counts says 0 of both.
     if (verdict.kind === "agreed" && pollsExpected > 0) this.#checkPolls(interval);
     if (verdict.kind !== "disagreed") return verdict.kind;
+    // Of an epoch that is over: what it rests on may have been lost on its way, and with the journal.
+    if (this.#epochs.of(gateway, epoch).numbers.contiguousThrough() < batch) return "unverifiable";
     this.disagreed += 1;
     this.#log.error("collector.books-disagree", { device, quantity, from_ms, ...verdict, code: "BOOKS_DISAGREE" });
     this.#store.putAlarm({
@@ -153,17 +149,5 @@ export class Verifier {
     if (copies === 0) return;
     this.#log.warn("collector.stored-twice", { device, ...detail, copies, code: STORED_TWICE });
     this.#store.putAlarm({ code: STORED_TWICE, gateway, device, at_ms, detail: { ...detail, copies } });
-  }
-
-  #epochOf(gateway: GatewayKey, epoch: string): Epoch {
-    const key = `${gateway.group}/${gateway.edge} ${epoch}`;
-    let known = this.#epochs.get(key);
-    if (known !== undefined) return known;
-    // What waits from before the start is not known: the first look says.
-    known = { numbers: new BatchRanges(), waiting: 1 };
-    this.#epochs.set(key, known);
-    for (const [first, last] of this.#store.batchRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
-    for (const [first, last] of this.#store.lostRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
-    return known;
   }
 }

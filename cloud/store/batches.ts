@@ -5,6 +5,7 @@ import type { Alarms } from "./alarms.ts";
 import type { Books } from "./books.ts";
 import type { Database, Row } from "./database.ts";
 import { batchKey, type Keys } from "./keys.ts";
+import type { Renumbered } from "./renumbered.ts";
 import {
   BATCH_NUMBER_MAX,
   type BatchOutcome,
@@ -32,14 +33,16 @@ export class Batches {
   readonly #keys: Keys;
   readonly #alarms: Alarms;
   readonly #books: Books;
+  readonly #renumbered: Renumbered;
   /** Longest batch of each device, by device id. */
   readonly #spans_ms = new Map<number, number>();
 
-  constructor(db: Database, keys: Keys, alarms: Alarms, books: Books) {
+  constructor(db: Database, keys: Keys, alarms: Alarms, books: Books, renumbered: Renumbered) {
     this.#db = db;
     this.#keys = keys;
     this.#alarms = alarms;
     this.#books = books;
+    this.#renumbered = renumbered;
     this.#load();
     db.onRollback(() => this.#load());
   }
@@ -55,7 +58,7 @@ export class Batches {
         const { epochId } = origin;
         const outcome = this.#commitOne(batch, origin, known_ms);
         outcomes.push(outcome);
-        if (outcome !== "stored") continue;
+        if (outcome !== "stored" && outcome !== "renumbered") continue;
         const numbers = added.get(epochId);
         if (numbers === undefined) added.set(epochId, [batch.number]);
         else numbers.push(batch.number);
@@ -234,6 +237,7 @@ export class Batches {
   #commitOne(batch: NewBatch, { epochId, gatewayId }: BatchOrigin, known_ms: EpochMs): BatchOutcome {
     const key = batchKey(epochId, batch.number);
     const deviceId = this.#keys.names.devices.intern({ gatewayId, device: batch.device });
+    if (batch.mayBeRenumbered === true && this.#renumbered.isHeld(batch, deviceId, epochId)) return "renumbered";
     const isNew = this.#db.run(
       `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload, is_poll)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -24,6 +24,12 @@ export class Keys {
     return gatewayId === null ? null : this.names.epochs.find({ gatewayId, epoch });
   }
 
+  /** Of one gateway, in the order they were first heard of. */
+  epochsOf(gateway: GatewayKey): readonly string[] {
+    const gatewayId = this.names.gateways.find(gateway);
+    return [...this.names.epochs.entries()].flatMap(([, name]) => (name.gatewayId === gatewayId ? [name.epoch] : []));
+  }
+
   findDevice(gateway: GatewayKey, device: string): number | null {
     const gatewayId = this.names.gateways.find(gateway);
     return gatewayId === null ? null : this.names.devices.find({ gatewayId, device });

@@ -7,6 +7,7 @@ import { Keys } from "./keys.ts";
 import { openNames, reloadNames } from "./names.ts";
 import { Places } from "./places.ts";
 import { PlainSamples } from "./plainSamples.ts";
+import { Renumbered } from "./renumbered.ts";
 import { Restatements } from "./restatements.ts";
 import type { ZoneStore } from "./store.ts";
 import { Substitutions } from "./substitutions.ts";
@@ -37,9 +38,10 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const books = new Books(db, keys, alarms);
   const restatements = new Restatements(db, keys, (id) => books.emission(id));
   const substitutions = new Substitutions(db, keys);
-  const batches = new Batches(db, keys, alarms, books);
-  const plain = new PlainSamples(db, keys, batches);
   const places = new Places(db, keys);
+  const renumbered = new Renumbered(db, (birthId) => places.birth(birthId));
+  const batches = new Batches(db, keys, alarms, books, renumbered);
+  const plain = new PlainSamples(db, keys, batches);
   const sums = openSums(db.raw, names);
   return {
     putBirth: (birth, meter) => places.putBirth(birth, meter),
@@ -52,6 +54,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
 
     commitBatches: (added) => batches.commit(added, now_ms()),
     commitPlain: (messages) => plain.commit(messages),
+    epochs: (gateway) => keys.epochsOf(gateway),
     batchRanges: (gateway, epoch) => batches.heldRanges(gateway, epoch),
     lostRanges: (gateway, epoch) => batches.lostRanges(gateway, epoch),
     batches: (...query) => batches.within(...query),

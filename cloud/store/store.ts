@@ -70,6 +70,11 @@ export interface NewBatch {
   readonly emissions: readonly Emission[];
   /** What the gateway reports of itself; null for a batch of a meter. */
   readonly record: NodeRecord | null;
+  /**
+   * It was recorded, perhaps, before its epoch began, under another number: the same content under another epoch of the gateway
+   * is then this batch. Absent: it was not.
+   */
+  readonly mayBeRenumbered?: boolean;
   /** It holds a reading of the meter's main counter; absent where nobody looked, and it counts as a poll unless it holds intervals. */
   readonly isPoll?: boolean;
 }
@@ -93,8 +98,11 @@ export interface PlainSample {
   readonly payload: Uint8Array;
 }
 
-/** stored: new · duplicate: same key and CRC · differs: same key, other content, in quarantine. Only the first two are held. */
-export type BatchOutcome = "stored" | "duplicate" | "differs";
+/**
+ * stored: new · duplicate: same key and CRC · renumbered: its content is held under another epoch, and its number counts as held
+ * · differs: same key, other content, in quarantine. All but the last are held.
+ */
+export type BatchOutcome = "stored" | "duplicate" | "renumbered" | "differs";
 
 export interface GatewayRow {
   readonly gateway: GatewayKey;
@@ -167,7 +175,7 @@ export interface DeadLetter {
 
 /** Code of an alarm: an interval of which more readings are stored than were taken. */
 export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
-/** Code of an alarm: the same readings are stored under two epochs of a gateway, which sent anew what it did not know to be here. */
+/** Code of an alarm: the same instant of a meter is stored under two epochs of its gateway; what is the same in all should be known by its content. */
 export const STORED_TWICE = "STORED_TWICE";
 /** Code of an alarm: messages of a node that numbers no batches, and so sends none again, could not be stored in time. */
 export const MESSAGES_GIVEN_UP = "MESSAGES_GIVEN_UP";
@@ -338,6 +346,8 @@ export interface ZoneStore {
   /** Changes of presence in [from, to), oldest first, and before them the one in force at `from`, if it is known. */
   presence(gateway: GatewayKey, from_ms: EpochMs, to_ms: EpochMs): readonly Presence[];
   meters(): readonly MeterRow[];
+  /** Epochs of this gateway that anything is held of, in the order they were first heard of; also those of this store's own making. */
+  epochs(gateway: GatewayKey): readonly string[];
   /** Batch numbers held of this epoch, as ascending disjoint ranges [a, b]. */
   batchRanges(gateway: GatewayKey, epoch: string): readonly (readonly [number, number])[];
   /** Batch numbers of this epoch that the gateway reported lost or we set aside: nobody need wait for them. */

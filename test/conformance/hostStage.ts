@@ -86,6 +86,7 @@ export class HostStage extends Stage {
 export class PlayedNode {
   readonly #stage: HostStage;
   readonly edge: string;
+  epoch = EPOCH;
   seq = 0;
 
   constructor(stage: HostStage, edge: string) {
@@ -99,7 +100,7 @@ export class PlayedNode {
     await this.send("NBIRTH", null, [
       metric.int64({ ...at, name: MetricName.bdSeq }, bdSeq),
       metric.boolean({ ...at, name: MetricName.rebirth }, false),
-      metric.string({ ...at, name: MetricName.deliveryEpoch }, EPOCH),
+      metric.string({ ...at, name: MetricName.deliveryEpoch }, this.epoch),
       metric.string({ ...at, name: MetricName.deliveryAck }, ""),
       metric.int64({ ...at, name: MetricName.deliveryPending, alias: 900 }, 3),
       metric.dateTime({ ...at, name: MetricName.deliveryOldest, alias: 901 }, at.timestamp_ms - 60_000),

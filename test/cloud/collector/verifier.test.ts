@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { BirthReader } from "../../../cloud/collector/births.ts";
+import { Epochs } from "../../../cloud/collector/epochs.ts";
 import { Verifier } from "../../../cloud/collector/verifier.ts";
 import { STORED_EXCEEDS_READ, STORED_TWICE, type StoredBatch, type ZoneStore } from "../../../cloud/store/store.ts";
 import { loadFactors } from "../../../config/factors.ts";
@@ -49,7 +50,9 @@ function comparing(store: ZoneStore) {
   });
   const clock = { now_ms: () => ORIGIN_MS + 5 * INTERVAL_MS, mono_ms: () => 0 };
   const births = new BirthReader(watched);
-  const verifier = new Verifier({ store: watched, factors: loadFactors().factors, clock, log: recordingLog(), births });
+  const log = recordingLog();
+  const epochs = new Epochs(watched, log);
+  const verifier = new Verifier({ store: watched, factors: loadFactors().factors, clock, log, births, epochs });
   const count = (name: keyof ZoneStore) => asked.filter((one) => one === name).length;
   return { verifier, count, asked };
 }

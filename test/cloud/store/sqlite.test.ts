@@ -8,12 +8,14 @@ import { Database } from "../../../cloud/store/database.ts";
 import { PRESENCE_MAX } from "../../../cloud/store/places.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
+import { renumberedContract } from "../../contract/renumbered.ts";
 import { restatementContract } from "../../contract/restatement.ts";
 import { GATEWAY, interval, START_MS, type StoreUnderTest, storeContract } from "../../contract/store.ts";
 import { substitutionContract } from "../../contract/substitution.ts";
 
 storeContract("sqlite", sqliteUnderTest);
 restatementContract("sqlite", sqliteUnderTest);
+renumberedContract("sqlite", sqliteUnderTest);
 substitutionContract("sqlite", sqliteUnderTest);
 
 function sqliteUnderTest(now: { readonly ms: number }): StoreUnderTest {

@@ -1,10 +1,4 @@
-import {
-  type Alarm,
-  SESSIONS_TOO_MANY,
-  STORED_TWICE,
-  type StoredInterval,
-  type ZoneStore,
-} from "../../../cloud/store/store.ts";
+import { type Alarm, SESSIONS_TOO_MANY, type StoredInterval, type ZoneStore } from "../../../cloud/store/store.ts";
 import type { Boundary, CounterWords } from "../../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { QuantityId } from "../../../core/units/quantities.ts";
@@ -254,7 +248,7 @@ const DRIFT_MAX = 0.01;
 /** Of a run. */
 const ALARMS_MAX = 1000;
 /** Alarms that say a fault was noticed, which is right. */
-const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK", SESSIONS_TOO_MANY, STORED_TWICE];
+const ALARMS_OF_FAULTS: readonly string[] = ["CLOCK_WENT_BACK", SESSIONS_TOO_MANY];
 
 interface Point {
   readonly at_ms: number;

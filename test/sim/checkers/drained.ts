@@ -53,9 +53,7 @@ export function whyNotWhole(zone: SimZone, books: BooksChecker): string | null {
         if (last === undefined) return `${who}: nothing is booked`;
         const boundary_ms = Math.floor(agent.machine.wall_ms() / INTERVAL_MS) * INTERVAL_MS;
         if (last.to_ms < boundary_ms) return `${who}: booked to ${time(last.to_ms)}, not to ${time(boundary_ms)}`;
-        // What an epoch that is over never completed stays uncompared, and says so.
-        const { epoch } = agent.running!.journal;
-        const pending = rows.find((row) => row.verification === "pending" && row.epoch === epoch);
+        const pending = rows.find((row) => row.verification === "pending");
         if (pending !== undefined) return `${who} ${time(pending.from_ms)} was not compared`;
         // What a damaged medium lost is no longer anywhere; the gateway says so (`Delivery/Loss`).
         const hole =
