@@ -98,6 +98,8 @@ export interface OwedReplies {
   wait_ms(request: BusRead): number;
   /** Counts up when words that this unit was credited with came into doubt afterwards. */
   doubts(unit: number): number;
+  /** What to read so that words of this unit which may be those of the question before come into doubt; null = nothing. */
+  proof(unit: number): Omit<BusRead, "timeout_ms"> | null;
 }
 
 /** An MQTT session as Sparkplug needs it: connect once with a will, then publish and listen until it ends. */

@@ -47,8 +47,6 @@ export interface BusWorkerOptions {
   readonly onAnswering: (device: string, isAnswering: boolean, why: string | null) => void;
 }
 
-/** RTU: how long after a question that was given up, in timeouts, its meter is not asked again: its reply may still come. */
-const LATE_TIMEOUTS = 2;
 /** A question that the bus would keep back longer than this is not put to it. */
 const KEPT_BACK_MAX_MS = 20;
 /** Looks who else has become due after this long. */
@@ -65,8 +63,6 @@ export class BusWorker {
   readonly #turns: Turns;
   readonly #overload: Overload;
   readonly #load = new BusLoad();
-  /** Replies do not say what they answer. */
-  readonly #isRtu: boolean;
   /** Set from the moment the line cannot be reached until it answers again. */
   #line: Backoff | undefined;
   #unreachable = 0;
@@ -78,7 +74,6 @@ export class BusWorker {
 
   constructor(options: BusWorkerOptions) {
     this.#o = options;
-    this.#isRtu = options.url.startsWith("rtu");
     const cycle_ms = Math.min(...options.meters.map(({ every_ms }) => every_ms));
     this.#meters = options.meters.map((of) => new PolledMeter(of, options.clock.mono_ms()));
     this.#turns = new Turns(this.#meters, options.clock, cycle_ms);
@@ -217,32 +212,46 @@ export class BusWorker {
     const job = meter.job ?? this.#begin(meter, rank);
     meter.job = null;
     for (let block = job.next(); block !== null; block = job.next()) {
-      const owed_ms = this.#owed_ms(meter, block);
-      if (owed_ms > KEPT_BACK_MAX_MS) {
-        meter.restUntil_ms = clock.mono_ms() + owed_ms;
-        meter.job = job;
-        return;
-      }
+      if (this.#isKeptBack(meter, meter.requestFor(block))) break;
       if (min_gap_ms > 0) await this.#keepGap(min_gap_ms);
       const from_ms = clock.mono_ms();
       const reply = await this.#o.bus.read(meter.requestFor(block));
       this.#noteExchange(reply, from_ms);
       this.#takeReply(meter, job, block, reply, this.#quietFrom_ms - from_ms);
       if (this.#isStopped) return;
-      const isLost = this.#isRtu && (reply.kind === "timeout" || reply.kind === "garbled");
-      if (isLost) meter.restUntil_ms = from_ms + LATE_TIMEOUTS * meter.of.timeout_ms;
-      if ((isLost || rank === "troubled" || meter.isSlow()) && job.next() !== null) {
-        meter.job = job;
-        return;
-      }
+      if (rank === "troubled" || meter.isSlow()) break;
     }
-    if (!this.#isStopped) this.#finish(meter, job);
+    await this.#prove(meter, job);
+    if (this.#isStopped) return;
+    if (job.next() === null) this.#finish(meter, job);
+    else meter.job = job;
+  }
+
+  /**
+   * Asks what proves that the words of this turn are not those of the question before, if the bus cannot be sure: what comes
+   * instead brings the poll into doubt. At once: a reply that is out may be lost with the line's next trouble, and be no proof.
+   */
+  async #prove({ of: { unit, min_gap_ms }, patience_ms }: PolledMeter, job: PollJob): Promise<void> {
+    const { bus } = this.#o;
+    const proof = job.hasWords ? (bus.owed?.proof(unit) ?? null) : null;
+    if (proof === null) return;
+    const question = { ...proof, timeout_ms: patience_ms };
+    if (this.#keptBack_ms(question) > KEPT_BACK_MAX_MS) return job.distrust();
+    await this.#keepGap(min_gap_ms);
+    await this.#read(question);
   }
 
   /** How long the bus would keep this question back. */
-  #owed_ms(meter: PolledMeter, block: BlockRead): number {
-    const { owed } = this.#o.bus;
-    return owed === undefined ? 0 : owed.wait_ms(meter.requestFor(block));
+  #keptBack_ms(question: BusRead): number {
+    return this.#o.bus.owed?.wait_ms(question) ?? 0;
+  }
+
+  /** A meter whose question the bus would keep back for long rests meanwhile, and its poll with it. */
+  #isKeptBack(meter: PolledMeter, question: BusRead): boolean {
+    const owed_ms = this.#keptBack_ms(question);
+    if (owed_ms <= KEPT_BACK_MAX_MS) return false;
+    meter.restUntil_ms = this.#o.clock.mono_ms() + owed_ms;
+    return true;
   }
 
   #begin(meter: PolledMeter, rank: Rank): PollJob {

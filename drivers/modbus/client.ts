@@ -12,7 +12,9 @@
  * - After a timeout or a garbled reply a TCP connection is closed, so a late reply can never meet another request; a serial
  *   line is drained: it must be silent before the next request.
  * - RTU, on a serial line or in TCP: no question is put while a reply that was given up may still come and pass for its answer
- *   (`lostReplies.ts`); other questions are, and a late reply that meets them is dropped. A reply that is, byte for byte, what
+ *   (`lostReplies.ts`); other questions are, and a late reply that meets them is dropped. Before it is put, another one of its
+ *   unit must have been answered, for a reply may be withheld until then (`replyOrder.ts`): if need be, one of another length
+ *   is put first, and its words are not used. A reply that is, byte for byte, what
  *   another address said is held until it is clear that no other one follows (`recentReplies.ts`).
  * - `unreachable` also ends the read in flight at once when the far side closes, instead of waiting for the timeout.
  *
@@ -22,9 +24,10 @@
 import { connect, type OnReadOpts, type Socket } from "node:net";
 import type { Bus, BusRead, BusReply, OwedReplies } from "../../core/ports.ts";
 import { detailOf, Line, pause, UNCERTAIN } from "./line.ts";
-import { type Framing, LinePort } from "./linePort.ts";
+import { type Framing, LinePort, type RtuFraming } from "./linePort.ts";
 import { LostReplies } from "./lostReplies.ts";
 import { RecentReplies } from "./recentReplies.ts";
+import { ReplyOrder } from "./replyOrder.ts";
 import { openSerialStream, SERIAL_TICK_MS, type SerialStream } from "./serialPort.ts";
 
 export type BusAddress =
@@ -51,6 +54,7 @@ const DEFAULTS: BusOptions = { connect_timeout_ms: 3000, drain_ms: 200, settle_m
 
 /** A question that is kept back no longer than this at first is not kept back for long at all. */
 const KEPT_BACK_MAX_MS = 20;
+const BEHIND: BusReply = { kind: "garbled", detail: "not asked: its replies come one question late" };
 const TOO_SOON: BusReply = { kind: "garbled", detail: "not asked: a late reply came just now, and more may follow" };
 
 const CLOSED = "the bus was closed";
@@ -65,10 +69,7 @@ export function openBus(
   const settings = { ...DEFAULTS, ...options };
   // What was asked on the old connection a gateway may answer on the new one.
   const mono_ms = () => performance.now();
-  const framing: Framing =
-    address.kind === "tcp"
-      ? { kind: "tcp", last: 0 }
-      : { kind: "rtu", lost: new LostReplies(mono_ms), recent: new RecentReplies(mono_ms) };
+  const framing: Framing = address.kind === "tcp" ? { kind: "tcp", last: 0 } : rtuFraming(mono_ms);
   const open: OpenLine =
     address.kind === "rtu"
       ? async () => openSerial(address, await openStream(address), { framing, drain_ms: settings.drain_ms })
@@ -79,6 +80,12 @@ export function openBus(
   return new ModbusBus(open, framing.kind === "rtu" ? framing : null);
 }
 
+function rtuFraming(mono_ms: () => number): RtuFraming {
+  const recent = new RecentReplies(mono_ms);
+  const order = new ReplyOrder(mono_ms, (unit) => recent.isCopied(unit));
+  return { kind: "rtu", lost: new LostReplies(mono_ms, order), recent };
+}
+
 type OpenLine = (timeout_ms: number, abort: AbortSignal) => Promise<Line>;
 
 type Settle = (reply: BusReply) => void;
@@ -86,7 +93,7 @@ type Settle = (reply: BusReply) => void;
 class ModbusBus implements Bus {
   readonly #open: OpenLine;
   /** null where replies say what they answer. */
-  readonly #lost: LostReplies | null;
+  readonly #rtu: RtuFraming | null;
   readonly owed?: OwedReplies;
   readonly #abort = new AbortController();
   readonly #queue: { readonly request: BusRead; readonly settle: Settle }[] = [];
@@ -95,13 +102,15 @@ class ModbusBus implements Bus {
   /** Told when the queue has run empty. */
   #onIdle: (() => void) | null = null;
 
-  constructor(open: OpenLine, rtu: { readonly lost: LostReplies; readonly recent: RecentReplies } | null) {
+  constructor(open: OpenLine, rtu: RtuFraming | null) {
     this.#open = open;
-    this.#lost = rtu?.lost ?? null;
+    this.#rtu = rtu;
     if (rtu === null) return;
+    const { lost, recent } = rtu;
     this.owed = {
-      wait_ms: (request) => rtu.lost.wait_ms(request),
-      doubts: (unit) => rtu.recent.doubts(unit),
+      wait_ms: (request) => Math.max(lost.wait_ms(request), lost.wait_ms(canaryFor(request, lost.order) ?? request)),
+      doubts: (unit) => recent.doubts(unit),
+      proof: (unit) => lost.order.proof(unit),
     };
   }
 
@@ -158,33 +167,55 @@ class ModbusBus implements Bus {
   }
 
   async #askOnce(request: BusRead): Promise<BusReply> {
-    const tooSoon = await this.#outwait(request);
+    const early = (await this.#outwait(request)) ?? (await this.#hearOrder(request));
+    if (early !== null) return early;
+    const reply = await this.#ask(request);
+    // Said again when no copy can come, it is the answer: this happens once.
+    return reply === UNCERTAIN ? this.#askOnce(request) : reply;
+  }
+
+  /** Makes sure that no reply withheld until now can pass for the answer. @returns why it cannot be asked; null = it can. */
+  async #hearOrder(request: BusRead): Promise<BusReply | null> {
+    const order = this.#rtu?.lost.order;
+    const canary = order === undefined ? null : canaryFor(request, order);
+    if (order === undefined || canary === null) return null;
+    const tooSoon = await this.#outwait(canary);
     if (tooSoon !== null) return tooSoon;
+    const late = order.lateReplies(request.unit);
+    order.asking(canary);
+    const reply = await this.#ask(canary);
+    if (!order.isUnanswered(request)) return this.#outwait(request);
+    const isAnswered = reply.kind === "words" || reply.kind === "exception" || order.lateReplies(request.unit) > late;
+    return isAnswered ? BEHIND : reply;
+  }
+
+  async #ask(request: BusRead): Promise<BusReply> {
+    const isKept = this.#line?.ended === null;
     const refusal = await this.#makeReady(request.timeout_ms);
     if (refusal !== null) return refusal;
     const line = this.#line!;
     const reply = await new Promise<BusReply>((resolve) => line.ask(request, resolve));
+    if (isKept && reply.kind === "unreachable" && !line.hasHeard) return this.#ask(request);
     await this.#leaveClean(line, reply, request);
-    // Said again when no copy can come, it is the answer: this happens once.
-    return reply === UNCERTAIN ? this.#askOnce(request) : reply;
+    return reply;
   }
 
   async #leaveClean(line: Line, reply: BusReply, request: BusRead): Promise<void> {
     const { kind } = reply;
     const isLost = kind === "timeout" || kind === "garbled" || kind === "unreachable";
-    if (isLost) this.#lost?.add(request);
+    if (isLost && this.#rtu?.lost.add(request) === true) this.#rtu.recent.doubt(request.unit);
     if (line.isDirty || kind === "timeout" || kind === "garbled") await line.resynchronise();
   }
 
   #isOwed(request: BusRead): boolean {
-    return this.#lost?.isOwed(request) ?? false;
+    return this.#rtu?.lost.isOwed(request) ?? false;
   }
 
   /** Until no late reply can pass for the answer. What is heard meanwhile may make it longer, within its limit. */
   async #outwait(request: BusRead): Promise<BusReply | null> {
     const { signal } = this.#abort;
-    const lost = this.#lost;
-    if (lost === null || !lost.isOwed(request)) return null;
+    const lost = this.#rtu?.lost;
+    if (lost?.isOwed(request) !== true) return null;
     // Who asks after the wait it was told (`OwedReplies`) has others to serve.
     const isPatient = lost.wait_ms(request) <= KEPT_BACK_MAX_MS;
     do {
@@ -211,6 +242,12 @@ class ModbusBus implements Bus {
     if (this.#abort.signal.aborted) this.#line.end(CLOSED);
     return null;
   }
+}
+
+/** What to put first, if a reply to an older question may be withheld that would pass for the answer. */
+function canaryFor(request: BusRead, order: ReplyOrder): BusRead | null {
+  if (!order.isUnanswered(request)) return null;
+  return { ...order.canary(request), timeout_ms: request.timeout_ms };
 }
 
 /** @throws {RangeError} for what the protocol cannot ask. */

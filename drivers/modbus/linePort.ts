@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { BusRead, BusReply } from "../../core/ports.ts";
 import { crc16, hearRtu, hearTcp, isRepetition } from "./framing.ts";
-import type { LostReplies } from "./lostReplies.ts";
+import type { LateReply, LostReplies } from "./lostReplies.ts";
 import type { Put, RecentReplies } from "./recentReplies.ts";
 import { wordsAt } from "./words.ts";
 
@@ -10,7 +10,7 @@ export type Framing =
   /** The number of the last request, 16 bits. */
   { readonly kind: "tcp"; last: number } | RtuFraming;
 
-interface RtuFraming {
+export interface RtuFraming {
   readonly kind: "rtu";
   readonly lost: LostReplies;
   readonly recent: RecentReplies;
@@ -100,9 +100,13 @@ export class LinePort extends EventEmitter {
   /** The reply is believed. */
   accept(): void {
     if (this.#framing.kind !== "rtu" || this.question === null) return;
-    const { recent } = this.#framing;
-    if (this.#frame[1] === this.question.fc) recent.accept(this.#put(), this.#frame, this.#wasHeld);
-    else recent.refused(this.#put(), this.#frame);
+    const { recent, lost } = this.#framing;
+    const put = this.#put();
+    const isRefusal = this.#frame[1] !== put.fc;
+    if (!isRefusal && recent.isOfAnother(put, this.#frame)) lost.order.suspect(put.unit);
+    lost.order.answered(this.question, isRefusal);
+    if (isRefusal) recent.refused(put, this.#frame);
+    else recent.accept(put, this.#frame, this.#wasHeld);
   }
 
   /** Drops what was heard so far. */
@@ -171,7 +175,11 @@ export class LinePort extends EventEmitter {
 
   #takeRtu(framing: RtuFraming): void {
     const { lost, recent } = framing;
-    const stray = recent.hear(this.#rest, this.question) ?? lost.hear(this.#rest, this.question);
+    const noteLate = (of: LateReply, isExpected: boolean): void => {
+      if (!isExpected) recent.doubt(of.unit);
+      recent.late(of);
+    };
+    const stray = recent.hear(this.#rest, this.question) ?? lost.hear(this.#rest, this.question, noteLate);
     if (stray?.kind === "stray") {
       // Between questions it shows that the line is not silent yet.
       if (this.question === null) this.isDirty = true;
@@ -212,7 +220,10 @@ export class LinePort extends EventEmitter {
   #takeFrame(frame: Buffer, question: BusRead, { lost, recent }: RtuFraming): void {
     if (frame[1] !== question.fc) {
       const isDoubtful = this.#suspect.length > 0 || lost.mayRefuse(question) || recent.mayRefuseAgain(question);
-      if (isDoubtful) return this.#complain("a refusal that may be of an older question");
+      if (isDoubtful) {
+        lost.order.refusedInDoubt(question);
+        return this.#complain("a refusal that may be of an older question");
+      }
       return this.#handUpRtu(frame);
     }
     if (this.#suspect.length > 0) return this.#takeSecond(frame, question.unit, recent);

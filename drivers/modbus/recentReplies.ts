@@ -13,6 +13,7 @@
  * Limits     {@link FORMS_MAX} forms, {@link ADDRESSES_MAX} addresses each; beyond them the oldest are forgotten
  */
 import { crc16, formOf, type Heard, isOfForm, type Question } from "./framing.ts";
+import type { LateReply } from "./lostReplies.ts";
 
 /** Copies come this many timeouts after their question at the latest. */
 const KNOWN_TIMEOUTS = 10;
@@ -53,6 +54,8 @@ export class RecentReplies {
   readonly #forms = new Map<number, Map<number, Reply>>();
   readonly #units = new Map<number, Unit>();
   /** By form and address: what could not be told from a copy, until the same question is asked again. */
+  /** Below those of all addresses and of refusals. */
+  #lateAddress = REFUSAL.address;
   readonly #uncertain = new Map<number, Reply>();
 
   constructor(mono_ms: () => number) {
@@ -76,12 +79,20 @@ export class RecentReplies {
     this.#remember({ ...put, ...REFUSAL }, frame);
   }
 
+  /** These words were not believed: they may be said again all the same. */
+  late({ unit, fc, address, count, timeout_ms, frame }: LateReply): void {
+    if (frame[1] !== fc) return;
+    if (address === null) this.#lateAddress -= 1;
+    const put = { unit, fc, count, timeout_ms, address: address ?? this.#lateAddress, put_ms: this.#mono_ms() };
+    this.#remember(put, Uint8Array.from(frame));
+  }
+
   /** How long a reply that came now is held to see whether another one follows; 0 = it is believed. */
   hold_ms(put: Put, frame: Uint8Array): number {
     const form = this.#forms.get(formOf(put));
     if (form === undefined) return 0;
     const now_ms = this.#mono_ms();
-    const isCopied = this.#isCopied(put.unit);
+    const isCopied = this.isCopied(put.unit);
     const own = form.get(put.address);
     const isOwn = own !== undefined && now_ms - own.put_ms <= OWN_MS && isSame(own.frame, frame);
     if ((isOwn && !isCopied) || this.#isSaidAgain(put, frame)) return 0;
@@ -96,7 +107,7 @@ export class RecentReplies {
 
   /** Nothing followed a frame that was held. Uncertain: it will be believed if the same question is answered so again. */
   trust(put: Put, frame: Uint8Array): "believed" | "uncertain" | "copied" {
-    const isCopied = this.#isCopied(put.unit);
+    const isCopied = this.isCopied(put.unit);
     if (!this.isOfAnother(put, frame) || (this.#unitOf(put.unit).isTrusted && !isCopied)) return "believed";
     this.#uncertain.set(placeOf(put), { ...put, frame });
     dropOldest(this.#uncertain, FORMS_MAX);
@@ -118,7 +129,7 @@ export class RecentReplies {
 
   /** Could a refusal that comes now be the copy of an older one? */
   mayRefuseAgain({ unit, fc }: Question): boolean {
-    if (!this.#isCopied(unit)) return false;
+    if (!this.isCopied(unit)) return false;
     const before = this.#forms.get(formOf({ unit, fc, count: REFUSAL.count }))?.get(REFUSAL.address);
     return before !== undefined && isRecent(before, this.#mono_ms());
   }
@@ -149,10 +160,16 @@ export class RecentReplies {
       const end = 5 + 2 * count;
       if (count === 0 || bytes.length < end || isSame(bytes.subarray(0, end), frame)) continue;
       if (crc16(bytes, 0, end - 2) !== bytes[end - 2]! + 256 * bytes[end - 1]!) continue;
-      this.#unitOf(reply.unit).doubts += 1;
+      this.doubt(reply.unit);
+      this.late({ ...reply, address: null, frame: bytes.subarray(0, end) });
       return reply;
     }
     return null;
+  }
+
+  /** What was believed of this unit lately is not proved. */
+  doubt(unit: number): void {
+    this.#unitOf(unit).doubts += 1;
   }
 
   /** How often what was believed of this unit came into doubt afterwards. */
@@ -191,7 +208,8 @@ export class RecentReplies {
     return known;
   }
 
-  #isCopied(unit: number): boolean {
+  /** Were copies of its replies seen lately? */
+  isCopied(unit: number): boolean {
     return this.#mono_ms() - this.#unitOf(unit).copiedAt_ms <= COPIED_MS;
   }
 

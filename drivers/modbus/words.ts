@@ -6,6 +6,7 @@ const SLAB_WORDS = 4096;
 let slab = new Uint16Array(SLAB_WORDS);
 let slabUsed = 0;
 
+/** Words of 0, the caller's own. */
 export function newWords(count: number): Uint16Array {
   if (slabUsed + count > SLAB_WORDS) {
     slab = new Uint16Array(SLAB_WORDS);

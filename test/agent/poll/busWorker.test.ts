@@ -185,25 +185,6 @@ describe("an RTU meter that owes a reply", () => {
     return (request, at_ms) => (++reads % nth === 0 ? lost : quick)(request, at_ms);
   };
 
-  test.each([
-    ["was silent", silent],
-    ["was garbled", garbling],
-  ])("because it %s is not asked for two timeouts, while the others are", async (_, lost) => {
-    const meters: VirtualMeter[] = [
-      { unit: 1, behaves: losing(lost, 4), power_ms: 200, energy_ms: 200, timeout_ms: 300 },
-      { unit: 2, behaves: quick, power_ms: 200, energy_ms: 200 },
-    ];
-    const line = new VirtualLine(meters, T, RTU);
-    await line.run(MINUTE_MS, 100);
-    const own = line.asked.filter(({ unit }) => unit === 1).map(({ at_ms }) => at_ms);
-    const others = line.asked.filter(({ unit }) => unit === 2).map(({ at_ms }) => at_ms);
-    expect(own.length).toBeGreaterThan(150);
-    for (let i = 3; i + 1 < own.length; i += 4) expect(own[i + 1]! - own[i]!).toBeGreaterThanOrEqual(600);
-    expect(Math.max(...gaps(others))).toBeLessThanOrEqual(lost === silent ? 510 : 210);
-    // To rest is not to be left out for want of time.
-    expect(JSON.stringify(line.log.events)).not.toContain('"lateFor":"m1"');
-  });
-
   test("is not asked as long as its bus says so, and the others do not wait for it", async () => {
     let until_ms = 0;
     const behaves: Unit = (request, at_ms) => {
@@ -218,6 +199,7 @@ describe("an RTU meter that owes a reply", () => {
     const line: VirtualLine = new VirtualLine(meters, T, RTU, {
       wait_ms: ({ unit }) => (unit === 1 ? Math.max(0, until_ms - line.at_ms) : 0),
       doubts: () => 0,
+      proof: () => null,
     });
     await line.run(MINUTE_MS, 100);
     expect(line.beganAt(1).length).toBeGreaterThan(20);
@@ -234,11 +216,41 @@ describe("an RTU meter that owes a reply", () => {
     const line = new VirtualLine([{ unit: 1, behaves, energy_ms: 1000 }], T, RTU, {
       wait_ms: () => 0,
       doubts: () => doubts,
+      proof: () => null,
     });
     await line.run(MINUTE_MS);
     const doubtful = line.samples.filter(({ failures }) => failures.length > 0);
     expect(doubtful).toMatchObject([{ blocks: [], failures: [{ why: "garbled" }, { why: "garbled" }] }]);
     expect(line.samples.length).toBeGreaterThan(55);
+  });
+
+  test("is asked what proves its words before anybody else has a turn, and counts as garbled if it cannot be asked", async () => {
+    let proofs = 0;
+    let waits_ms = 0;
+    const line = new VirtualLine(
+      [
+        { unit: 1, behaves: quick },
+        { unit: 2, behaves: quick },
+      ],
+      T,
+      RTU,
+      {
+        wait_ms: ({ address }) => (address === 7 ? waits_ms : 0),
+        doubts: () => 0,
+        proof: (unit) => (unit === 1 && proofs++ < 20 ? { unit, fc: 3, address: 7, count: 1 } : null),
+      },
+    );
+    await line.run(5000);
+    const before = line.asked.filter((_, i) => line.asked[i + 1]?.address === 7);
+    expect(before.length).toBeGreaterThanOrEqual(4);
+    expect(before.every(({ unit }) => unit === 1)).toBe(true);
+    expect(line.samples.every(({ failures }) => failures.length === 0)).toBe(true);
+    waits_ms = 500;
+    line.samples.length = 0;
+    await line.run(3000);
+    const doubtful = line.samples.filter(({ device }) => device === "m1");
+    expect(doubtful.length).toBeGreaterThanOrEqual(2);
+    expect(doubtful.every(({ blocks }) => blocks.length === 0)).toBe(true);
   });
 
   test("reads the rest of a garbled poll afterwards", async () => {

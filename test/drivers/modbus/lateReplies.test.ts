@@ -223,7 +223,8 @@ test("a meter whose blocks are equal is asked once more the first time, and then
     }
     return { took_ms: now_ms - from_ms, questions: asked() - before };
   };
-  expect((await poll()).questions).toBe(5);
+  // Twice, with a question of another length in between.
+  expect((await poll()).questions).toBe(6);
   expect(await poll()).toEqual({ took_ms: expect.closeTo(62, -1), questions: 4 });
   value = 7;
   const changed = await poll();
@@ -232,7 +233,7 @@ test("a meter whose blocks are equal is asked once more the first time, and then
 });
 
 test("a lost reply of long ago does not make a copy of a prompt one look late", async () => {
-  const answers = [late(), { after_ms: [10, 30], cut: 0 }, { after_ms: [40], cut: 0 }, late(), prompt];
+  const answers = [late(), prompt, { after_ms: [10, 30], cut: 0 }, { after_ms: [40], cut: 0 }, late(), prompt];
   const { bus } = lineOf((i) => answers[i]!);
   await replyOf(bus.read(read()));
   await advance(30 * TIMEOUT_MS);
@@ -257,7 +258,7 @@ test("who is asked with less patience for once is not expected to reply sooner",
   const { bus } = lineOf(() => late());
   await replyOf(bus.read(read()));
   await replyOf(bus.read(read({ timeout_ms: 20 })));
-  expect(bus.owed!.wait_ms(read())).toBeGreaterThan(2 * TIMEOUT_MS - 50);
+  expect(bus.owed!.wait_ms(read({ count: 1 }))).toBeGreaterThan(2 * TIMEOUT_MS - 50);
 });
 
 test("how late a meter was is forgotten after ten minutes", async () => {
@@ -305,17 +306,17 @@ test("a meter that was silent is asked for another length at once, and for the s
   expect(now_ms - from_ms).toBeLessThan(TIMEOUT_MS + 60);
 });
 
-test("who was left alone for a timeout since costs no wait", async () => {
+test("who was left alone for a timeout since costs one short question more and no wait", async () => {
   const { bus } = lineOf((i) => (i === 0 ? late() : prompt));
   await replyOf(bus.read(read()));
   await advance(TIMEOUT_MS);
   const from_ms = now_ms;
   expect((await replyOf(bus.read(read({ address: 900 })))).kind).toBe("words");
-  expect(now_ms - from_ms).toBeLessThan(40);
+  expect(now_ms - from_ms).toBeLessThan(100);
 });
 
 test("a meter that was seen to be very late is waited for longer the next time, five timeouts from the question at most", async () => {
-  const answers = [late(3 * TIMEOUT_MS), prompt, late(), prompt];
+  const answers = [late(3 * TIMEOUT_MS), prompt, late(), prompt, prompt];
   const { bus } = lineOf((i) => answers[i]!);
   await replyOf(bus.read(read()));
   await advance(3 * TIMEOUT_MS);
@@ -324,7 +325,7 @@ test("a meter that was seen to be very late is waited for longer the next time, 
   const from_ms = now_ms;
   expect((await replyOf(bus.read(read({ address: 900 })))).kind).toBe("words");
   expect(now_ms - from_ms).toBeGreaterThanOrEqual(4 * TIMEOUT_MS - DRAIN_MS);
-  expect(now_ms - from_ms).toBeLessThan(4 * TIMEOUT_MS + 60);
+  expect(now_ms - from_ms).toBeLessThan(4 * TIMEOUT_MS + 120);
 });
 
 test("a refusal is not believed while an older question of that meter may still be refused", async () => {
