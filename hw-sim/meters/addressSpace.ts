@@ -1,3 +1,5 @@
+import { newWords } from "../../drivers/modbus/words.ts";
+
 /**
  * The registers a simulated device answers, by function code and address.
  *
@@ -53,7 +55,7 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
     read(fc, address, count, at_ms) {
       const plan = planned(fc, address, count);
       if (plan.kind === "refused") return plan.answer;
-      const out = new Uint16Array(count);
+      const out = newWords(count);
       const { writes, places, parts } = plan;
       for (let i = 0; i < writes.length; i++) writes[i]!(at_ms, out, places[i]!);
       for (const { write, at, from, to } of parts) {

@@ -1,4 +1,4 @@
-import type { Bus, BusRead, BusReply, Cancel } from "../../core/ports.ts";
+import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
 import { answerToRead, type Readable } from "../bus/answer.ts";
 import type { FaultWhat } from "../faults/catalogue.ts";
 import { type BusEnd, busEnd, replyShape } from "../faults/wireFaults.ts";
@@ -52,6 +52,7 @@ interface Ending {
   readonly failure: BusReply | null;
 }
 
+const NOTHING_IN_FLIGHT = (): void => {};
 const CLOSED: BusReply = { kind: "unreachable", detail: "the bus is closed" };
 const REFUSED: BusReply = { kind: "unreachable", detail: "connection refused" };
 
@@ -70,44 +71,46 @@ export class SimLine {
   /** The line as the process of this life sees it. */
   busOf(life: Life): Bus {
     let isClosed = false;
-    let inFlight: { readonly cancel: Cancel; readonly resolve: (reply: BusReply) => void } | null = null;
+    let cut: () => void = NOTHING_IN_FLIGHT;
     return {
       read: (request) =>
         new Promise((resolve) => {
           if (isClosed) return resolve(CLOSED);
           const { after_ms, failure } = this.#exchange(request);
           const cancel = life.after(after_ms, () => {
-            inFlight = null;
+            cut = NOTHING_IN_FLIGHT;
             resolve(failure ?? this.#answer(request));
           });
-          inFlight = { cancel, resolve };
+          cut = () => {
+            cancel();
+            resolve(CLOSED);
+          };
         }),
       async close() {
         isClosed = true;
-        inFlight?.cancel();
-        inFlight?.resolve(CLOSED);
+        cut();
       },
     };
   }
 
   #exchange(request: BusRead): Ending {
     const { random, latency } = this.#o;
-    const failed = (after_ms: number, failure: BusReply): Ending => this.#failed(request, after_ms, failure);
     this.counts.reads += 1;
-    if (this.isUnreachable) return failed(UNREACHABLE_AFTER_MS, REFUSED);
+    if (this.isUnreachable) return this.#failed(request, UNREACHABLE_AFTER_MS, REFUSED);
     if (this.silentUnits.has(request.unit) || random.chance(this.faults.silent)) {
-      return failed(request.timeout_ms, { kind: "timeout" });
+      return this.#failed(request, request.timeout_ms, { kind: "timeout" });
     }
     const hits = this.#o.hitting(request.unit, this.#o.true_ms());
-    if (hits.some(({ kind }) => kind === "refused")) return failed(UNREACHABLE_AFTER_MS, REFUSED);
+    if (hits.some(({ kind }) => kind === "refused")) return this.#failed(request, UNREACHABLE_AFTER_MS, REFUSED);
     const fate = hits.length === 0 ? UNHARMED : busEnd(replyShape(hits, WIRE), () => SOME_WORDS, request.timeout_ms);
-    if (fate.reply.kind === "timeout" || fate.reply.kind === "unreachable") return failed(fate.after_ms, fate.reply);
+    if (fate.reply.kind === "timeout" || fate.reply.kind === "unreachable")
+      return this.#failed(request, fate.after_ms, fate.reply);
     const took_ms = fate.after_ms + random.between(latency.least_ms, latency.most_ms);
-    if (fate.reply.kind !== "words") return failed(Math.min(took_ms, request.timeout_ms), fate.reply);
-    if (random.chance(this.faults.garbled)) return failed(took_ms, { kind: "garbled", detail: "CRC" });
-    if (random.chance(this.faults.busy)) return failed(took_ms, { kind: "exception", code: BUSY });
+    if (fate.reply.kind !== "words") return this.#failed(request, Math.min(took_ms, request.timeout_ms), fate.reply);
+    if (random.chance(this.faults.garbled)) return this.#failed(request, took_ms, { kind: "garbled", detail: "CRC" });
+    if (random.chance(this.faults.busy)) return this.#failed(request, took_ms, { kind: "exception", code: BUSY });
     const slow_ms = random.chance(this.faults.slow) ? random.between(0, SLOW_MAX_MS) : 0;
-    if (took_ms + slow_ms >= request.timeout_ms) return failed(request.timeout_ms, { kind: "timeout" });
+    if (took_ms + slow_ms >= request.timeout_ms) return this.#failed(request, request.timeout_ms, { kind: "timeout" });
     return { after_ms: took_ms + slow_ms, failure: null };
   }
 

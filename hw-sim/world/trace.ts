@@ -1,35 +1,39 @@
 /**
  * What happened in a world, in order, as one number: every line changes the hash. The same seed gives the same hash, so a
  * failure can be run again; the last lines are kept to be read.
+ *
+ * Kept are characters in a ring, not strings: a line that lives until a thousand others are written is moved about by the
+ * collector of garbage, which costs more than to write it.
  */
 export class Trace {
-  readonly #kept: string[] = [];
+  readonly #ring = new Uint16Array(KEPT);
+  /** Characters ever written. */
+  #end = 0;
   #a = 0x811c9dc5 | 0;
   #b = 0x2545f491 | 0;
   #lines = 0;
   #shown_ms = Number.NaN;
   #shown = "";
+  readonly #now_ms: () => number;
 
   /** @param now_ms virtual time, put before every line */
-  constructor(now_ms: () => number, keep = KEPT) {
+  constructor(now_ms: () => number) {
     this.#now_ms = now_ms;
-    this.#keep = keep;
   }
-
-  readonly #now_ms: () => number;
-  readonly #keep: number;
 
   note(line: string): void {
     const text = `${this.#time()} ${line}`;
-    let [a, b] = [this.#a, this.#b];
+    const ring = this.#ring;
+    let [a, b, end] = [this.#a, this.#b, this.#end];
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       a = Math.imul(a ^ unit, 0x01000193);
       b = Math.imul(b + unit, 0x5bd1e995) ^ (b >>> 13);
+      ring[end++ % KEPT] = unit;
     }
-    [this.#a, this.#b] = [a, b];
+    ring[end++ % KEPT] = LINE_END;
+    [this.#a, this.#b, this.#end] = [a, b, end];
     this.#lines += 1;
-    this.#kept[this.#lines % this.#keep] = text;
   }
 
   /** Many lines are of one instant, and writing a number out costs more than the rest of a line. */
@@ -51,15 +55,24 @@ export class Trace {
     return [this.#a, this.#b].map((part) => (part >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
-  /** The newest lines, oldest first. */
+  /** The newest lines, oldest first; at most as many as are kept whole. */
   tail(count: number): readonly string[] {
     const lines: string[] = [];
-    for (let i = Math.max(1, this.#lines - Math.min(count, this.#keep) + 1); i <= this.#lines; i++) {
-      lines.push(this.#kept[i % this.#keep]!);
+    const oldest = Math.max(0, this.#end - KEPT);
+    let text = "";
+    for (let at = this.#end - 2; at >= oldest && lines.length < count; at--) {
+      const unit = this.#ring[at % KEPT]!;
+      if (unit === LINE_END) {
+        lines.push(text);
+        text = "";
+      } else text = String.fromCharCode(unit) + text;
     }
-    return lines;
+    if (oldest === 0 && this.#end > 0 && lines.length < count) lines.push(text);
+    return lines.reverse();
   }
 }
 
-/** Lines kept for reading; older ones live on in the hash only. */
-const KEPT = 4000;
+/** Characters kept for reading, some 5000 lines; older ones live on in the hash only. */
+const KEPT = 2 ** 19;
+/** No character of a line: it is none of Unicode's. */
+const LINE_END = 0xffff;

@@ -9,20 +9,21 @@ const BREATHE_EVERY = 20_000;
  */
 export function settling(): Settle {
   let until = BREATHE_EVERY;
-  return (next) => {
+  let next = NOTHING;
+  const tick = (): void => process.nextTick(next);
+  // A reaction of a settled promise, not `queueMicrotask`: that one makes a resource for async hooks each time.
+  const afterReactions = (): void => void SETTLED.then(tick);
+  return (of) => {
+    next = of;
     until -= 1;
     if (until > 0) {
-      afterReactions(next);
+      afterReactions();
       return;
     }
     until = BREATHE_EVERY;
-    setImmediate(() => afterReactions(next));
+    setImmediate(afterReactions);
   };
 }
 
 const SETTLED = Promise.resolve();
-
-/** A reaction of a settled promise, not `queueMicrotask`: that one makes a resource for async hooks each time. */
-function afterReactions(next: () => void): void {
-  void SETTLED.then(() => process.nextTick(next));
-}
+const NOTHING = (): void => {};
