@@ -6,6 +6,9 @@ import type { QuantityId } from "../../core/units/quantities.ts";
 import type { UnitNotation } from "../../core/units/units.ts";
 import type { GatewayKey } from "./store.ts";
 
+/** Ids by the columns of their names, one level a column: a key joined of them would be a new string at every look. */
+type Ids = Map<SQLInputValue, Ids | number>;
+
 /** One table of names: rows are interned once and kept in memory both ways. */
 class NameTable<T> {
   readonly #insert: StatementSync;
@@ -13,7 +16,7 @@ class NameTable<T> {
   readonly #names: readonly string[];
   readonly #columns: (value: T) => readonly SQLInputValue[];
   readonly #parse: (row: Record<string, unknown>) => T;
-  readonly #ids = new Map<string, number>();
+  readonly #ids: Ids = new Map();
   readonly #values = new Map<number, T>();
 
   constructor(
@@ -39,7 +42,12 @@ class NameTable<T> {
   }
 
   find(value: T): number | null {
-    return this.#ids.get(this.#columns(value).join("\u0000")) ?? null;
+    let found: Ids | number | undefined = this.#ids;
+    for (const column of this.#columns(value)) {
+      if (!(found instanceof Map)) return null;
+      found = found.get(column);
+    }
+    return typeof found === "number" ? found : null;
   }
 
   /** Id of the name, given to it now if it is new: call it inside a transaction or let it be one of its own. */
@@ -64,7 +72,15 @@ class NameTable<T> {
   }
 
   #remember(id: number, value: T): void {
-    this.#ids.set(this.#columns(value).join("\u0000"), id);
+    const columns = this.#columns(value);
+    let level = this.#ids;
+    for (const column of columns.slice(0, -1)) {
+      const known = level.get(column);
+      const next: Ids = known instanceof Map ? known : new Map();
+      level.set(column, next);
+      level = next;
+    }
+    level.set(columns.at(-1)!, id);
     this.#values.set(id, value);
   }
 }
