@@ -56,6 +56,12 @@ export function usage(message: string, hint = "Run the command with --help."): K
   return new KhuXanhError("USAGE", message, { hint });
 }
 
+/** Refuses what stands after the first `count` words that are no options. @throws {KhuXanhError} USAGE */
+export function noMoreThan({ positionals }: Arguments, count: number): void {
+  const [extra] = positionals.slice(count);
+  if (extra !== undefined) throw usage(`"${extra}" is one word too many`);
+}
+
 /** A text option that must be there. @throws {KhuXanhError} USAGE */
 export function required({ values }: Arguments, name: string): string {
   const value = values[name];

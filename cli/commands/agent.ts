@@ -2,7 +2,7 @@ import { startAgent } from "../../agent/main.ts";
 import { loadFactors } from "../../config/factors.ts";
 import { loadAgentConfig } from "../../config/load.ts";
 import { resolveModel } from "../../config/models.ts";
-import { type Command, required, untilStopped } from "../command.ts";
+import { type Command, noMoreThan, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { serviceNotifier } from "../io/service.ts";
@@ -24,6 +24,7 @@ them by MQTT until the collector has confirmed them. Unreachable meters and brok
 Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none is given: meters, buses, journal and uplink live.`,
   options: { config: { type: "string" } },
   async run(args) {
+    noMoreThan(args, 0);
     const config = loadAgentConfig(required(args, "config"));
     const log = createLog("info");
     const service = serviceNotifier(process.env, systemTimers, log);

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { startCollector } from "../../cloud/main.ts";
 import { loadFactors } from "../../config/factors.ts";
 import { loadCollectorConfig } from "../../config/load.ts";
-import { type Command, required, untilStopped } from "../command.ts";
+import { type Command, noMoreThan, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { serviceNotifier } from "../io/service.ts";
@@ -20,6 +20,7 @@ khuxanh collector --config FILE
 Receives what the gateways send, stores it, confirms it back, and serves page and API. Ctrl-C stops.`,
   options: { config: { type: "string" } },
   async run(args) {
+    noMoreThan(args, 0);
     const config = loadCollectorConfig(required(args, "config"));
     const log = createLog("info");
     const service = serviceNotifier(process.env, systemTimers, log);

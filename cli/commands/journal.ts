@@ -7,7 +7,7 @@ import { parseInstant } from "../../cloud/api/time.ts";
 import { loadAgentConfig } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import { type Arguments, type Command, optional, required, usage, wholeNumber } from "../command.ts";
+import { type Arguments, type Command, noMoreThan, optional, required, usage, wholeNumber } from "../command.ts";
 
 const KINDS = Object.keys(EXPORT_COLUMNS) as ExportKind[];
 const LABELS = {
@@ -18,12 +18,17 @@ const LABELS = {
   raw: "raw",
 } as const satisfies Record<ExportKind, string>;
 const FORMATS = ["csv", "ndjson"] as const;
+const OPTIONS: Readonly<Record<"status" | "tail" | "export", readonly string[]>> = {
+  status: ["config", "json"],
+  tail: ["config", "lines", "kind", "device", "json"],
+  export: ["config", "kind", "format", "from", "to", "device"],
+};
 
 const command: Command = {
   summary: "what a gateway holds: status, the newest records, export as CSV or NDJSON",
   help: `
 khuxanh journal status --config FILE [--json]
-khuxanh journal tail   --config FILE [--lines 20] [--kind KIND] [--device ID]
+khuxanh journal tail   --config FILE [--lines 20] [--kind KIND] [--device ID] [--json]
 khuxanh journal export --config FILE [--kind KIND] [--format csv|ndjson] [--from TIME] [--to TIME] [--device ID]
 
   --config FILE   agent.yaml; its agent may be running meanwhile, nothing is written or locked
@@ -54,6 +59,10 @@ Times are UTC. Counters and intervals are in the unit beside them, emissions in 
           ? "journal needs status, tail or export"
           : `journal ${what}: there is only status, tail and export`,
       );
+    }
+    noMoreThan(args, 1);
+    for (const name of Object.keys(args.values)) {
+      if (!OPTIONS[what].includes(name)) throw usage(`journal ${what} takes no --${name}`);
     }
     const config = loadAgentConfig(required(args, "config"));
     const dir = join(config.data_dir, "journal");
@@ -124,19 +133,23 @@ function tail(journal: Inspection, args: Arguments): void {
   const lines = wholeNumber(args, "lines", 20, 1, 100_000);
   const kind = choice(args, "kind", KINDS);
   const device = optional(args, "device");
+  const kindsIn = (record: InspectedRecord): readonly ExportKind[] =>
+    kindsOf(record).filter((one) => (kind === undefined ? one !== "raw" : one === kind));
+  // Records of the node that are no losses have no row.
   const wanted = (record: InspectedRecord): boolean =>
-    (device === undefined || record.device === device) && (kind === undefined || kindsOf(record).includes(kind));
-  const text = journal.newest(lines, wanted).flatMap((record) =>
-    kindsOf(record)
-      .filter((one) => one !== "raw" || kind === "raw")
-      .filter((one) => kind === undefined || one === kind)
-      .flatMap((one) =>
-        rowsFor(journal, one, record).map(
-          (row) => `${LABELS[one].padEnd(9)} ${row.map((cell) => cell ?? "-").join("  ")}`,
-        ),
-      ),
-  );
-  process.stdout.write(text.length === 0 ? "nothing of this kind is held\n" : `${text.slice(-lines).join("\n")}\n`);
+    (device === undefined || record.device === device) &&
+    kindsIn(record).some((one) => one !== "losses" || rowsFor(journal, one, record).length > 0);
+  const rows = journal
+    .newest(lines, wanted)
+    .flatMap((record) => kindsIn(record).flatMap((one) => rowsFor(journal, one, record).map((row) => ({ one, row }))))
+    .slice(-lines);
+  if (args.values.json === true) {
+    const objects = rows.map(({ one, row }) => ({ record: LABELS[one], ...objectOf(one, row) }));
+    process.stdout.write(`${JSON.stringify(objects, null, 2)}\n`);
+    return;
+  }
+  const text = rows.map(({ one, row }) => `${LABELS[one].padEnd(9)} ${row.map((cell) => cell ?? "-").join("  ")}`);
+  process.stdout.write(text.length === 0 ? "nothing of this kind is held\n" : `${text.join("\n")}\n`);
 }
 
 async function exportAll(journal: Inspection, args: Arguments, timeZone: string): Promise<void> {

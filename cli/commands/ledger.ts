@@ -4,7 +4,7 @@ import { openSqliteStore } from "../../cloud/store/sqlite.ts";
 import { loadCollectorConfig } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import { type Arguments, type Command, required, usage } from "../command.ts";
+import { type Arguments, type Command, noMoreThan, required, usage } from "../command.ts";
 import { ledgerJson, ledgerText, siteLedger } from "../ledger/report.ts";
 
 const command: Command = {
@@ -30,6 +30,7 @@ clock, shed, uplink, meter-changed, unknown) and whether the energy across it is
     json: { type: "boolean" },
   },
   async run(args) {
+    noMoreThan(args, 0);
     const config = loadCollectorConfig(required(args, "config"));
     const { zone, sites, data_dir } = config;
     const siteId = required(args, "site");

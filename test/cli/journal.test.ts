@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { createAccountant } from "../../agent/account/accountant.ts";
 import { encodeContent } from "../../agent/account/contentRecord.ts";
 import { type Journal, openJournal } from "../../agent/journal/journal.ts";
+import { entryOf } from "../../agent/journal/losses.ts";
 import { EXPORT_COLUMNS } from "../../agent/journal/rows.ts";
 import { sampleEntry } from "../../agent/journal/sample.ts";
 import { sqliteDisk } from "../../agent/journal/sqliteDisk.ts";
@@ -171,6 +172,19 @@ test("tail shows the newest records as text", () => {
   expect(lines).toHaveLength(3);
   expect(lines.at(-1)).toMatch(/^loss .*disk-full/);
   expect(khuxanh("tail", "--config", config, "--kind", "raw", "--lines", "1").lines[0]).toMatch(/0000 0406/);
+  const { stdout } = khuxanh("tail", "--config", config, "--lines", "3", "--json");
+  const objects = JSON.parse(stdout) as Record<string, unknown>[];
+  expect(objects.map(({ record }) => record)).toEqual(lines.map((line) => line.split(" ")[0]));
+  expect(objects.at(-1)).toMatchObject({ record: "loss", count: 3, why: "disk-full" });
+});
+
+test("records of the node that are no losses take no line of a tail", () => {
+  const { config, journal } = gateway();
+  journal.commit({
+    entries: [entryOf({ kind: "polls", at_ms: START_MS, boot: 1, from_ms: START_MS, to_ms: START_MS + 1, meters: [] })],
+    state: () => [],
+  });
+  expect(khuxanh("tail", "--config", config, "--lines", "1").lines[0]).toMatch(/^loss /);
 });
 
 test("wrong use is said with what is allowed, and no journal is no crash", () => {
@@ -184,6 +198,13 @@ test("wrong use is said with what is allowed, and no journal is no crash", () =>
     stderr: expect.stringContaining("Did you mean readings?"),
   });
   expect(khuxanh("export", "--config", config, "--from", "yesterday").status).toBe(2);
+  for (const wrong of [
+    ["status", "now"],
+    ["export", "--json"],
+    ["status", "--lines", "3"],
+  ]) {
+    expect(khuxanh(...wrong, "--config", config), wrong.join(" ")).toMatchObject({ status: 2, stdout: "" });
+  }
   const empty = tempDir();
   writeFileSync(
     join(empty, "agent.yaml"),
