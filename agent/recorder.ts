@@ -18,8 +18,8 @@ import { decodeSampleRecord, takenEntry } from "./journal/sample.ts";
 
 /** Entries that could not be written wait in memory; beyond this the oldest samples go, counted. Counters carry the energy. */
 const UNWRITTEN_MAX = 20_000;
-/** At the end: how often what waits is tried once more, within the time a service has to stop. */
-const LAST_TRIES = 5;
+/** At the end: how often what waits is tried once more. All of a stop is to take 5 s at most. */
+const LAST_TRIES = 3;
 const LAST_PAUSE_MS = 1000;
 
 export interface RecorderOptions {
