@@ -77,6 +77,13 @@ const quantity = z
   .describe("Only this quantity")
   .exactOptional();
 
+/** A duration that may be nothing. */
+const silence = (description: string) =>
+  notation(
+    (written) => (/^\s*0+(\.0+)?\s*(ms|s|min|h|d)\s*$/.test(written) ? parsed(0) : parseDuration(written)),
+    "a duration such as 500ms or 15min",
+    description,
+  );
 const delay = (usual: string) => duration("How much later the answer comes").prefault(usual);
 
 const anyFault = z.discriminatedUnion("kind", [
@@ -114,7 +121,7 @@ const anyFault = z.discriminatedUnion("kind", [
   section({
     kind: z.literal("reboot"),
     ...again,
-    silent: duration("Nothing is answered this long first").exactOptional(),
+    silent: silence("Nothing is answered this long first").prefault("0ms"),
   }),
   section({ kind: z.literal("frozen"), ...again }),
   section({ kind: z.literal("no-value"), ...again, quantity }),
@@ -170,7 +177,7 @@ function whatOf(written: Written) {
     case "split":
       return { kind: written.kind, pieces: written.pieces, pause_ms: written.pause };
     case "reboot":
-      return { kind: written.kind, silent_ms: written.silent ?? 0 };
+      return { kind: written.kind, silent_ms: written.silent };
     case "ct-reversed":
       return { kind: written.kind, ...(written.phase === undefined ? {} : { phase: written.phase }) };
     case "no-value":
@@ -207,6 +214,7 @@ export function faultFindings(document: unknown): readonly Finding[] {
       ];
     }
     if (textOf(field(lines[line], "listen"))?.startsWith("rtu:")) found.push(...connectionFindings(written, at));
+    else found.push(...targetFindings(written, at));
     const units = list(field(lines[line], "meters")).map((meter) => field(meter, "unit"));
     if (typeof unit === "number" && !units.includes(unit)) {
       found.push({
@@ -216,6 +224,25 @@ export function faultFindings(document: unknown): readonly Finding[] {
     }
     return found;
   });
+}
+
+/** Faults of a meter itself: whoever looks sees them. */
+const OF_METERS = ["reboot", "ct-reversed", "register-reset", "rollover", "meter-replaced"];
+/** Faults of a port as a whole. */
+const OF_PORTS = ["refused", "one-connection"];
+
+function targetFindings(written: unknown, at: (...path: PropertyKey[]) => string): readonly Finding[] {
+  const kind = textOf(field(written, "kind")) ?? "";
+  const on = field(written, "on");
+  if (OF_METERS.includes(kind) && field(on, "connection") !== undefined) {
+    const message = `${kind} is of the meter itself, and every connection sees it (allowed: line, unit)`;
+    return [{ path: at("on", "connection"), message }];
+  }
+  if (OF_PORTS.includes(kind) && field(on, "unit") !== undefined) {
+    const message = `${kind} is of the port, whatever unit is asked (allowed: line, connection)`;
+    return [{ path: at("on", "unit"), message }];
+  }
+  return [];
 }
 
 const OF_CONNECTIONS = ["refused", "reset", "half-open", "one-connection"];

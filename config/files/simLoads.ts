@@ -146,9 +146,8 @@ export const load: z.ZodType<Load> = z.lazy(() =>
     csvFile,
     section({
       formula: z
-        .string()
-        .min(1)
-        .max(1000)
+        .union([z.string().min(1).max(1000), z.number()])
+        .transform(String)
         .describe("W (or m³/h) at each quarter of an hour, e.g. 200e3 + 50e3 * sin(2 * pi * hour / 24)"),
       unit: z.enum(["W", "m3/h"]).describe("What the formula gives (default W)").exactOptional(),
       power_factor: powerFactor.exactOptional(),

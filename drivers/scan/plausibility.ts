@@ -54,6 +54,7 @@ const RANGES: readonly Range[] = [
   },
   { pattern: /^pressure_absolute$/, low: 0.5, high: 100, weight: 0.7, unit: "bar", strong: false },
   { pattern: /^temperature_/, low: -60, high: 300, weight: 0.7, unit: "°C", strong: false },
+  { pattern: /^volume_flow_lps$/, low: -1e5, high: 1e5, weight: 0.3, unit: "l/s", strong: false },
   { pattern: /^(volume_)?flow(_|$)/, low: -1e5, high: 1e5, weight: 0.3, unit: "m3/h", strong: false },
 ];
 

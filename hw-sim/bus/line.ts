@@ -35,7 +35,8 @@ export function simLine({ meters, wire, line = 0, faults }: LineOptions): SimLin
       const hits = faults?.hitting({ line, unit, connection, at_ms }) ?? [];
       return {
         shape: hits.length === 0 ? UNHARMED : replyShape(hits, wire),
-        answer: (then_ms) => (wire !== "tcp" && !meters.has(unit) ? null : answerTo(meters, unit, pdu, then_ms)),
+        answer: (then_ms) =>
+          wire !== "tcp" && !meters.has(unit) ? null : answerTo(meters, unit, pdu, then_ms, connection),
       };
     },
     isOn: (kind, connection, at_ms) => faults?.isOn(kind, line, connection, at_ms) ?? false,

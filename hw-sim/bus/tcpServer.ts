@@ -64,7 +64,8 @@ class Listener implements TcpLine {
   port: number;
   readonly #options: TcpLineOptions;
   readonly #end: SimLineEnd;
-  readonly #sockets = new Set<Socket>();
+  /** With their numbers. */
+  readonly #sockets = new Map<Socket, number>();
   #server: Server | null = null;
   #accepted = 0;
   #isClosed = false;
@@ -95,6 +96,9 @@ class Listener implements TcpLine {
     if (this.#isClosed) return;
     const isRefused = this.#end.isOn("refused", null, clock.now_ms());
     if (isRefused) return this.#shut((socket) => socket.resetAndDestroy());
+    for (const [socket, number] of this.#sockets) {
+      if (this.#end.isOn("refused", number, clock.now_ms())) socket.resetAndDestroy();
+    }
     if (this.#server !== null) return;
     const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     server.maxConnections = CONNECTIONS_MAX;
@@ -106,7 +110,7 @@ class Listener implements TcpLine {
     const server = this.#server;
     this.#server = null;
     const closed = server === null ? null : new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of this.#sockets) end(socket);
+    for (const socket of this.#sockets.keys()) end(socket);
     await closed;
   }
 
@@ -115,19 +119,33 @@ class Listener implements TcpLine {
     const at_ms = this.#options.clock.now_ms();
     // A peer that resets the connection is ordinary; "close" follows.
     socket.on("error", () => socket.destroy());
-    const isOneTooMany = this.#sockets.size > 0 && this.#end.isOn("one-connection", number, at_ms);
-    if (isOneTooMany || this.#end.isOn("refused", number, at_ms)) {
+    if (this.#end.isOn("refused", number, at_ms)) {
       socket.resetAndDestroy();
       return;
     }
-    this.#sockets.add(socket);
-    const connection = new Connection(socket, number, this.#end, this.#options);
-    socket.on("data", (chunk: Uint8Array) => connection.hear(chunk));
-    socket.on("close", () => {
-      this.#sockets.delete(socket);
-      connection.end();
+    const others = [...this.#sockets.keys()];
+    this.#sockets.set(socket, number);
+    socket.on("close", () => this.#sockets.delete(socket));
+    if (others.length === 0 || !this.#end.isOn("one-connection", number, at_ms)) {
+      this.#serve(socket, number);
+      return;
+    }
+    // Who hung up just before this one came is heard in the same turn of the event loop, but maybe after it.
+    setImmediate(() => {
+      if (others.some(isInUse)) socket.resetAndDestroy();
+      else this.#serve(socket, number);
     });
   }
+
+  #serve(socket: Socket, number: number): void {
+    const connection = new Connection(socket, number, this.#end, this.#options);
+    socket.on("data", (chunk: Uint8Array) => connection.hear(chunk));
+    socket.on("close", () => connection.end());
+  }
+}
+
+function isInUse(socket: Socket): boolean {
+  return !socket.destroyed && !socket.readableEnded;
 }
 
 interface Asked {

@@ -8,10 +8,11 @@ export interface FaultRow {
   /**
    * reply       what happens to the answer of a request; on a line, a unit or a connection
    * connection  what happens to the connections of a TCP port; on a line or a connection
-   * meter       what the registers show; on a unit, or all units of a line
+   * view        what is seen of the registers; on a line, a unit or a connection
+   * meter       what the meter does or is, for whoever looks; on a unit, or all units of a line
    * gateway     nothing of the meters: the machine that reads them; only worlds can do it
    */
-  readonly scope: "reply" | "connection" | "meter" | "gateway";
+  readonly scope: "reply" | "connection" | "view" | "meter" | "gateway";
   /**
    * span     lasts `for` (or until removed), may come again every so often
    * once     lasts `for` (or until removed) and leaves its mark on the counters, so it never comes again by itself
@@ -49,14 +50,14 @@ export const FAULTS = {
   ),
   "one-connection": row("connection", "span", [], "a second connection is reset as soon as it is made"),
   reboot: row("meter", "span", ["silent"], "silent for `silent` (0ms), then all registers read zero until its end"),
-  frozen: row("meter", "span", [], "registers stay as they were when it began"),
+  frozen: row("view", "span", [], "registers stay as they were when it began"),
   "no-value": row(
-    "meter",
+    "view",
     "span",
     ["quantity"],
     "NaN in float registers, the model's sentinel in others where it has one; of all quantities or one",
   ),
-  "word-order": row("meter", "span", [], "values of several registers come with their words in the other order"),
+  "word-order": row("view", "span", [], "values of several registers come with their words in the other order"),
   "ct-reversed": row(
     "meter",
     "once",
@@ -81,6 +82,12 @@ export const FAULTS = {
 
 export type FaultKind = keyof typeof FAULTS;
 export const FAULT_KINDS = Object.keys(FAULTS) as readonly FaultKind[];
+
+/** Whether it is about registers, as a meter shows them or as they are seen. */
+export function isOfRegisters(kind: FaultKind): boolean {
+  const { scope } = FAULTS[kind];
+  return scope === "meter" || scope === "view";
+}
 
 /** A kind with its parameters. */
 export type FaultWhat =
@@ -119,7 +126,7 @@ export interface FaultTarget {
   /** Number of the line in the simulation file, from 0. */
   readonly line: number;
   readonly unit: number | null;
-  /** The n-th connection the line has accepted since it began to listen, from 1. */
+  /** The n-th connection the line has accepted since it began to listen, from 1. Not for faults of the meter itself. */
   readonly connection: number | null;
 }
 

@@ -25,7 +25,7 @@ type Event =
   | { readonly at_ms: number; readonly kind: "turn"; readonly reversed: Reversed }
   | { readonly at_ms: number; readonly kind: "replace"; readonly serial: number | null; readonly start: number };
 
-/** @param faults those of scope "meter" on this unit, in the order they were given */
+/** @param faults those of this unit's registers, in the order they were given */
 export function erasOf(meter: SimMeter, faults: readonly Fault[]): readonly Era[] {
   const eras: Era[] = [{ from_ms: -Infinity, meter: atItsEnd(meter, faults), reversed: "none" }];
   for (const event of eventsOf(faults)) eras.push(next(meter, eras.at(-1)!, event));

@@ -1,7 +1,7 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import { seedOf, unitNoise } from "../course/noise.ts";
 import { type Misplaced, together } from "../problems.ts";
-import { FAULTS, FAULTS_MAX, type FaultSpec, type FaultWhat } from "./catalogue.ts";
+import { FAULTS, FAULTS_MAX, type FaultSpec, type FaultWhat, isOfRegisters } from "./catalogue.ts";
 import {
   changesBetween,
   type Episode,
@@ -21,11 +21,14 @@ import {
  */
 export interface FaultBook {
   all(): readonly Fault[];
-  /** @throws {KhuXanhError} CONFIG_INVALID: id taken, no such line or unit, a kind that cannot be, or too many. */
+  /**
+   * A fault commanded now.
+   * @throws {KhuXanhError} CONFIG_INVALID: id taken, no such line or unit, a kind that cannot be, over already, or too many.
+   */
   add(spec: FaultSpec, now_ms: number): Fault;
   /** Ends a fault now. @throws {KhuXanhError} NOT_FOUND; BAD_REQUEST for what cannot be undone. */
   remove(id: string, now_ms: number): Fault;
-  /** Register faults of a unit; the same array until they change. */
+  /** Faults of a unit's registers, those that only one connection sees included; the same array until they change. */
   ofMeter(line: number, unit: number): readonly Fault[];
   /** What hits this request; counts it and draws. */
   hitting(request: FaultedRequest): readonly FaultWhat[];
@@ -119,7 +122,10 @@ export function faultBook(
 
   return {
     all: () => faults,
-    add: (spec, now_ms) => place(spec, now_ms, now_ms),
+    add(spec, now_ms) {
+      assertStillToCome(spec, now_ms);
+      return place(spec, now_ms, now_ms);
+    },
     remove(id, now_ms) {
       const fault = faults.find((one) => one.id === id);
       if (fault === undefined) {
@@ -140,7 +146,7 @@ export function faultBook(
       const key = line * UNITS + unit;
       let found = byMeter.get(key);
       if (found === undefined) {
-        found = faults.filter(({ on, what }) => isOf(on, line, unit) && FAULTS[what.kind].scope === "meter");
+        found = faults.filter(({ on, what }) => isOf(on, line, unit) && isOfRegisters(what.kind));
         byMeter.set(key, found);
       }
       return found;
@@ -155,7 +161,7 @@ export function faultBook(
         if (episode === null) return [];
         // A meter that starts up says nothing first.
         if (what.kind === "reboot") return at_ms - episode.from_ms < what.silent_ms ? [SILENT] : [];
-        if (FAULTS[what.kind].scope === "meter" || !isHit(fault, episode)) return [];
+        if (isOfRegisters(what.kind) || !isHit(fault, episode)) return [];
         return [what];
       });
     },
@@ -209,10 +215,31 @@ function assertPossible(spec: FaultSpec, lines: FaultBookOptions["lines"], canMo
       "Only a world in virtual time moves a gateway's clock (npm run sim); here, set the clock of the gateway's machine.",
     );
   }
+  if (scope === "meter" && on.connection !== null) {
+    throw refused(
+      spec,
+      `${what.kind} is of the meter itself, and every connection sees it (allowed: line, unit)`,
+      "Leave out `connection`; frozen, no-value and word-order can be what one connection sees.",
+    );
+  }
+  if ((what.kind === "refused" || what.kind === "one-connection") && on.unit !== null) {
+    throw refused(spec, `${what.kind} is of the port, whatever unit is asked (allowed: line, connection)`);
+  }
   const needsConnections = scope === "connection" || on.connection !== null;
   if (needsConnections && !line.hasConnections) {
     throw refused(spec, `line ${on.line} is a serial line, which has no connections`);
   }
+}
+
+/** A file may be older than its schedule; a command is given now. */
+function assertStillToCome(spec: FaultSpec, now_ms: number): void {
+  const commanded = placed(spec, "", now_ms, now_ms);
+  if (leavesMark(commanded) || !isPast(commanded, now_ms)) return;
+  throw refused(
+    spec,
+    `it would do nothing: it ended at ${new Date(commanded.from_ms + commanded.for_ms).toISOString()}`,
+    "Say a `from` that is still to come, a longer `for`, or none of them to begin now.",
+  );
 }
 
 /** The faults of a file. @throws {KhuXanhError} all that cannot be, at once. */

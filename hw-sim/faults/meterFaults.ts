@@ -9,7 +9,8 @@ import { episodeAt, type Fault } from "./schedule.ts";
 export interface FaultyMeter {
   /** The meter as it would be without faults. */
   readonly meter: SimMeter;
-  read(fc: 3 | 4, address: number, count: number, at_ms: number): Answer;
+  /** @param connection who asks; some faults only one connection sees */
+  read(fc: 3 | 4, address: number, count: number, at_ms: number, connection?: number | null): Answer;
   /**
    * What each counter stands at, start value included: it differs from the truth after a reset, a replacement, a rollover
    * or under a reversed transformer. Null while nothing of the kind has happened.
@@ -33,10 +34,11 @@ export function faultyMeter(meter: SimMeter, faults: () => readonly Fault[]): Fa
   };
   return {
     meter,
-    read(fc, address, count, at_ms) {
+    read(fc, address, count, at_ms, connection = null) {
       const current = now();
       if (current.length === 0) return meter.read(fc, address, count, at_ms);
       const active = current.flatMap((fault) => {
+        if (fault.on.connection !== null && fault.on.connection !== connection) return [];
         const episode = episodeAt(fault, at_ms);
         return episode === null ? [] : [{ what: fault.what, from_ms: episode.from_ms }];
       });

@@ -161,6 +161,14 @@ test.each<[string, string, string]>([
   expect(problemsOf(() => sim(changed(SIM, edit))).join("\n")).toContain(expected);
 });
 
+test("a formula that is a number may be written as one", () => {
+  const loadOf = (formula: string) =>
+    sim(changed(SIM, ["load: {ref: plant}", `load: {formula: ${formula}}`])).lines[0]?.meters[0]?.load;
+  expect(loadOf("15000")).toEqual({ formula: "15000" });
+  expect(loadOf("-0.5")).toEqual({ formula: "-0.5" });
+  expect(problemsOf(() => loadOf("true"))).toEqual(["lines[0].meters[0].load.formula: expected text, found true"]);
+});
+
 test("a serial line has no connections that a fault could hit", () => {
   const written = (fault: string) =>
     `lines: [{listen: "rtu:///tmp/x", meters: [{unit: 1, model: eastron-sdm630, load: {shape: office, peak_W: 1}}]}]\nfaults: [${fault}]`;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Bus, BusRead, BusReply } from "../../core/ports.ts";
-import type { FaultKind, FaultSpec, FaultWhat } from "../../hw-sim/faults/catalogue.ts";
+import { FAULTS, type FaultKind, type FaultSpec, type FaultWhat } from "../../hw-sim/faults/catalogue.ts";
 import type { Wire } from "../../hw-sim/faults/wireFaults.ts";
 
 /**
@@ -100,7 +100,7 @@ export function busContract(name: string, { wire, make, skipped }: BusKind): voi
         expect(got).toEqual(expected);
       }),
     );
-    if (what.kind === "refused" || what.kind === "reset" || what.kind === "half-open") continue;
+    if (FAULTS[what.kind].scope === "connection") continue;
     run(title(`${what.kind} of one unit leaves its neighbour alone`), () =>
       using([faultOf(what, 1)], async ({ bus }) => {
         await bus.read(request(1, timeoutFor(expected[0]!)));

@@ -66,6 +66,17 @@ const read = (sim: RunningSim) => {
     shown(await bus.read({ ...request(unit, timeout_ms), ...place(unit), count: 2 }));
 };
 
+/** The voltage of the second meter, as one connection sees it. */
+const words = (sim: RunningSim) => {
+  const bus = openBus({ kind: "tcp", host: "127.0.0.1", port: sim.lines[0]!.port });
+  opened.push(bus);
+  return async () => {
+    const reply = await bus.read({ ...request(2, 10_000), fc: 4, address: 0, count: 2 });
+    if (reply.kind !== "words") throw new Error(reply.kind);
+    return reply.words;
+  };
+};
+
 test("a fault that is posted takes effect, is listed, and ends when it is deleted; both are told", async () => {
   const { sim, told, time, ask } = await running();
   const ask1 = read(sim);
@@ -126,6 +137,42 @@ test("a port that is refused by command is closed when the command is answered, 
   }
 });
 
+const SEEN = [
+  { kind: "no-value" },
+  { kind: "word-order" },
+  // A command that came an hour ago: since then the registers stand.
+  { kind: "frozen" },
+] as const;
+
+test.each(SEEN)("$kind of one connection is what that one sees, and no other", async ({ kind }) => {
+  const { sim, time, ask } = await running();
+  const [first, second] = [words(sim), words(sim)];
+  await first();
+  const posted = await ask("POST", "/faults", { kind, on: { line: 0, unit: 2, connection: 1 } });
+  expect(posted).toMatchObject({ status: 201, document: { on: { line: 0, unit: 2, connection: 1 }, active: true } });
+  await time.pass(3_600_000);
+  const [seen, other] = [await first(), await second()];
+  expect(other).toEqual(sim.meters[1]!.read(4, 0, 2, time.clock.now_ms()));
+  expect(seen).not.toEqual(other);
+  await ask("DELETE", "/faults/f1");
+  expect(await first()).toEqual(other);
+});
+
+test("a port that is refused to one connection cuts that one off, and the others live", async () => {
+  const { sim, ask } = await running();
+  const [first, second] = [words(sim), words(sim)];
+  await first();
+  await second();
+  await ask("POST", "/faults", { kind: "refused", on: { line: 0, connection: 1 } });
+  await second();
+  const third = read(sim);
+  expect(await third(2)).toBe("words");
+  await ask("POST", "/faults", { kind: "refused", on: { line: 0, connection: 4 } });
+  // The client of the first connection comes again: as the fourth, which is refused too, and then as the fifth.
+  await expect(first()).rejects.toThrow("unreachable");
+  await first();
+});
+
 test("a reset is told with what the meter stood at before and after, and the truth file shows both from then on", async () => {
   const { sim, told, time, ask } = await running();
   await ask("POST", "/faults", { kind: "register-reset", on: { line: 0, unit: 1 } });
@@ -179,6 +226,27 @@ test.each<[string, string, unknown, number, RegExp]>([
     { kind: "rollover", on: { line: 0, unit: 1 }, quantity: "volume_total_1" },
     400,
     /volume_total_1 of schneider-pm5000: it is no counter of it \(allowed: active_energy/,
+  ],
+  [
+    "what was over before it was asked for",
+    "/faults",
+    { kind: "silent", on: { line: 0 }, from: "2020-01-01T00:00:00Z", for: "10s" },
+    400,
+    /it would do nothing: it ended at 2020-01-01T00:00:10\.000Z/,
+  ],
+  [
+    "a restart that one connection sees",
+    "/faults",
+    { kind: "reboot", on: { line: 0, connection: 1 }, for: "5s" },
+    400,
+    /reboot is of the meter itself, and every connection sees it \(allowed: line, unit\)/,
+  ],
+  [
+    "a port that one unit has",
+    "/faults",
+    { kind: "refused", on: { line: 0, unit: 1 } },
+    400,
+    /refused is of the port, whatever unit is asked \(allowed: line, connection\)/,
   ],
   ["a clock jump", "/faults", { kind: "clock-jump", on: { line: 0 }, by: "1h" }, 400, /beyond a simulator/],
   ["another path", "/fault", {}, 404, /nothing at \/fault/],

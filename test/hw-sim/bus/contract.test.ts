@@ -25,6 +25,7 @@ import {
 } from "../../contract/bus.ts";
 import { isRequired, pathOf } from "../../services.ts";
 import { settling } from "../../sim/settle.ts";
+import { rawClient } from "./rawClient.ts";
 
 /** Register n holds n, 0 to 799. */
 const counting = {
@@ -168,6 +169,25 @@ test.each(["tcp", "rtu+tcp"] as const)(
     }
   },
 );
+
+test("with one-connection a client that hangs up and comes again at once is served, every time", async () => {
+  const book = faultBook({ seed: 1, lines: [{ units: UNITS, hasConnections: true }] }, [
+    faultOf({ kind: "one-connection" }),
+  ]);
+  const parts = { meters: METERS, clock: systemClock, timers: systemTimers, faults: book, line: 0 };
+  const line = await openLine({ kind: "tcp", host: "127.0.0.1", port: 0 }, parts);
+  try {
+    for (let turn = 0; turn < 20; turn++) {
+      const client = await rawClient(line.port);
+      client.send(0, turn, 0, 0, 0, 6, 1, 3, 0, 7, 0, 1);
+      expect(await client.take(11)).toEqual([0, turn, 0, 0, 0, 5, 1, 3, 2, 0, 7]);
+      // Not waited for: the next connection is asked for in the same turn.
+      void client.end();
+    }
+  } finally {
+    await line.close();
+  }
+});
 
 test("a fault of the first connection spares the second", async () => {
   const on = { line: 0, unit: null, connection: 1 };

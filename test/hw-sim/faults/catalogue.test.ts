@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { faultFindings, parseFault } from "../../../config/files/simFaults.ts";
 import type { FaultSpec } from "../../../hw-sim/faults/catalogue.ts";
 import { FAULT_KINDS, FAULTS } from "../../../hw-sim/faults/catalogue.ts";
+import { faultBook } from "../../../hw-sim/faults/faultBook.ts";
 
 const REQUIRED: Readonly<Record<string, object>> = { "clock-jump": { by: "-2h" } };
 const written = (kind: string, more: object = {}) => ({ kind, on: { line: 0 }, ...REQUIRED[kind], ...more });
@@ -50,6 +51,32 @@ test("what hits connections cannot be asked of a serial line, whatever the kind"
     const found = faultFindings({ lines, faults: [written(kind)] });
     expect([kind, found.length]).toEqual([kind, scope === "connection" ? 1 : 0]);
   }
+});
+
+test("what hits the meter itself takes no connection, and what hits the port no unit, in a file as by command", () => {
+  const lines = [{ listen: "tcp://127.0.0.1:5020", meters: [{ unit: 1 }] }];
+  const book = faultBook({ seed: 1, lines: [{ units: new Set([1]), hasConnections: true }], canMoveClock: true });
+  for (const [kind, { scope }] of Object.entries(FAULTS)) {
+    const isOfPort = kind === "refused" || kind === "one-connection";
+    for (const [on, isRefused] of [
+      [{ line: 0, connection: 1 }, scope === "meter"],
+      [{ line: 0, unit: 1 }, isOfPort],
+    ] as const) {
+      const found = faultFindings({ lines, faults: [{ ...written(kind), on }] });
+      expect([kind, on, found.length]).toEqual([kind, on, isRefused ? 1 : 0]);
+      const add = () => book.add(parsed({ ...written(kind), on }), 0);
+      if (isRefused) expect(add, kind).toThrow(/\(allowed: line, (unit|connection)\)/);
+      else expect(add, kind).not.toThrow();
+    }
+  }
+});
+
+test("a default may be written out: a restart that is silent for nothing", () => {
+  const what = (more: object) => parsed(written("reboot", more)).what;
+  expect(what({ silent: "0ms" })).toEqual({ kind: "reboot", silent_ms: 0 });
+  expect(what({})).toEqual(what({ silent: "0s" }));
+  expect(problems(written("reboot", { silent: "-1s" }))).toHaveLength(1);
+  expect(problems(written("slow", { delay: "0ms" }))[0]).toMatch(/must be longer than 0/);
 });
 
 test("times become instants and lengths in ms", () => {

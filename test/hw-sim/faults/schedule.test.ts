@@ -147,7 +147,17 @@ test("the thousand-and-first fault is refused; those that have ended make room",
     Array.from({ length: 1000 }, () => ended),
   );
   expect(() => book.add(ended, 5)).toThrow(/1000 faults already/);
-  expect(book.add(ended, 20).id).toBe("f1001");
+  expect(book.add(faultOf({ kind: "silent" }), 20).id).toBe("f1001");
+});
+
+test("a span that was over before it was commanded is refused; in a file it is history, and what leaves a mark is not over", () => {
+  const past = { from: { kind: "at", at_ms: 0 }, for_ms: 10 } as const;
+  const book = faultBook({ seed: 1, lines: LINES }, [faultOf({ kind: "silent" }, 1, past)], 1000);
+  expect(() => book.add(faultOf({ kind: "silent" }, 1, past), 1000)).toThrow(/would do nothing: it ended at 1970/);
+  book.add(faultOf({ kind: "silent" }, 1, { ...past, every_ms: 600 }), 1000);
+  book.add(faultOf({ kind: "ct-reversed" }, 1, past), 1000);
+  book.add(faultOf({ kind: "silent" }, 1, { ...past, for_ms: 1001 }), 1000);
+  expect(book.all()).toHaveLength(4);
 });
 
 test("a fault that was removed is over; a reset that has happened cannot be removed, one to come can", () => {
