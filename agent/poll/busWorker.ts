@@ -339,12 +339,14 @@ export class BusWorker {
       const cutShort = meter.patience_ms < timeout_ms ? (before?.cutShort ?? 0) + 1 : 0;
       this.#turns.units.set(unit, { ...held, isUnreachable: this.#unreachable > 0, cutShort });
     }
-    const sample = job.sample();
-    if (sample === null) return;
-    if (sample.failures.length > 0) meter.retryRare(sample.failures, now_ms);
-    this.#o.onSample(device, sample);
-    this.#noteSettings(meter, sample);
-    this.#noteAnswer(meter, sample);
+    const [poll, ...late] = job.samples();
+    if (poll === undefined) return;
+    if (poll.failures.length > 0) meter.retryRare(poll.failures, now_ms);
+    for (const sample of [poll, ...late]) {
+      this.#o.onSample(device, sample);
+      this.#noteSettings(meter, sample);
+    }
+    this.#noteAnswer(meter, poll);
   }
 
   #noteSettings({ of: { device }, settings }: PolledMeter, sample: Sample): void {
@@ -384,11 +386,11 @@ export class BusWorker {
       const job = meter.job ?? this.#begin(meter, "quick");
       meter.job = null;
       job.fail({ kind: "unreachable", detail: "the line" });
-      const sample = job.sample();
-      if (sample === null) continue;
-      meter.retryRare(sample.failures, now_ms);
-      this.#o.onSample(meter.of.device, sample);
-      this.#noteAnswer(meter, sample);
+      const [poll, ...late] = job.samples();
+      if (poll === undefined) continue;
+      meter.retryRare(poll.failures, now_ms);
+      for (const sample of [poll, ...late]) this.#o.onSample(meter.of.device, sample);
+      this.#noteAnswer(meter, poll);
     }
   }
 }

@@ -15,6 +15,9 @@ const GATEWAY_CODES: readonly number[] = [0x0a, 0x0b];
 /** A line that garbles twice in a poll garbles the rest as well. */
 const GARBLED_MAX = 2;
 
+/** What is accounted and was read this much later than its sample says is a sample of its own. */
+const SPREAD_MAX_MS = 1000;
+
 /**
  * What a block's date is worth: 0 it holds an accounted counter · 1 another counter, or what one is scaled with · 2 neither ·
  * 3 no reply yet.
@@ -32,8 +35,10 @@ export function isSilence(reply: BusReply): boolean {
 
 /**
  * One poll of one meter: blocks are asked one after another, and what they bring becomes one sample, dated by the reply that
- * brought its first counter (what is accounted depends on that date), else by its first words. Silence ends it: a silent meter costs its bus one timeout, not one per block; the blocks not asked for count as
- * failed for the same reason.
+ * brought its first counter (what is accounted depends on that date), else by its first words. Other accounted counters that come more
+ * than a second later, of a slow meter that takes turns with its neighbours, are samples of their own, unless other registers
+ * scale them. Silence ends it: a silent meter costs its bus one timeout, not one per block; the blocks not asked for count as failed for
+ * the same reason.
  */
 export class PollJob {
   readonly #device: string;
@@ -41,6 +46,7 @@ export class PollJob {
   #queue: readonly BlockRead[];
   #asked = 0;
   #read: Sample["blocks"][number][] = [];
+  #late: Sample[] = [];
   readonly #failures: Sample["failures"][number][] = [];
   #at_ms: EpochMs;
   #mono_ms: number;
@@ -79,13 +85,8 @@ export class PollJob {
     const block = this.#queue[this.#asked++]!;
     this.exchanges += 1;
     if (reply.kind === "words") {
-      if (at.rank < this.#datedBy) {
-        this.#at_ms = at.at_ms;
-        this.#mono_ms = at.mono_ms;
-        this.#datedBy = at.rank;
-      }
-      this.#read.push({ fc: block.fc, address: block.address, words: reply.words });
       this.hasAnswered = true;
+      this.#takeWords(block, reply.words, at);
       return;
     }
     if (reply.kind === "exception" && !isSilence(reply)) this.hasAnswered = true;
@@ -100,6 +101,24 @@ export class PollJob {
     this.fail(reply);
   }
 
+  #takeWords(
+    block: BlockRead,
+    words: Uint16Array,
+    at: { readonly at_ms: EpochMs; readonly mono_ms: number; readonly rank: BlockRank },
+  ): void {
+    const { at_ms, mono_ms, rank } = at;
+    const read = { fc: block.fc, address: block.address, words };
+    if (rank < this.#datedBy) {
+      this.#at_ms = at_ms;
+      this.#mono_ms = mono_ms;
+      this.#datedBy = rank;
+    } else if (rank === 0 && mono_ms - this.#mono_ms > SPREAD_MAX_MS && standsAlone(block)) {
+      this.#late.push({ device: this.#device, at_ms, mono_ms, blocks: [read], failures: [] });
+      return;
+    }
+    this.#read.push(read);
+  }
+
   /** Gives up the blocks not yet asked for. */
   fail(reply: Exclude<BusReply, { kind: "words" }>): void {
     for (; this.#asked < this.#queue.length; this.#asked++) {
@@ -109,10 +128,11 @@ export class PollJob {
 
   /** What was read is in doubt: it counts as garbled. */
   distrust(): void {
-    for (const { fc, address, words } of this.#read) {
+    for (const { fc, address, words } of [this.#read, ...this.#late.map(({ blocks }) => blocks)].flat()) {
       this.#failures.push({ fc, address, count: words.length, why: "garbled" });
     }
     this.#read = [];
+    this.#late = [];
   }
 
   /** A register that is not asked for at present counts as failed all the same: its counter has a gap. */
@@ -120,17 +140,25 @@ export class PollJob {
     this.#failures.push(failure);
   }
 
-  /** Null if there is nothing to tell. */
-  sample(): Sample | null {
-    if (this.#read.length === 0 && this.#failures.length === 0) return null;
-    return {
+  /** The poll itself, then what came late. Empty if there is nothing to tell. */
+  samples(): readonly [Sample, ...Sample[]] | readonly [] {
+    if (this.#read.length === 0 && this.#failures.length === 0) return [];
+    const poll: Sample = {
       device: this.#device,
       at_ms: this.#at_ms,
       mono_ms: this.#mono_ms,
       blocks: this.#read,
       failures: this.#failures,
     };
+    return [poll, ...this.#late];
   }
+}
+
+/** No register of another block is needed to know what its registers say. */
+function standsAlone({ registers }: BlockRead): boolean {
+  return registers.every(
+    (one) => one.scale_exp_address === undefined && one.multiply_by === undefined && one.divide_by === undefined,
+  );
 }
 
 /** Reads these blocks to the end, whatever else the bus has to do. */
@@ -146,7 +174,7 @@ export async function pollMeter(
     const reply = await bus.read({ unit, fc, address, count, timeout_ms });
     job.take(reply, { at_ms: now.now_ms(), mono_ms: now.mono_ms(), rank: holdsCounter(block) ? 1 : 2 });
   }
-  return job.sample();
+  return job.samples()[0] ?? null;
 }
 
 function failureOf({ fc, address, count }: BlockRead, reply: Exclude<BusReply, { kind: "words" }>) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { pollMeter } from "../../../agent/poll/meter.ts";
+import { PollJob, pollMeter } from "../../../agent/poll/meter.ts";
+import type { Register } from "../../../core/model/meterModel.ts";
 import type { Bus, BusRead, BusReply } from "../../../core/ports.ts";
 import type { BlockRead } from "../../../drivers/modbus/planner.ts";
 import { register } from "../../drivers/devices.ts";
@@ -107,5 +108,52 @@ describe("a poll", () => {
   test("of nothing tells nothing", async () => {
     const { bus, now } = busOf(words);
     expect(await pollMeter(bus, METER, [], now)).toBeNull();
+  });
+});
+
+describe("accounted counters of a poll that takes seconds", () => {
+  const counter = (address: number, more: Partial<Register> = {}): BlockRead => ({
+    fc: 3,
+    address,
+    count: 2,
+    registers: [register({ name: `c${address}`, type: "u32", kind: "counter", address, ...more })],
+  });
+  const answered = (job: PollJob, address: number, mono_ms: number, rank: 0 | 2 = 0): void =>
+    job.take({ kind: "words", words: Uint16Array.of(0, address) }, { at_ms: T + mono_ms, mono_ms, rank });
+  const jobOf = (...blocks: readonly BlockRead[]) =>
+    new PollJob("meter", blocks, { now_ms: () => T, mono_ms: () => 0 });
+  const dates = (job: PollJob) =>
+    job.samples().map(({ mono_ms, blocks }) => [mono_ms, ...blocks.map(({ address }) => address)]);
+
+  test("are dated each by its own answer, gauges go with the first", () => {
+    const job = jobOf(counter(1), counter(2), POWER, counter(3), MORE);
+    answered(job, 1, 100);
+    answered(job, 2, 1100);
+    answered(job, 0, 4000, 2);
+    answered(job, 3, 9800);
+    job.take({ kind: "exception", code: 4 }, { at_ms: T + 9900, mono_ms: 9900, rank: 2 });
+    expect(dates(job)).toEqual([
+      [100, 1, 2, 0],
+      [9800, 3],
+    ]);
+    expect(job.samples().map(({ failures }) => failures.length)).toEqual([1, 0]);
+  });
+
+  test.each([{ scale_exp_address: 90 }, { multiply_by: ["ratio"] }, { divide_by: ["ratio"] }])(
+    "stay together where another register scales them: %o",
+    (more) => {
+      const job = jobOf(counter(1), counter(2, more));
+      answered(job, 1, 100);
+      answered(job, 2, 5000);
+      expect(dates(job)).toEqual([[100, 1, 2]]);
+    },
+  );
+
+  test("are all in doubt when the replies of their unit are", () => {
+    const job = jobOf(counter(1), counter(2));
+    answered(job, 1, 100);
+    answered(job, 2, 5000);
+    job.distrust();
+    expect(job.samples()).toMatchObject([{ blocks: [], failures: [{ address: 1 }, { address: 2 }] }]);
   });
 });

@@ -239,8 +239,8 @@ function shareABatch(row: StoredInterval, rows: readonly StoredInterval[]): bool
 
 /** Rows of one series in a run: months of quarter hours. */
 const ROWS_MAX = 10_000;
-/** A poll is dated by its first answer; its last one comes after some timeouts at most. */
-const POLL_MAX_MS = 3000;
+/** A poll is dated by the answer with its first counter; others that are booked come no later, or have dates of their own. */
+const POLL_MAX_MS = 1001;
 /** Beside its period a counter is read at the end of its interval, and when its meter comes back. */
 const POLLS_BESIDE_MAX = 10;
 /** Clocks drift by so much before it is a step. */
