@@ -250,14 +250,11 @@ class Connection {
   }
 
   #toClient(deliver: () => void, late_ms = 0): void {
-    this.#down.send(
-      () => {
-        if (this.#state !== "open") return;
-        this.#heard_ms = this.#scheduler.now_ms;
-        deliver();
-      },
-      { extra_ms: late_ms, overtaken: late_ms > 0 },
-    );
+    this.#down.send(() => {
+      if (this.#state !== "open") return;
+      this.#heard_ms = this.#scheduler.now_ms;
+      deliver();
+    }, late_ms);
   }
 
   #sendClose(): void {

@@ -31,13 +31,14 @@ export class Pipe {
     this.#latency = latency;
   }
 
-  /** @param extra_ms the piece is late by this much; @param overtaken others may pass it */
-  send(deliver: () => void, { extra_ms = 0, overtaken = false } = {}): void {
+  /** @param late_ms the piece comes so much later than in its turn, and those behind it pass it */
+  send(deliver: () => void, late_ms = 0): void {
     if (this.#state === "lost") return;
     const { least_ms, most_ms } = this.#latency;
-    const due_ms = this.#scheduler.now_ms + this.#random.between(least_ms, most_ms) + extra_ms;
-    if (overtaken) this.#scheduler.at(due_ms, () => this.#arrive(deliver));
-    else this.#sendInOrder(deliver, Math.max(due_ms, this.#free_ms));
+    const due_ms = this.#scheduler.now_ms + this.#random.between(least_ms, most_ms);
+    const turn_ms = Math.max(due_ms, this.#free_ms);
+    if (late_ms > 0) this.#scheduler.at(turn_ms + late_ms, () => this.#arrive(deliver));
+    else this.#sendInOrder(deliver, turn_ms);
   }
 
   #sendInOrder(deliver: () => void, at_ms: number): void {
