@@ -408,7 +408,7 @@ export class Collector implements LiveView {
       return this.#confirmations.askRebirth(node.gateway);
     }
     if (epoch === null) return this.#takePlain(node, born, payload, topicText);
-    const intake = deviceIntake(born, payload, this.#o.clock.now_ms());
+    const intake = deviceIntake(born, payload, this.#o.clock.now_ms(), bytes);
     if (intake.kind === "batch" || intake.kind === "plain") {
       showLive(intake.sent, session.isOnline);
       this.#changed();

@@ -51,8 +51,11 @@ const AHEAD_MAX_MS = DAY_MS;
 /** 2000-01-01: an interval before it comes from a clock that starts in 1970. */
 const EARLIEST_MS = 946_684_800_000;
 
-/** A DDATA of a device that was born. */
-export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: EpochMs): Intake {
+/**
+ * A DDATA of a device that was born.
+ * @param message the bytes the payload was read from
+ */
+export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: EpochMs, message?: Uint8Array): Intake {
   const sent_ms = payload.timestamp_ms ?? now_ms;
   const stored: Metric[] = [];
   const births: DeviceMetric[] = [];
@@ -100,9 +103,11 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   if (number === null) return { kind: "plain", sent };
   if (stored.length === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
+  // Our gateways name the batch last.
+  const packed = pack(stored, payload.metrics[stored.length - 1] === stored.at(-1) ? message : undefined);
   return {
     kind: "batch",
-    batch: { number, device: id, birthId, from_ms, to_ms, ...pack(stored), intervals, emissions, record: null, isPoll },
+    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null, isPoll },
     isLive: isLive(stored[0]),
     sent,
   };
@@ -162,8 +167,8 @@ function batchNumber(metric: Metric): number | null {
   return isBatchNumber(value) ? value : null;
 }
 
-function pack(metrics: readonly Metric[]): Pick<NewBatch, "payload" | "crc32c"> {
-  const payload = encodeCanonical(metrics);
+function pack(metrics: readonly Metric[], message?: Uint8Array): Pick<NewBatch, "payload" | "crc32c"> {
+  const payload = encodeCanonical(metrics, message);
   return { payload, crc32c: crc32c(payload) };
 }
 

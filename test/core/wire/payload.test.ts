@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KhuXanhError } from "../../../core/errors.ts";
+import { numbersIn } from "../../../core/wire/numbersIn.ts";
 import {
   type DataTypeCode,
   data,
@@ -470,4 +471,48 @@ test("the canonical form of metrics is the same whether they were sent late or n
   expect(toHex(encodeCanonical(late))).toBe(toHex(encodePayload({ metrics: live })));
   expect(toHex(encodeCanonical(live))).toBe(toHex(encodeCanonical(late)));
   expect(toHex(encodePayload({ metrics: late }))).not.toBe(toHex(encodePayload({ metrics: live })));
+});
+
+test("law: metrics copied out of their message are what they would be written as, however the message was written", () => {
+  const moment = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+  const one = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ alias: moment, timestamp_ms: moment, doubleValue: fc.double() }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ alias: moment, timestamp_ms: moment, longValue: fc.bigInt(0n, 2n ** 64n - 1n) }),
+    },
+    { weight: 1, arbitrary: fc.constant(data.double({ alias: 1, timestamp_ms: T, isHistorical: true }, 1)) },
+    { weight: 1, arbitrary: fc.constant(data.double({ alias: 1, timestamp_ms: T }, null)) },
+  );
+  const unchanged = fc.constant((bytes: Uint8Array) => bytes);
+  fc.assert(
+    fc.property(
+      fc.array(one, { maxLength: 4 }),
+      fc.oneof(unchanged, mutation()),
+      fc.nat(4),
+      (metrics, change, count) => {
+        const message = change(encodePayload({ timestamp_ms: T, metrics, seq: 3 }));
+        let read: readonly Metric[];
+        try {
+          read = decodePayload(message).metrics;
+        } catch {
+          return;
+        }
+        const first = read.slice(0, count);
+        expect(toHex(encodeCanonical(first, message))).toBe(toHex(encodeCanonical(first)));
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("the readings of a gateway's message are copied, not written again", () => {
+  const readings = [
+    data.double({ alias: 200, timestamp_ms: T }, 231.25),
+    data.int64({ alias: 7, timestamp_ms: T }, 5n),
+  ];
+  const batch = data.int64({ alias: 1, timestamp_ms: T, isTransient: true }, 9n);
+  const message = encodePayload({ timestamp_ms: T, metrics: [...readings, batch], seq: 2 });
+  expect(numbersIn(message, 2)).toEqual(encodeCanonical(readings));
+  expect(numbersIn(message, 3)).toBeNull();
 });
