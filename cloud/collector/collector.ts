@@ -495,6 +495,7 @@ export class Collector implements LiveView {
       const { gateway, epoch, number, record } = batch;
       this.#countOutcome(outcomes[i], batch);
       if (outcomes[i] === "differs") {
+        this.#epochs.of(gateway, epoch).isContested = true;
         this.#confirmations.contest(gateway, epoch, number);
         return;
       }

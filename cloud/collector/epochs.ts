@@ -10,15 +10,20 @@ export interface Epoch {
   waiting: number;
   /** The lowest number known to have come live: what was recorded before its epoch began has a lower one. */
   live: number;
+  /**
+   * A number of it came with two contents: the journal went back in time, and what is held says nothing of what the gateway has.
+   * It begins another epoch, under which it sends what is not here.
+   */
+  isContested: boolean;
 }
 
 /** Which numbers of each epoch are accounted for: as the store says when it is first asked about, and noted from then on. */
 export class Epochs {
-  readonly #store: Pick<ZoneStore, "batchRanges" | "lostRanges">;
+  readonly #store: Pick<ZoneStore, "batchRanges" | "lostRanges" | "quarantineCount">;
   readonly #log: Log;
   readonly #epochs = new Map<string, Epoch>();
 
-  constructor(store: Pick<ZoneStore, "batchRanges" | "lostRanges">, log: Log) {
+  constructor(store: Pick<ZoneStore, "batchRanges" | "lostRanges" | "quarantineCount">, log: Log) {
     this.#store = store;
     this.#log = log;
   }
@@ -28,7 +33,8 @@ export class Epochs {
     let known = this.#epochs.get(key);
     if (known !== undefined) return known;
     // What waits from before the start is not known: the first look says.
-    known = { numbers: new BatchRanges(), waiting: 1, live: Number.POSITIVE_INFINITY };
+    const isContested = this.#store.quarantineCount(gateway, epoch) > 0;
+    known = { numbers: new BatchRanges(), waiting: 1, live: Number.POSITIVE_INFINITY, isContested };
     this.#epochs.set(key, known);
     for (const [first, last] of this.#store.batchRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
     for (const [first, last] of this.#store.lostRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);

@@ -69,8 +69,9 @@ export class Verifier {
     try {
       for (const { gateway, epoch } of nodes) {
         if (epoch === null) continue;
-        const through = this.#epochs.of(gateway, epoch).numbers.contiguousThrough();
-        if (!this.#runEpoch(gateway, epoch, through, until_ms)) return false;
+        const { numbers, isContested } = this.#epochs.of(gateway, epoch);
+        if (isContested) continue;
+        if (!this.#runEpoch(gateway, epoch, numbers.contiguousThrough(), until_ms)) return false;
         if (!this.#runEarlier(gateway, epoch, until_ms)) return false;
       }
       return true;
@@ -112,8 +113,9 @@ export class Verifier {
     // What was taken twice changes no figure. One that was restated without its counts says 0 of both.
     if (verdict.kind === "agreed" && pollsExpected > 0) this.#checkPolls(interval);
     if (verdict.kind !== "disagreed") return verdict.kind;
-    // Of an epoch that is over: what it rests on may have been lost on its way, and with the journal.
-    if (this.#epochs.of(gateway, epoch).numbers.contiguousThrough() < batch) return "unverifiable";
+    // Of an epoch that is over: what it rests on may have been lost on its way and with the journal, or may be of its other life.
+    const { numbers, isContested } = this.#epochs.of(gateway, epoch);
+    if (isContested || numbers.contiguousThrough() < batch) return "unverifiable";
     this.disagreed += 1;
     this.#log.error("collector.books-disagree", { device, quantity, from_ms, ...verdict, code: "BOOKS_DISAGREE" });
     this.#store.putAlarm({

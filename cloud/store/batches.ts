@@ -221,10 +221,22 @@ export class Batches {
     });
   }
 
-  countOf(table: "dead_letter" | "quarantine", gateway: GatewayKey): number {
+  deadLetterCount(gateway: GatewayKey): number {
     const gatewayId = this.#keys.names.gateways.find(gateway);
-    if (gatewayId === null) return 0;
-    return Number(this.#db.get(`SELECT count(*) AS n FROM ${table} WHERE gateway_id = ?`, gatewayId)?.n);
+    return Number(this.#db.get("SELECT count(*) AS n FROM dead_letter WHERE gateway_id = ?", gatewayId)?.n);
+  }
+
+  quarantineCount(gateway: GatewayKey, epoch?: string): number {
+    const gatewayId = this.#keys.names.gateways.find(gateway);
+    if (epoch === undefined) {
+      return Number(this.#db.get("SELECT count(*) AS n FROM quarantine WHERE gateway_id = ?", gatewayId)?.n);
+    }
+    const epochId = this.#keys.findEpoch(gateway, epoch);
+    if (epochId === null) return 0;
+    const [from, to] = [batchKey(epochId, 1), batchKey(epochId + 1, 1)];
+    return Number(
+      this.#db.get("SELECT count(*) AS n FROM quarantine WHERE batch_key >= ? AND batch_key < ?", from, to)?.n,
+    );
   }
 
   /** Where a batch comes from, in the numbers of the tables; as a rule the same as the one before. */

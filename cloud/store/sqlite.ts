@@ -63,8 +63,8 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     batchAtOrAfter: (...query) => batches.atOrAfter(...query),
     nodeRecords: (...query) => batches.nodeRecords(...query),
     deadLetter: (letter) => batches.deadLetter(letter),
-    deadLetterCount: (gateway) => batches.countOf("dead_letter", gateway),
-    quarantineCount: (gateway) => batches.countOf("quarantine", gateway),
+    deadLetterCount: (gateway) => batches.deadLetterCount(gateway),
+    quarantineCount: (gateway, epoch) => batches.quarantineCount(gateway, epoch),
 
     putAlarm: (alarm) => alarms.put(alarm),
     alarms: (limit) => alarms.newest(limit),

@@ -362,8 +362,8 @@ export interface ZoneStore {
   ): readonly StoredNodeRecord<K>[];
   deadLetter(letter: DeadLetter): void;
   deadLetterCount(gateway: GatewayKey): number;
-  /** Batches kept aside because their key was held with other content. */
-  quarantineCount(gateway: GatewayKey): number;
+  /** Batches kept aside because their key was held with other content: of one epoch, or of all when left out. */
+  quarantineCount(gateway: GatewayKey, epoch?: string): number;
   putAlarm(alarm: Alarm): void;
   alarms(limit: number): readonly Alarm[];
 

@@ -158,6 +158,14 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       ]);
     });
 
+    test("what is in quarantine is counted of a gateway or of one of its epochs", () => {
+      const twice = (number: number, epoch: string) => [1, 2, 3].map((crc32c) => batch(number, { epoch, crc32c }));
+      store.commitBatches([...twice(1, "e1"), ...twice(BATCH_NUMBER_MAX, "e1"), ...twice(1, "e2").slice(1)]);
+      const counts = [undefined, "e1", "e2", "e9"].map((epoch) => store.quarantineCount(GATEWAY, epoch));
+      expect(counts).toEqual([5, 4, 1, 0]);
+      expect(store.quarantineCount({ ...GATEWAY, edge: "gw-02" }, "e1")).toBe(0);
+    });
+
     test("the same number of another epoch or gateway is another batch", () => {
       const gateway = { ...GATEWAY, edge: "gw-02" };
       const otherBirth = store.putBirth({ gateway, epoch: "e1", device: "incomer", metrics: [] }, null);

@@ -143,7 +143,7 @@ describe("intervals of an epoch that is over", () => {
       const clock = { now_ms: () => last.to_ms, mono_ms: () => 0 };
       const births = new BirthReader(of);
       const verifier = new Verifier({ store: of, factors: loadFactors().factors, clock, log, births, epochs });
-      return { epochs, run: () => verifier.run([{ gateway: NODE, epoch: NEXT_EPOCH }]) };
+      return { epochs, run: (epoch = NEXT_EPOCH) => verifier.run([{ gateway: NODE, epoch }]) };
     };
     return { store, last, device, verifying, verdict: () => rows().at(-1)!.verification };
   }
@@ -159,6 +159,17 @@ describe("intervals of an epoch that is over", () => {
     expect(run()).toBe(true);
     expect(verdict()).toBe("pending");
     epochs.accounted(NODE, NEXT_EPOCH, 5, 8);
+    expect(run()).toBe(true);
+    expect(verdict()).toBe("agreed");
+  });
+
+  test("wait for the next one where a number came with two contents: what is held then says nothing of what the gateway has", async () => {
+    const { store, last, verifying, verdict } = await stage();
+    const { epochs, run } = verifying({ ...store, quarantineCount: (_, epoch) => (epoch === last.epoch ? 1 : 0) });
+    expect(run(last.epoch)).toBe(true);
+    expect(verdict()).toBe("pending");
+    epochs.cameLive(NODE, NEXT_EPOCH, 1);
+    epochs.accounted(NODE, NEXT_EPOCH, 1, 1);
     expect(run()).toBe(true);
     expect(verdict()).toBe("agreed");
   });
