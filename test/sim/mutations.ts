@@ -112,6 +112,17 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     ],
     kinds: ["wire"],
   },
+  "one-date-a-poll": {
+    what: "a counter that is read seconds after the first one has its date",
+    edits: [
+      {
+        file: "agent/poll/meter.ts",
+        from: "} else if (rank === 0 && mono_ms - this.#mono_ms > SPREAD_MAX_MS",
+        to: "} else if (rank < 0 && mono_ms - this.#mono_ms > SPREAD_MAX_MS",
+      },
+    ],
+    kinds: ["reply-slow"],
+  },
   "ack-before-commit": {
     what: "the collector confirms what it is about to commit",
     edits: [
@@ -160,7 +171,6 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "if (this.#waitsForAcks()) void now_ms;",
       },
     ],
-    kinds: ["link-loss"],
   },
   "duplicate-is-new": {
     what: "a batch that comes again is booked again, and its intervals are added",
