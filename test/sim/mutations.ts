@@ -142,8 +142,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     edits: [
       {
         file: "cloud/collector/collector.ts",
-        from: "      this.#confirmations.ack(gateway, epoch, number);\n      this.#verifier",
-        to: '      if (outcomes[i] === "stored") this.#confirmations.ack(gateway, epoch, number);\n      this.#verifier',
+        from: "      this.#confirmations.ack(gateway, epoch, number);",
+        to: '      if (outcomes[i] === "stored") this.#confirmations.ack(gateway, epoch, number);',
       },
     ],
   },
