@@ -46,6 +46,12 @@ export function wiring(readings: readonly WiringReading[], plate: Nameplate = {}
   return [...voltage, ...phaseSequence(readings), ...all, ...ctOpen(readings), ...ctDecade(readings, plate)];
 }
 
+/** Whether there is anything to judge: power or current, in every reading. */
+export function tellsWiring(readings: readonly WiringReading[]): boolean {
+  const tells = (name: string) => /^(active_power_|current_l)/.test(name);
+  return readings.length > 0 && readings.every((reading) => [...reading.keys()].some(tells));
+}
+
 /** Every phase feeds in, in every reading: right where something generates, else a fault of the transformers. */
 export function feedsInEverywhere(readings: readonly WiringReading[]): boolean {
   return (

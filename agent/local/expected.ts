@@ -10,6 +10,7 @@
  */
 import type { MeterRole } from "../../core/emission/carriers.ts";
 import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
+import type { Register } from "../../core/model/meterModel.ts";
 import type { QualityReason, Reading } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import { both, numberText, type Text } from "./text.ts";
@@ -33,6 +34,8 @@ export interface Verdict {
 export interface Installed {
   readonly role: MeterRole;
   readonly settings: DeviceSettings;
+  /** What the sign of a power factor says, where the model has a way of its own. */
+  readonly coding?: Register["coding"];
 }
 
 const PHASE_V: Expected = { low: 198, high: 253 };
@@ -41,8 +44,10 @@ const FREQUENCY_HZ: Expected = { low: 49.5, high: 50.5 };
 const POWER_FACTOR_MIN = 0.5;
 
 /** null where nothing can be said: current, or voltage behind a transformer whose nominal voltage nobody stated. */
-export function expectedRange(quantity: QuantityId, { role, settings }: Installed): Expected | null {
+export function expectedRange(quantity: QuantityId, { role, settings, coding }: Installed): Expected | null {
   if (quantity === "frequency") return FREQUENCY_HZ;
+  // Where minus says inductive, that is what an ordinary load shows.
+  if (isPowerFactor(quantity) && coding === "capacitive_positive") return { low: -1, high: -POWER_FACTOR_MIN };
   if (isPowerFactor(quantity)) return { low: POWER_FACTOR_MIN, high: 1 };
   const isLowVoltage = (settings.vt_ratio ?? 1) === 1;
   if (isPhaseVoltage(quantity)) return isLowVoltage ? PHASE_V : null;
@@ -70,7 +75,9 @@ export function judge(reading: Reading, installed: Installed): Verdict {
   if (expected === null || (value >= expected.low && value <= expected.high)) {
     return why === null ? verdict("ok", null) : verdict("watch", reasonText(why));
   }
-  return { expected, ...outside(quantity, value, expected) };
+  const isSignOfKind = isPowerFactor(quantity) && installed.coding === "capacitive_positive";
+  if (isSignOfKind && value >= POWER_FACTOR_MIN && value <= 1) return verdict("ok", null);
+  return { expected, ...outside(quantity, isSignOfKind ? Math.abs(value) : value, expected) };
 }
 
 const NO_VOLTAGE = both(

@@ -256,7 +256,7 @@ function valueViews(meter: MeterFacts, definition: DeviceDefinition, now_ms: Epo
         name: SHORT_NAMES[quantity] ?? row.display,
         value: reading.value,
         unit: UNITS[row.unit].display,
-        ...judge(reading, { role: meter.role, settings: definition.settings }),
+        ...judge(reading, { role: meter.role, settings: definition.settings, coding: register.coding }),
         at_ms: reading.at_ms,
         age_ms,
         isOld: age_ms > OLD_AFTER_PERIODS * Math.max(every_ms, 1000),

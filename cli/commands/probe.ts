@@ -19,6 +19,7 @@ import { isMain, snapshotOf } from "../../drivers/scan/snapshot.ts";
 import {
   feedsInEverywhere,
   type Nameplate,
+  tellsWiring,
   type WiringFinding,
   type WiringReading,
   wiring,
@@ -84,12 +85,16 @@ its polls. Exit code 1 if no register could be read, and stderr says why.`,
       // Values of a wrong map say nothing of wires.
       const isMapWrong = diagnosis.some(({ mistake }) => mistake !== "decade" && mistake !== "ct-ratio");
       const often = isAsked && !isMapWrong ? await readOften(bus, unit, model, own, options) : null;
-      const findings = often === null ? null : wiring(often, plate);
+      const found = often === null ? [] : wiring(often, plate);
+      // No finding in what was not told, or not every time, is no clean bill.
+      const isJudged = often !== null && (found.length > 0 || (often.length === READINGS && tellsWiring(often)));
+      const findings = isJudged ? found : null;
       const document = {
         ...{ model: model.id, url: written, at, exchanges, readings, unread, diagnosis },
-        ...(findings === null ? {} : { wiring: findings }),
+        ...(isAsked ? { wiring: findings } : {}),
       };
-      const wired = () => (isAsked && isMapWrong ? NOT_JUDGED : wiringText(findings, often));
+      const notJudged = isMapWrong ? NOT_JUDGED : TOLD_TOO_LITTLE;
+      const wired = () => (isAsked && findings === null ? notJudged : wiringText(findings, often));
       const text = () => `${readingsText({ exchanges, readings, unread })}${diagnosisText(diagnosis)}${wired()}`;
       process.stdout.write(args.values.json === true ? `${JSON.stringify(document, null, 2)}\n` : text());
       if (readings.length === 0) throw nothingRead(written, unit, unread.at(-1)?.why ?? "the model has no registers");
@@ -230,6 +235,11 @@ function diagnosisText(diagnosis: readonly Diagnosis[]): string {
 const NOT_JUDGED = `
 wiring: not judged, for the values are not the meter's: mend the model first
 đấu dây: chưa xét, vì các giá trị chưa đúng của công tơ: hãy sửa mô hình trước
+`;
+
+const TOLD_TOO_LITTLE = `
+wiring: not judged, for power and current could not be read, or not every time
+đấu dây: chưa xét, vì không đọc được công suất và dòng điện, hoặc không phải lần nào cũng đọc được
 `;
 
 const FEEDS_IN = `

@@ -101,6 +101,17 @@ test("probe --wiring says nothing of a sound meter, and compares it with the rat
   expect(await check("--rated-power", "6kW")).toEqual([["ct-decade", "certain"]]);
 });
 
+test("probe --wiring finds nothing only where it was told something: without power and current it does not judge", async () => {
+  const file = join(folder, "x1.yaml");
+  writeFileSync(file, FILE(100));
+  const text = await khuxanhRun("probe", await foreignMeter({ holding: WORDS }), "--model", file, "--wiring");
+  expect(text.stdout).toMatch(/wiring: not judged, for power and current could not be read/);
+  expect(text.stdout).toMatch(/chưa xét, vì không đọc được công suất/);
+  const noNumbers = await foreignMeter({ input: { 0: "7FC0 0000 ".repeat(40).trim() } });
+  const json = await khuxanhRun("probe", `${noNumbers}?unit=1`, "--model", "eastron-sdm630", "--wiring", "--json");
+  expect(JSON.parse(json.stdout).wiring).toBeNull();
+});
+
 /** 230 V, 100 A and cos φ = 0.9 lagging on each phase, the current of L2 turned round: −20700 W, −10025 var. */
 const REVERSED_L2 = {
   19000: "4366 0000 4366 0000 4366 0000",

@@ -26,6 +26,19 @@ test.each([
   expect(judge(reading(quantity, value), load).level).toBe(level);
 });
 
+test.each([
+  [-0.8, "ok", null],
+  [0.8, "ok", null],
+  [-0.3, "watch", /^Unusually low/],
+  [0.3, "watch", /^Unusually low/],
+] as const)("where minus says inductive (SDM630), a power factor of %d is %s", (value, level, why) => {
+  const verdict = judge(reading("power_factor_l1", value), { ...load, coding: "capacitive_positive" });
+  expect(verdict.level).toBe(level);
+  expect(verdict.expected).toEqual({ low: -1, high: -0.5 });
+  if (why === null) expect(verdict.why).toBeNull();
+  else expect(verdict.why?.en).toMatch(why);
+});
+
 test("negative power is nothing strange where the site feeds back", () => {
   const fence = { role: "import", settings: { rated_power_W: 400_000 } } as const;
   expect(judge(reading("active_power_total", -100), fence).level).toBe("ok");
