@@ -21,7 +21,7 @@ import { findFactor } from "./factorUse.ts";
 import { PlaceQuery, placeOf } from "./query.ts";
 import { Attention } from "./schemas.ts";
 import { type GatewaySituation, type MeterSituation, type Situation, situationOf } from "./situation.ts";
-import { BACKLOG_MS, CLOCK_OFFSET_MAX_MS, newestOf, type Spacings } from "./state.ts";
+import { BACKLOG_MS, CLOCK_OFFSET_MAX_MS, newestOf, SESSIONS_NEWS_MS, type Spacings } from "./state.ts";
 import type { Expectation } from "./tally.ts";
 import { isoIn } from "./time.ts";
 
@@ -31,14 +31,10 @@ type Item = Omit<Attention, "since"> & { readonly since_ms: EpochMs | null };
 const SEVERITIES = ["bad", "warn", "info"] as const;
 /** Missing data is looked for in this much time before now. */
 export const LOOK_BACK_MS = 24 * 3_600_000;
-/** Sessions that began too often are news so long after the last alarm of it. */
-const SESSIONS_LOOK_BACK_MS = 3_600_000;
-/** Newest alarms looked through. */
-const ALARMS_MAX = 1000;
 
 export function gatewayOffline(gateways: readonly GatewaySituation[]): readonly Item[] {
   return gateways
-    .filter((gateway) => gateway.state === "bad")
+    .filter((gateway) => gateway.verdict.state === "bad")
     .map((gateway) => ofGateway("bad", "gateway-offline", gateway, gateway.row?.lastSeen_ms ?? null));
 }
 
@@ -238,14 +234,13 @@ function ofMeter(
 }
 
 export function attentionItems(deps: ApiDeps, situation: Situation): readonly Item[] {
-  const { now_ms, gateways } = situation;
+  const { now_ms, gateways, alarms } = situation;
   const meters = situation.meters.map(({ meter }) => meter);
   const keys = meters.map((meter) => meter.key);
   const day = [{ from_ms: now_ms - LOOK_BACK_MS, to_ms: now_ms }] as const;
   const energy = deps.store.sumEnergy(keys, day);
   const emissions = deps.store.sumEmissions(keys, day);
   const index = indexEnergy(energy);
-  const alarms = deps.store.alarms(ALARMS_MAX);
   const key = (gateway: GatewaySituation) => ({ group: deps.zone.id, edge: gateway.id });
   return bySeverity([
     ...gatewayOffline(gateways),
@@ -268,7 +263,7 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
     ...alarmed("gateway-sessions", gateways, alarms, {
       alarm: SESSIONS_TOO_MANY,
       counts: "sessions",
-      since_ms: now_ms - SESSIONS_LOOK_BACK_MS,
+      since_ms: now_ms - SESSIONS_NEWS_MS,
     }),
     ...backlog(gateways, now_ms),
   ]);

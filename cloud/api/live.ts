@@ -8,7 +8,7 @@ import { sendProblem, tooManyClients } from "./problem.ts";
 import type { LiveEvent } from "./schemas.ts";
 import { type MeterSituation, type Situation, situationOf } from "./situation.ts";
 import { freshLimit_ms, newestOf, type Spacings } from "./state.ts";
-import { isoIn } from "./time.ts";
+import { DATE_MAX_MS, isoIn } from "./time.ts";
 
 /** Open streams at most; more are refused with 503. */
 export const CLIENTS_MAX = 200;
@@ -18,9 +18,6 @@ export const PACE_MS = 1000;
 export const HEARTBEAT_MS = 15_000;
 /** A client that has not taken this much is too slow to be live and is let go; its browser comes back. */
 export const BACKLOG_MAX_BYTES = 1_048_576;
-
-/** ECMA-262 §21.4.1.1, less a day for the time zone. */
-const DATE_MAX_MS = 8.64e15 - 86_400_000;
 
 /**
  * Power of one kind of meter at a site. Null if there is no such meter, or if one of them has no fresh, good value: a sum

@@ -2,23 +2,27 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import { QUANTITIES } from "../../core/units/quantities.ts";
+import { QUANTITIES, quantityOfWire } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
 import { missingBatches } from "../ledger/missing.ts";
-import { catalogue } from "./catalogue.ts";
+import { meterId } from "../store/meterId.ts";
+import { NODE_DEVICE, type PlainDevice } from "../store/store.ts";
+import { catalogue, siteOfGateway } from "./catalogue.ts";
 import type { ApiDeps } from "./deps.ts";
 import { withoutNoise } from "./live.ts";
 import { PlaceQuery, placeOf } from "./query.ts";
-import { Gateway, Health, Meter, Site, Zone } from "./schemas.ts";
+import { Gateway, Health, Meter, Other, Site, Zone } from "./schemas.ts";
 import { type GatewaySituation, type MeterSituation, situationOf } from "./situation.ts";
 import { freshLimit_ms, newestOf, type Spacings } from "./state.ts";
-import { isoIn } from "./time.ts";
+import { DATE_MAX_MS, isoIn } from "./time.ts";
 
 /** What there is: the server, the zone, its sites, meters and gateways, and how they are. */
 export function placeRoutes(app: FastifyInstance, deps: ApiDeps, spacings: Spacings): void {
   const { time_zone } = deps.zone;
   const iso = (at_ms: EpochMs): string => isoIn(time_zone, at_ms);
   const isoOrNull = (at_ms: EpochMs | null): string | null => (at_ms === null ? null : iso(at_ms));
+  // Times of others are as they were sent: one may lie beyond all calendars.
+  const isoOfOthers = (at_ms: EpochMs): string | null => (Math.abs(at_ms) > DATE_MAX_MS ? null : iso(at_ms));
   const startedAt_ms = deps.clock.now_ms();
   const typed = app.withTypeProvider<ZodTypeProvider>();
 
@@ -94,7 +98,8 @@ export function placeRoutes(app: FastifyInstance, deps: ApiDeps, spacings: Spaci
       schema: {
         tags: ["places"],
         summary: "Meters with their newest values",
-        description: "Of the whole zone: also meters whose gateway belongs to no site yet (site is null).",
+        description:
+          "Of the whole zone: also meters whose gateway belongs to no site yet (site is null). Devices of other makers: /others.",
         querystring: PlaceQuery,
         response: { 200: z.array(Meter) },
       },
@@ -104,6 +109,30 @@ export function placeRoutes(app: FastifyInstance, deps: ApiDeps, spacings: Spaci
       return situationOf(deps, spacings)
         .meters.filter(({ meter }) => site === null || meter.site === site.id)
         .map((one) => meterAnswer(one, iso));
+    },
+  );
+
+  typed.get(
+    "/api/v1/others",
+    {
+      schema: {
+        tags: ["places"],
+        summary: "Devices of other makers that are stored and not booked, with their metrics",
+        description: "Of nodes that number no batches. Their readings: /readings, by this id and the name of a metric.",
+        querystring: PlaceQuery,
+        response: { 200: z.array(Other) },
+      },
+    },
+    async ({ query }) => {
+      const { site } = placeOf(deps, query);
+      const live = new Set(
+        deps.live.meters().flatMap(({ gateway, device, online }) => (online ? [meterId(gateway, device)] : [])),
+      );
+      return deps.store
+        .plainDevices()
+        .filter(({ gateway }) => gateway.group === deps.zone.id)
+        .map((one) => otherAnswer(one, deps, live, isoOfOthers))
+        .filter((one) => site === null || one.site === site.id);
     },
   );
 
@@ -157,9 +186,31 @@ export function meterAnswer(
   };
 }
 
+function otherAnswer(
+  { gateway, device, metrics }: PlainDevice,
+  deps: ApiDeps,
+  live: ReadonlySet<string>,
+  iso: (at_ms: EpochMs) => string | null,
+): Other {
+  const id = meterId(gateway, device);
+  return {
+    id,
+    device,
+    site: siteOfGateway(deps.sites, gateway.edge),
+    gateway: gateway.edge,
+    online: device === NODE_DEVICE ? deps.live.isOnline(gateway) : live.has(id),
+    last_reading_at: iso(Math.max(...metrics.map(({ newest_ms }) => newest_ms))),
+    metrics: metrics.map(({ metric, newest_ms }) => ({
+      name: metric,
+      quantity: quantityOfWire(metric) ?? null,
+      last_at: iso(newest_ms),
+    })),
+  };
+}
+
 function gatewayAnswer(
   deps: ApiDeps,
-  { id, site, row, isOnline, state }: GatewaySituation,
+  { id, site, row, isOnline, verdict }: GatewaySituation,
   iso: (at_ms: EpochMs | null) => string | null,
 ): Gateway {
   const key = { group: deps.zone.id, edge: id };
@@ -167,7 +218,8 @@ function gatewayAnswer(
     id,
     zone: deps.zone.id,
     site,
-    state,
+    state: verdict.state,
+    state_why: verdict.why,
     online: isOnline,
     last_seen_at: iso(row?.lastSeen_ms ?? null),
     born_at: iso(row?.bornAt_ms ?? null),

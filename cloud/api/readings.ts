@@ -209,7 +209,10 @@ function sourceOf(deps: ApiDeps, id: string): { readonly key: CatalogMeter["key"
   const slash = id.indexOf("/");
   const key = { group: deps.zone.id, edge: id.slice(0, slash), device: id.slice(slash + 1) };
   if (slash > 0 && deps.store.batchAtOrAfter(key, key.device, 0) !== null) return { key, isMeter: false };
-  throw notFound(`there is no meter ${id}`, "Ask /api/v1/meters for the meters.");
+  throw notFound(
+    `there is no meter ${id}`,
+    "Ask /api/v1/meters for the meters, /api/v1/others for devices of other makers.",
+  );
 }
 
 interface Series {

@@ -94,11 +94,34 @@ export const Meter = z.object({
   values: z.array(Value),
 });
 
+/** What was not born as a meter: of a node of another maker that numbers no batches. Stored and readable, booked nowhere. */
+export const Other = z.object({
+  id: z.string().describe("<gateway>/<device>, as `meter` of /readings takes it"),
+  device: z.string().describe('"": the node itself'),
+  site: z.string().nullable(),
+  gateway: z.string(),
+  online: z.boolean(),
+  last_reading_at: Time.nullable().describe("null: at a time that no calendar has"),
+  metrics: z.array(
+    z.object({
+      name: z.string().describe("as its birth names it: `quantity` of /readings"),
+      quantity: z.string().nullable().describe("id, where the name is one of ours"),
+      last_at: Time.nullable(),
+    }),
+  ),
+});
+
 export const Gateway = z.object({
   id: z.string(),
   zone: z.string(),
   site: z.string().nullable(),
   state: State,
+  state_why: z
+    .string()
+    .nullable()
+    .describe(
+      "offline | sessions (two with one name, or a connection that keeps breaking) | backlog; null when ok or unknown",
+    ),
   online: z.boolean(),
   last_seen_at: Time.nullable(),
   born_at: Time.nullable(),
@@ -575,6 +598,7 @@ export type Health = z.infer<typeof Health>;
 export type Zone = z.infer<typeof Zone>;
 export type Site = z.infer<typeof Site>;
 export type Meter = z.infer<typeof Meter>;
+export type Other = z.infer<typeof Other>;
 export type Gateway = z.infer<typeof Gateway>;
 export type Energy = z.infer<typeof Energy>;
 export type Emissions = z.infer<typeof Emissions>;

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
 import type { LiveMeter } from "../collector/live.ts";
 import { meterId } from "../store/meterId.ts";
-import type { GatewayRow } from "../store/store.ts";
+import { type Alarm, type GatewayRow, SESSIONS_TOO_MANY } from "../store/store.ts";
 import { type CatalogMeter, catalogue } from "./catalogue.ts";
 import type { ApiDeps, SiteInfo } from "./deps.ts";
 import type { State } from "./schemas.ts";
@@ -13,7 +13,7 @@ export interface GatewaySituation {
   /** Null: configured, never heard of. */
   readonly row: GatewayRow | null;
   readonly isOnline: boolean;
-  readonly state: State;
+  readonly verdict: Verdict;
 }
 
 export interface MeterSituation {
@@ -40,11 +40,17 @@ export interface Situation {
   readonly sites: readonly SiteSituation[];
   /** Heard, and not born as a meter: devices of nodes that number no batches. */
   readonly others: readonly LiveMeter[];
+  /** The newest ones, at most {@link ALARMS_MAX}. */
+  readonly alarms: readonly Alarm[];
 }
+
+/** Newest alarms looked through. */
+const ALARMS_MAX = 1000;
 
 export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
   const now_ms = deps.clock.now_ms();
-  const gateways = gatewaySituations(deps, now_ms);
+  const alarms = deps.store.alarms(ALARMS_MAX);
+  const gateways = gatewaySituations(deps, alarms, now_ms);
   const gatewayOf = new Map(gateways.map((gateway) => [gateway.id, gateway]));
   const liveOf = new Map(deps.live.meters().map((live) => [meterId(live.gateway, live.device), live]));
   const meters = catalogue(deps.store, deps.zone, deps.sites).map((meter): MeterSituation => {
@@ -54,7 +60,7 @@ export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
     const atGateway_ms = now_ms + (gateway?.row?.clockOffset_ms ?? 0);
     const verdict = meterState({
       live,
-      gateway: gateway?.state ?? "unknown",
+      gateway: gateway?.verdict.state ?? "unknown",
       isGatewayOnline: gateway?.isOnline ?? false,
       sessionAge_ms: gateway?.row?.bornAt_ms == null ? null : now_ms - gateway.row.bornAt_ms,
       now_ms: atGateway_ms,
@@ -64,11 +70,13 @@ export function situationOf(deps: ApiDeps, spacings: Spacings): Situation {
   });
   const known = new Set(meters.map(({ meter }) => meter.id));
   const others = [...liveOf].flatMap(([id, live]) => (known.has(id) ? [] : [live]));
-  return { now_ms, gateways, meters, sites: deps.sites.map((site) => siteSituation(site, gateways, meters)), others };
+  const sites = deps.sites.map((site) => siteSituation(site, gateways, meters));
+  return { now_ms, gateways, meters, sites, others, alarms };
 }
 
 /** Gateways of the configuration, then those that were heard of and stand in no site. */
-function gatewaySituations(deps: ApiDeps, now_ms: EpochMs): readonly GatewaySituation[] {
+function gatewaySituations(deps: ApiDeps, alarms: readonly Alarm[], now_ms: EpochMs): readonly GatewaySituation[] {
+  const contended = alarms.filter(({ code }) => code === SESSIONS_TOO_MANY);
   const rows = deps.store.gateways().filter((row) => row.gateway.group === deps.zone.id);
   const known = new Map(rows.map((row) => [row.gateway.edge, row]));
   const configured = deps.sites.flatMap((site) => site.gateways.map((id) => ({ id, site: site.id })));
@@ -78,7 +86,8 @@ function gatewaySituations(deps: ApiDeps, now_ms: EpochMs): readonly GatewaySitu
   return [...configured, ...strangers].map(({ id, site }) => {
     const row = known.get(id) ?? null;
     const isOnline = deps.live.isOnline({ group: deps.zone.id, edge: id });
-    return { id, site, row, isOnline, state: gatewayState(row, isOnline, now_ms) };
+    const sessionsTooMany_ms = contended.find(({ gateway }) => gateway?.edge === id)?.at_ms ?? null;
+    return { id, site, row, isOnline, verdict: gatewayState({ row, isOnline, sessionsTooMany_ms, now_ms }) };
   });
 }
 
@@ -89,7 +98,7 @@ function siteSituation(
 ): SiteSituation {
   const own = meters.filter(({ meter }) => meter.site === site.id);
   const states = [
-    ...gateways.filter((gateway) => gateway.site === site.id).map((gateway) => gateway.state),
+    ...gateways.filter((gateway) => gateway.site === site.id).map((gateway) => gateway.verdict.state),
     ...own.map(({ verdict }) => verdict.state),
   ];
   const times = own.flatMap(({ live }) => (live === null ? [] : (newestOf(live, false) ?? [])));

@@ -9,7 +9,8 @@ import type { State } from "./schemas.ts";
  *
  * gateway  unknown  never heard of
  *          bad      offline
- *          warn     online, and its oldest unconfirmed reading is older than BACKLOG_MS
+ *          warn     online, and its sessions began too often in the last SESSIONS_NEWS_MS (sessions): two with one name, or a bad
+ *                   connection; or its oldest unconfirmed reading is older than BACKLOG_MS (backlog)
  *          ok       otherwise
  * meter    unknown  its gateway was never heard of, or was born less than SETTLING_MS ago and the meter has not answered yet:
  *                   a session begins with all meters dead until each has been asked once
@@ -24,6 +25,8 @@ import type { State } from "./schemas.ts";
  */
 export const SETTLING_MS = 60_000;
 export const BACKLOG_MS = 5 * 60_000;
+/** So long after sessions of a gateway began too often it needs a person. */
+export const SESSIONS_NEWS_MS = 3_600_000;
 /**
  * A gateway whose clock is off by more needs a person. Synchronised clocks are within tens of milliseconds, and what a message
  * is under way counts as an offset too; ten seconds are one per cent of a quarter of an hour.
@@ -36,7 +39,7 @@ const SPACING_MAX_MS = 3_600_000;
 
 export interface Verdict {
   readonly state: State;
-  /** silent | offline | bad-values | gateway-offline; null when ok or unknown. */
+  /** Of a meter silent | offline | bad-values | gateway-offline, of a gateway offline | sessions | backlog; null when ok or unknown. */
   readonly why: string | null;
 }
 
@@ -44,11 +47,22 @@ const OK: Verdict = { state: "ok", why: null };
 const UNKNOWN: Verdict = { state: "unknown", why: null };
 const SEVERITY: Readonly<Record<State, number>> = { bad: 3, warn: 2, ok: 1, unknown: 0 };
 
-export function gatewayState(row: GatewayRow | null, isOnline: boolean, now_ms: EpochMs): State {
-  if (row === null || (row.lastSeen_ms === null && !isOnline)) return "unknown";
-  if (!isOnline) return "bad";
-  const oldest = row.oldestPending_ms;
-  return oldest !== null && now_ms - oldest > BACKLOG_MS ? "warn" : "ok";
+export interface GatewayCircumstance {
+  /** Null: never heard of. */
+  readonly row: GatewayRow | null;
+  readonly isOnline: boolean;
+  /** When its sessions last began too often; null = not as far as is remembered. */
+  readonly sessionsTooMany_ms: EpochMs | null;
+  readonly now_ms: EpochMs;
+}
+
+export function gatewayState({ row, isOnline, sessionsTooMany_ms, now_ms }: GatewayCircumstance): Verdict {
+  if (row === null || (row.lastSeen_ms === null && !isOnline)) return UNKNOWN;
+  if (!isOnline) return { state: "bad", why: "offline" };
+  const isContended = sessionsTooMany_ms !== null && now_ms - sessionsTooMany_ms <= SESSIONS_NEWS_MS;
+  if (isContended) return { state: "warn", why: "sessions" };
+  const oldest_ms = row.oldestPending_ms;
+  return oldest_ms !== null && now_ms - oldest_ms > BACKLOG_MS ? { state: "warn", why: "backlog" } : OK;
 }
 
 export interface MeterCircumstance {

@@ -1,6 +1,9 @@
 import { instantOfLocal, localParts, zoneOffset_ms } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 
+/** Instants beyond it have no calendar: ECMA-262 §21.4.1.1, less a day for the time zone. */
+export const DATE_MAX_MS = 8.64e15 - 86_400_000;
+
 const two = (value: number): string => String(value).padStart(2, "0");
 
 /** `2026-11-01T00:00:00+07:00`, local time of the zone; with milliseconds when there are any. */

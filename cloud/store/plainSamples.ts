@@ -2,7 +2,7 @@ import { crc32c } from "../../core/wire/crc32c.ts";
 import type { Batches } from "./batches.ts";
 import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";
-import { PLAIN_EPOCH, type PlainMessage, type PlainSample } from "./store.ts";
+import { PLAIN_EPOCH, type PlainDevice, type PlainMessage, type PlainSample } from "./store.ts";
 
 /** What gateways sent that number no batches: stored once by its natural key, however often it comes. */
 export class PlainSamples {
@@ -19,6 +19,22 @@ export class PlainSamples {
   commit(messages: readonly PlainMessage[]): number {
     if (messages.length === 0) return 0;
     return this.#db.transaction(() => messages.reduce((count, message) => count + this.#commitOne(message), 0));
+  }
+
+  devices(): readonly PlainDevice[] {
+    const metrics = new Map<number, { metric: string; newest_ms: number }[]>();
+    for (const [metricId, { deviceId, metric }] of this.#keys.names.plainMetrics.entries()) {
+      const newest = this.#db.get("SELECT max(at_ms) AS at FROM plain_sample WHERE metric_id = ?", metricId)?.at;
+      if (newest == null) continue;
+      const known = metrics.get(deviceId);
+      const one = { metric, newest_ms: Number(newest) };
+      if (known === undefined) metrics.set(deviceId, [one]);
+      else known.push(one);
+    }
+    return [...metrics].map(([deviceId, of]) => {
+      const { gatewayId, device } = this.#keys.names.devices.value(deviceId);
+      return { gateway: this.#keys.names.gateways.value(gatewayId), device, metrics: of };
+    });
   }
 
   #commitOne({ gateway, device, birthId, samples }: PlainMessage): number {

@@ -54,6 +54,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
 
     commitBatches: (added) => batches.commit(added, now_ms()),
     commitPlain: (messages) => plain.commit(messages),
+    plainDevices: () => plain.devices(),
     epochs: (gateway) => keys.epochsOf(gateway),
     batchRanges: (gateway, epoch) => batches.heldRanges(gateway, epoch),
     lostRanges: (gateway, epoch) => batches.lostRanges(gateway, epoch),

@@ -98,6 +98,14 @@ export interface PlainSample {
   readonly payload: Uint8Array;
 }
 
+/** A device, or {@link NODE_DEVICE}, of which samples are held that came without batch numbers. */
+export interface PlainDevice {
+  readonly gateway: GatewayKey;
+  readonly device: string;
+  /** In the order they were first heard of. */
+  readonly metrics: readonly { readonly metric: string; readonly newest_ms: EpochMs }[];
+}
+
 /**
  * stored: new · duplicate: same key and CRC · renumbered: its content is held under another epoch, and its number counts as held
  * · differs: same key, other content, in quarantine. All but the last are held.
@@ -340,6 +348,8 @@ export interface ZoneStore {
    * @returns how many samples were new
    */
   commitPlain(messages: readonly PlainMessage[]): number;
+  /** What samples of that kind are held of, in the order it was first heard of. */
+  plainDevices(): readonly PlainDevice[];
   putGateway(row: GatewayRow): void;
   gateways(): readonly GatewayRow[];
   putPresence(presence: Presence): void;

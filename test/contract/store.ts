@@ -227,6 +227,13 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
               ),
             );
             expect(held.sort()).toEqual([...keys].sort());
+            const listed = fresh.store
+              .plainDevices()
+              .flatMap(({ device, metrics }) =>
+                metrics.map(({ metric, newest_ms }) => `${device} ${metric} ${newest_ms - START_MS}`),
+              );
+            const newest = new Map([...keys].sort().map((key) => [key.slice(0, key.lastIndexOf(" ")), key]));
+            expect(listed.sort()).toEqual([...newest.values()].sort());
             expect(fresh.store.countBatches(GATEWAY, "x", START_MS, START_MS + 1000, 1000).size).toBe(0);
           } finally {
             fresh.dispose();

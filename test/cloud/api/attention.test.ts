@@ -22,7 +22,7 @@ const gateway = (clockOffset_ms: number | null, isOnline = true): GatewaySituati
   site: "steel",
   row: { clockOffset_ms } as GatewayRow,
   isOnline,
-  state: "ok",
+  verdict: { state: "ok", why: null },
 });
 
 describe("a gateway's clock", () => {

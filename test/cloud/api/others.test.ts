@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { liveEvent } from "../../../cloud/api/live.ts";
-import { LiveEvent, Readings } from "../../../cloud/api/schemas.ts";
+import { LiveEvent, Other, Readings } from "../../../cloud/api/schemas.ts";
 import { situationOf } from "../../../cloud/api/situation.ts";
 import { Spacings } from "../../../cloud/api/state.ts";
 import type { LiveMeter } from "../../../cloud/collector/live.ts";
@@ -22,7 +22,7 @@ function store(values: readonly Metric[]): void {
   ];
   const birthId = zone.store.putBirth({ gateway: GATEWAY, epoch: "", device: "press", metrics }, null);
   const samples = values.map((one) => ({
-    metric: String(one.alias),
+    metric: metrics.find(({ alias }) => alias === one.alias)!.name,
     at_ms: one.timestamp_ms!,
     payload: encodeCanonical([one]),
   }));
@@ -41,6 +41,36 @@ test("what is stored of them is read by quantity or by their own name; what was 
     expect(oil).toMatchObject({ unit: "Cel", points: [{ value: 61.5, quality: "good" }] });
     expect((await ask("vendor/press", "Oil")).status).toBe(400);
     expect((await ask("vendor/saw", "voltage_l1")).status).toBe(404);
+  });
+});
+
+test("they are listed with their metrics, beside the meters and of their site, whether or not they are heard now", async () => {
+  const at = { timestamp_ms: START_MS + 1000 };
+  store([data.double({ ...at, alias: 1 }, 231), data.double({ ...at, alias: 2, timestamp_ms: START_MS + 9000 }, 61.5)]);
+  store([data.double({ ...at, alias: 1, timestamp_ms: Number.MAX_SAFE_INTEGER }, 230)]);
+  await withApi(zone, async (get) => {
+    const list = async (query = "") =>
+      (await get(`/api/v1/others${query}`)).body.map((one: unknown) => Other.parse(one));
+    expect(await list()).toEqual([
+      {
+        id: "vendor/press",
+        device: "press",
+        site: null,
+        gateway: "vendor",
+        online: false,
+        last_reading_at: null,
+        metrics: [
+          { name: "Voltage/L1", quantity: "voltage_l1", last_at: null },
+          { name: "Oil temperature", quantity: null, last_at: "2026-11-01T00:00:09+07:00" },
+        ],
+      },
+    ]);
+    expect(await list("?site=steel")).toEqual([]);
+    expect((await get("/api/v1/meters")).body.map(({ gateway }: { gateway: string }) => gateway)).not.toContain(
+      "vendor",
+    );
+    const hint = (await get("/api/v1/readings?meter=vendor/saw&quantity=x&from=2026-11-01&to=2026-11-02")).body.hint;
+    expect(hint).toContain("/api/v1/others");
   });
 });
 

@@ -18,8 +18,10 @@ import type { MeterSituation } from "../../../cloud/api/situation.ts";
 import {
   BACKLOG_MS,
   FRESH_MS,
+  type GatewayCircumstance,
   gatewayState,
   meterState,
+  SESSIONS_NEWS_MS,
   SETTLING_MS,
   Spacings,
   worst,
@@ -188,11 +190,19 @@ describe("states", () => {
   };
 
   test("a gateway is unknown, bad, warn or ok", () => {
-    expect(gatewayState(null, false, NOW_MS)).toBe("unknown");
-    expect(gatewayState({ ...row, lastSeen_ms: null }, false, NOW_MS)).toBe("unknown");
-    expect(gatewayState(row, false, NOW_MS)).toBe("bad");
-    expect(gatewayState({ ...row, oldestPending_ms: NOW_MS - BACKLOG_MS }, true, NOW_MS)).toBe("ok");
-    expect(gatewayState({ ...row, oldestPending_ms: NOW_MS - BACKLOG_MS - 1 }, true, NOW_MS)).toBe("warn");
+    const state = (change: Partial<GatewayCircumstance>) =>
+      gatewayState({ row, isOnline: true, sessionsTooMany_ms: null, now_ms: NOW_MS, ...change });
+    expect(state({ row: null, isOnline: false })).toEqual({ state: "unknown", why: null });
+    expect(state({ row: { ...row, lastSeen_ms: null }, isOnline: false }).state).toBe("unknown");
+    expect(state({ isOnline: false })).toEqual({ state: "bad", why: "offline" });
+    expect(state({ row: { ...row, oldestPending_ms: NOW_MS - BACKLOG_MS } })).toEqual({ state: "ok", why: null });
+    const late = { row: { ...row, oldestPending_ms: NOW_MS - BACKLOG_MS - 1 } };
+    expect(state(late)).toEqual({ state: "warn", why: "backlog" });
+    const contended = { sessionsTooMany_ms: NOW_MS - SESSIONS_NEWS_MS };
+    expect(state(contended)).toEqual({ state: "warn", why: "sessions" });
+    expect(state({ ...contended, ...late }).why).toBe("sessions");
+    expect(state({ ...contended, isOnline: false }).why).toBe("offline");
+    expect(state({ sessionsTooMany_ms: NOW_MS - SESSIONS_NEWS_MS - 1 }).state).toBe("ok");
   });
 
   const judge = (

@@ -16,9 +16,10 @@ import {
   Site,
   Zone,
 } from "../../../cloud/api/schemas.ts";
+import { SESSIONS_TOO_MANY } from "../../../cloud/store/store.ts";
 import { data } from "../../../core/wire/metric.ts";
 import { encodePayload } from "../../../core/wire/payload.ts";
-import { HOUR_MS, QUARTER_MS, START_MS, type TestZone, testZone, withApi } from "./zone.ts";
+import { HOUR_MS, QUARTER_MS, START_MS, type TestZone, testZone, withApi, ZONE } from "./zone.ts";
 
 let zone: TestZone;
 beforeEach(() => {
@@ -149,6 +150,24 @@ test("zone, sites, meters and gateways are told with their state", async () => {
       broker: "connected",
       zone: "kcn",
     });
+  });
+});
+
+test("a gateway whose sessions begin too often says so itself, for an hour", async () => {
+  const gateway = { group: ZONE, edge: "gw-01" };
+  zone.gateway("gw-01", {});
+  const detail = { sessions: 11, within_ms: 600_000 };
+  zone.store.putAlarm({ code: SESSIONS_TOO_MANY, gateway, device: null, at_ms: zone.now_ms, detail });
+  await withApi(zone, async (get) => {
+    const states = async () =>
+      (await get("/api/v1/gateways")).body
+        .map((one: unknown) => Gateway.parse(one))
+        .map((one: Gateway) => one.state_why);
+    expect(await states()).toEqual(["sessions", null]);
+    const codes = (await get("/api/v1/attention")).body.map(({ code }: { code: string }) => code);
+    expect(codes).toContain("gateway-sessions");
+    zone.now_ms += 3_600_001;
+    expect(await states()).toEqual([null, null]);
   });
 });
 
