@@ -258,10 +258,14 @@ function countsTheSame(a: CounterAccount, b: CounterAccount): boolean {
   );
 }
 
+const HEX_OF_BYTE: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, "0").toUpperCase(),
+);
+
 function hexOf(words: Uint16Array, from: number, to: number): string {
   let hex = "";
-  for (let i = from; i < to; i++) hex += (words[i] ?? 0).toString(16).padStart(4, "0");
-  return hex.toUpperCase();
+  for (let i = from; i < to; i++) hex += HEX_OF_BYTE[words[i]! >> 8]! + HEX_OF_BYTE[words[i]! & 0xff]!;
+  return hex;
 }
 
 function bigintsAsText(_key: string, value: unknown): unknown {

@@ -14,6 +14,9 @@ export interface Scaling {
   readonly factor: number;
 }
 
+/** How a register's words are written; its name for what goes wrong. */
+type NamedShape = RegisterShape & { readonly name?: string };
+
 const PLAIN: Scaling = { exponent: 0, factor: 1 };
 
 /**
@@ -35,46 +38,57 @@ export function encodeRegister(register: Register, value: number | string, scali
  * Words of a raw value, no scale: numbers for float registers, bigints or whole numbers for integer registers.
  * @throws {RangeError} if it does not fit.
  */
-export function encodeRaw(register: RegisterShape & { readonly name?: string }, raw: number | bigint): Uint16Array {
+export function encodeRaw(register: NamedShape, raw: number | bigint): Uint16Array {
   const words = new Uint16Array(register.words);
   if (typeof raw === "number" || isFloat(register)) {
-    writeRaw(register, Number(raw), words, 0);
+    rawWriter(register)(Number(raw), words, 0);
     return words;
   }
   const bits = integerBits(register, raw);
-  put(register, Number(bits >> 32n), Number(bits & 0xffff_ffffn), words, 0);
+  put(words.length, register.word_order === "little", Number(bits >> 32n), Number(bits & 0xffff_ffffn), words, 0);
   return words;
 }
 
+/** @throws {RangeError} if the number does not fit; then nothing was written. */
+export type RawWriter = (raw: number, out: Uint16Array, at: number) => void;
+
 /**
- * Writes a raw number as words into a reply, without making anything: what a simulated meter does for every value of every
- * poll. Integer registers take whole numbers up to 2^53 - 1.
- * @throws {RangeError} if it does not fit; then nothing was written.
+ * Writes raw numbers as words into replies: what a simulated meter does for every value of every poll, so what depends on
+ * the register alone is worked out once. Integer registers take whole numbers up to 2^53 - 1.
  */
-export function writeRaw(
-  register: RegisterShape & { readonly name?: string },
-  raw: number,
-  out: Uint16Array,
-  at: number,
-): void {
-  if (register.type === "f32") {
-    scratch.setFloat32(0, raw);
-    put(register, 0, scratch.getUint32(0), out, at);
-  } else if (register.type === "f64") {
-    scratch.setFloat64(0, raw);
-    put(register, scratch.getUint32(0), scratch.getUint32(4), out, at);
-  } else {
-    assertFits(register, raw);
-    put(register, Math.floor(raw / 0x1_0000_0000) >>> 0, raw >>> 0, out, at);
+export function rawWriter(register: NamedShape): RawWriter {
+  const { type, words } = register;
+  const isLittle = register.word_order === "little";
+  if (type === "f32") {
+    return (raw, out, at) => {
+      scratch.setFloat32(0, raw);
+      put(words, isLittle, 0, scratch.getUint32(0), out, at);
+    };
   }
+  if (type === "f64") {
+    return (raw, out, at) => {
+      scratch.setFloat64(0, raw);
+      put(words, isLittle, scratch.getUint32(0), scratch.getUint32(4), out, at);
+    };
+  }
+  if (type === "str") {
+    return () => {
+      throw isText();
+    };
+  }
+  const { bits, signed } = INTEGER[type];
+  const end = 2 ** (signed ? bits - 1 : bits);
+  const from = signed ? -end : 0;
+  return (raw, out, at) => {
+    if (!Number.isSafeInteger(raw) || raw >= end || raw < from) throw doesNotFit(register, raw);
+    put(words, isLittle, Math.floor(raw / 0x1_0000_0000) >>> 0, raw >>> 0, out, at);
+  };
 }
 
-function put(shape: RegisterShape, high: number, low: number, out: Uint16Array, at: number): void {
-  const { words } = shape;
-  const little = shape.word_order === "little";
+function put(words: number, isLittle: boolean, high: number, low: number, out: Uint16Array, at: number): void {
   for (let i = 0; i < words; i++) {
     const half = i < 2 ? low : i < 4 ? high : 0;
-    out[little ? at + i : at + words - 1 - i] = i % 2 === 0 ? half & 0xffff : half >>> 16;
+    out[isLittle ? at + i : at + words - 1 - i] = i % 2 === 0 ? half & 0xffff : half >>> 16;
   }
 }
 
@@ -103,22 +117,19 @@ function wrapped(register: Register, count: bigint): bigint {
   return count < 0n ? count : count % rolloverRaw(register);
 }
 
-function assertFits(register: RegisterShape & { readonly name?: string }, raw: number): void {
-  if (register.type === "str") throw new RangeError("text register: give a string");
-  const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
-  const end = 2 ** (signed ? bits - 1 : bits);
-  if (!Number.isSafeInteger(raw) || raw >= end || raw < (signed ? -end : 0)) {
-    throw new RangeError(`${register.name ?? "register"}: ${raw} does not fit ${register.type}`);
-  }
+function isText(): RangeError {
+  return new RangeError("text register: give a string");
 }
 
-function integerBits(register: RegisterShape & { readonly name?: string }, raw: bigint): bigint {
-  if (register.type === "str") throw new RangeError("text register: give a string");
+function doesNotFit({ name, type }: NamedShape, raw: number | bigint): RangeError {
+  return new RangeError(`${name ?? "register"}: ${raw} does not fit ${type}`);
+}
+
+function integerBits(register: NamedShape, raw: bigint): bigint {
+  if (register.type === "str") throw isText();
   const { bits, signed } = INTEGER[register.type as keyof typeof INTEGER];
   const cut = BigInt.asUintN(bits, raw);
-  if ((signed ? BigInt.asIntN(bits, cut) : cut) !== raw) {
-    throw new RangeError(`${register.name ?? "register"}: ${raw} does not fit ${register.type}`);
-  }
+  if ((signed ? BigInt.asIntN(bits, cut) : cut) !== raw) throw doesNotFit(register, raw);
   return cut;
 }
 

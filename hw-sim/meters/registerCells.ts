@@ -2,7 +2,7 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel, Register, Sentinel } from "../../core/model/meterModel.ts";
 import { QUANTITIES } from "../../core/units/quantities.ts";
-import { encodeRaw, encodeRegister, rolloverRaw, writeRaw } from "../../drivers/modbus/encode.ts";
+import { encodeRaw, encodeRegister, rawWriter, rolloverRaw } from "../../drivers/modbus/encode.ts";
 import { countWorth, siteRatio, tickUnit } from "../../drivers/ratio.ts";
 import { TICKS_PER_THOUSAND, TICKS_PER_UNIT, totalWithin } from "../course/integral.ts";
 import type { Cell } from "./addressSpace.ts";
@@ -83,6 +83,7 @@ function counterWriter(model: MeterModel, register: Register, counter: SimCounte
 }
 
 function floatCounterWriter(register: Register, counter: SimCounter, perTick: number, range: bigint | null): Write {
+  const write = rawWriter(register);
   const plainMax = range === null || range > EXACT_MAX ? EXACT_MAX : Number(range) - 1;
   const exactly = (minute: CountedMinute, at_ms: number): number => {
     const total = totalWithin(minute, at_ms);
@@ -92,7 +93,7 @@ function floatCounterWriter(register: Register, counter: SimCounter, perTick: nu
     const minute = counter.minute(at_ms);
     // Whole ticks below 2^53 add up exactly as doubles.
     const ticks = Number(minute.total) + minute.counted * (Math.floor(at_ms) - minute.from_ms);
-    writeRaw(register, (ticks <= plainMax ? ticks : exactly(minute, at_ms)) * perTick, out, at);
+    write((ticks <= plainMax ? ticks : exactly(minute, at_ms)) * perTick, out, at);
   };
 }
 
@@ -105,6 +106,7 @@ const EXACT_MAX = 2 ** 52;
  */
 function stepCounterWriter(register: Register, counter: SimCounter, { over, under }: Worth): Write {
   const modulus = rolloverRaw(register);
+  const write = rawWriter(register);
   const divisor = Number(under);
   const range = Number(modulus);
   let known: CountedMinute | undefined;
@@ -126,7 +128,7 @@ function stepCounterWriter(register: Register, counter: SimCounter, { over, unde
     }
     if (isPlain) {
       const count = steps + Math.floor((rest + perMs * (Math.floor(at_ms) - minute.from_ms)) / divisor);
-      writeRaw(register, count < range ? count : count % range, out, at);
+      write(count < range ? count : count % range, out, at);
     } else {
       out.set(encodeRaw(register, exactly(at_ms)), at);
     }
@@ -174,6 +176,7 @@ function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding):
   };
   const step = register.scale * 10 ** scaling.exponent * scaling.factor;
   const isFloat = register.type === "f32" || register.type === "f64";
+  const write = rawWriter(register);
   const turn = UNSIGNED_TURN[register.type] ?? 0;
   const states = register.kind === "status" ? codedStates(register, gauge) : gauge;
   const shown =
@@ -182,10 +185,10 @@ function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding):
     const value = shown(at_ms);
     if (value === null) out.set(empty, at);
     else if (typeof value === "string") out.set(encodeRegister(register, value, scaling), at);
-    else if (isFloat) writeRaw(register, value / step, out, at);
+    else if (isFloat) write(value / step, out, at);
     else {
       const raw = Math.round(value / step);
-      writeRaw(register, raw < 0 ? raw + turn : raw, out, at);
+      write(raw < 0 ? raw + turn : raw, out, at);
     }
   };
 }

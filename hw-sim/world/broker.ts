@@ -53,6 +53,7 @@ interface Subscription {
 }
 
 const QUEUE_MAX = 1000;
+const TOPICS_MAX = 10_000;
 const REORDER_MAX_MS = 2000;
 /** MQTT-3.1.2-24: one and a half times the keep-alive without a packet, and the client is gone. */
 const KEEPALIVE_FACTOR = 1.5;
@@ -67,6 +68,8 @@ export class SimBroker {
   readonly #trace: Trace;
   readonly #sessions = new Map<string, Session>();
   readonly #retained = new Map<string, Message>();
+  /** Topics taken apart, the same few again and again. */
+  readonly #levels = new Map<string, readonly string[]>();
   #isUp = true;
 
   constructor(scheduler: Scheduler, random: Stream, trace: Trace) {
@@ -206,12 +209,22 @@ export class SimBroker {
     }
     // Who is subscribed already gets it as an ordinary message, not as a retained one [MQTT-3.3.1-9].
     const live = retain ? { ...message, retain: false } : message;
-    const levels = levelsOf(topic);
+    const levels = this.#levelsOf(topic);
     for (const session of [...this.#sessions.values()]) {
       const granted = grantedQos(session, levels);
       if (granted === null) continue;
       this.#deliver(session, granted < qos ? { ...live, qos: granted } : live);
     }
+  }
+
+  #levelsOf(topic: string): readonly string[] {
+    let levels = this.#levels.get(topic);
+    if (levels === undefined) {
+      if (this.#levels.size >= TOPICS_MAX) this.#levels.clear();
+      levels = levelsOf(topic);
+      this.#levels.set(topic, levels);
+    }
+    return levels;
   }
 
   #deliver(session: Session, message: Message): void {
