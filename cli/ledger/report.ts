@@ -206,6 +206,7 @@ const ENERGY_TEXT = {
   known: "its energy is known",
   shared: "energy exact, divided by estimate",
   "lower-bound": "energy is a lower bound",
+  misplaced: "some of its energy may stand in other intervals, and some of theirs here",
   across: "energy known across the gap",
   open: "still under way",
   unknown: "energy unknown",

@@ -28,7 +28,11 @@ export const Measure = z.object({
     .nullable()
     .describe("share of the value whose shape or amount is estimated (flags S, E), %"),
   provisional: z.boolean().describe("a factor of the year is not published yet"),
-  lower_bound: z.boolean().describe("part of the period is missing: the true value is higher"),
+  lower_bound: z
+    .boolean()
+    .describe(
+      "part of the period is missing: the true value is higher, unless a gateway's clock was set in it (cause clock), which puts energy of other time here",
+    ),
 });
 export const Point = Measure.extend({ from: Time, to: Time });
 
@@ -331,7 +335,10 @@ export const TraceInterval = z.object({
   coverage_pct: z.number(),
   polls_expected: z.number(),
   polls_answered: z.number(),
-  cause: z.string().nullable(),
+  cause: z
+    .string()
+    .nullable()
+    .describe("why it is not whole; clock: the gateway's clock was set, and the figure may hold energy of other time"),
   verification: z.enum(["pending", "agreed", "disagreed", "unverifiable"]),
   opening: TraceBoundary.nullable(),
   closing: TraceBoundary.nullable(),

@@ -26,9 +26,10 @@ export type HoleCause = (typeof HOLE_CAUSES)[number];
  * Whether the energy across a hole is known all the same, because counters go on counting.
  * known         the figure is whole; only readings are missing · shared   exact over the gap, its division is estimated
  * lower-bound   part of it is missing · across   no figure of its own, but the counts at both ends of the gap are known
+ * misplaced     the gateway's clock was set: part of it may stand elsewhere, and what stands here may be of other time
  * open          still under way · unknown   nobody will ever know
  */
-export const ENERGIES_ACROSS = ["known", "shared", "lower-bound", "across", "open", "unknown"] as const;
+export const ENERGIES_ACROSS = ["known", "shared", "lower-bound", "misplaced", "across", "open", "unknown"] as const;
 export type EnergyAcross = (typeof ENERGIES_ACROSS)[number];
 
 export interface Cause {

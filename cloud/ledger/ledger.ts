@@ -167,9 +167,9 @@ function holeIn(figure: StoredInterval, polls: LedgerLine["polls"], around: Circ
   return isUndelivered ? { ...causeOfMissingReadings(around), energy } : null;
 }
 
-function energyOf({ ticks, flag, coverage }: StoredInterval): EnergyAcross {
+function energyOf({ ticks, flag, coverage, cause }: StoredInterval): EnergyAcross {
   if (ticks === null) return "unknown";
-  if (flag === "X") return "lower-bound";
+  if (flag === "X") return cause === "clock" ? "misplaced" : "lower-bound";
   return flag === "S" || coverage < 1 ? "shared" : "known";
 }
 

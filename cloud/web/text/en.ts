@@ -243,7 +243,7 @@ export const en: Texts = {
       "counter-reset": "the counter was reset",
       "rate-too-high": "the counter rose faster than possible",
       "interval-too-long": "the gap is too long",
-      clock: "the gateway's clock was set",
+      clock: "the gateway's clock was set, so this may hold energy of other time",
     },
     verification: {
       pending: "not yet checked by the server",

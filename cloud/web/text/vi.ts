@@ -237,7 +237,7 @@ export const vi = {
       "counter-reset": "số đếm bị đặt lại",
       "rate-too-high": "số đếm tăng nhanh hơn mức có thể",
       "interval-too-long": "khoảng trống quá dài",
-      clock: "đồng hồ thời gian của gateway bị chỉnh",
+      clock: "đồng hồ thời gian của gateway bị chỉnh, nên có thể lẫn năng lượng của thời gian khác",
     } as Record<string, string>,
     verification: {
       pending: "máy chủ chưa đối chiếu",

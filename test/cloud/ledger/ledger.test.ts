@@ -198,6 +198,7 @@ describe("an interval that is not whole", () => {
     ["meter-silent", { cause: "meter-exception" }, [], "meter-silent", "meter-exception", "shared"],
     ["a clock", { cause: "clock" }, [], "clock", "clock", "shared"],
     ["another meter", { cause: "meter-replaced", flag: "X" }, [], "meter-changed", "meter-replaced", "lower-bound"],
+    ["a clock that was set", { cause: "clock", flag: "X" }, [], "clock", "clock", "misplaced"],
     ["a full bus", {}, [polls(1, { answered: 450, overruns: 440, timeouts: 10 })], "bus-overload", null, "shared"],
     ["a meter by its polls", {}, [polls(1, { answered: 450, garbled: 450 })], "meter-silent", "garbled", "shared"],
     ["nothing known", { flag: "X", ticks: null, coverage: 0 }, [], "unknown", "not-polled", "unknown"],
