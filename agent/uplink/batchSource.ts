@@ -40,14 +40,21 @@ export type SourcedBatch =
     };
 
 const READ_AHEAD = 200;
+
+/**
+ * Records of ascending numbers, those before `at` are used up. An array and no map: a map that is filled and emptied with every
+ * tick leaves tables behind that keep one another, and what was in them, until the next full collection.
+ */
+interface Ahead {
+  readonly records: readonly StoredRecord[];
+  readonly at: number;
+}
+const NOTHING: Ahead = { records: [], at: 0 };
 const decoder = new TextDecoder();
 
 export class BatchSource {
   readonly #journal: Pick<Journal, "read" | "definition" | "getState">;
-  readonly #ahead: Readonly<Record<"live" | "backlog", Map<number, StoredRecord>>> = {
-    live: new Map(),
-    backlog: new Map(),
-  };
+  readonly #ahead = { live: NOTHING, backlog: NOTHING };
 
   constructor(journal: Pick<Journal, "read" | "definition" | "getState">) {
     this.#journal = journal;
@@ -78,8 +85,8 @@ export class BatchSource {
 
   /** Numbers mean other batches from now on. */
   forget(): void {
-    this.#ahead.live.clear();
-    this.#ahead.backlog.clear();
+    this.#ahead.live = NOTHING;
+    this.#ahead.backlog = NOTHING;
   }
 
   #sample(record: StoredRecord): SourcedBatch {
@@ -130,16 +137,20 @@ export class BatchSource {
   }
 
   #record(number: number, of: "live" | "backlog"): StoredRecord | null {
-    const ahead = this.#ahead[of];
-    let record = ahead.get(number);
-    if (record === undefined) {
-      ahead.clear();
-      for (const read of this.#journal.read(number, READ_AHEAD)) ahead.set(read.number, read);
-      record = ahead.get(number);
-    }
-    ahead.delete(number);
-    return record ?? null;
+    let ahead = aheadOf(number, this.#ahead[of]);
+    if (ahead.records[ahead.at]?.number !== number) ahead = { records: this.#journal.read(number, READ_AHEAD), at: 0 };
+    const record = ahead.records[ahead.at];
+    const isIt = record?.number === number;
+    this.#ahead[of] = isIt ? { ...ahead, at: ahead.at + 1 } : ahead;
+    return isIt ? record : null;
   }
+}
+
+/** Where a number is in what was read ahead, or would be: they are asked for in order, but for those that are sent again. */
+function aheadOf(number: number, { records, at }: Ahead): Ahead {
+  let next = at;
+  while (next < records.length && records[next]!.number < number) next += 1;
+  return { records, at: next };
 }
 
 function unsendable({ device, from_ms, to_ms }: StoredRecord, why: string): SourcedBatch {
