@@ -8,7 +8,7 @@
  * refusal    exceptions 1, 2 and 3, which speak of the request; a block that keeps timing out while its meter answers others.
  *            Exceptions 4…6 speak of the meter's state and 0x0A, 0x0B of the gateway: they teach nothing
  * cost       k culprits among n registers of a block are found in at most 1 + 2k⌈log2 n⌉ exchanges
- * again      a culprit after 1 minute, doubling to 1 hour; cuts and lengths are forgotten after a day and found again if need be
+ * again      a culprit after 1 minute, doubling to 1 hour, and at once when another one answers again; cuts and lengths are forgotten after a day and found again if need be
  */
 import type { DeviceDefinition, PolledRegister } from "../../core/model/deviceDefinition.ts";
 import type { ModelLimits, Register } from "../../core/model/meterModel.ts";
@@ -44,7 +44,7 @@ export interface SetAside {
   readonly why: Refusal;
   readonly since_ms: EpochMs;
   readonly retryAt_ms: EpochMs;
-  /** Times it was refused alone. */
+  /** Times it was refused alone, since others came back. */
   readonly tries: number;
 }
 
@@ -126,12 +126,12 @@ export function refused(
   return { plan: { ...plan, groups, suspects, trials }, next: parts };
 }
 
-/** Reads that ask registers set aside again, those that wait longest first. */
+/** Reads that ask registers set aside again: counters before all others, then those that wait longest. */
 export function retries(plan: Plan, every_ms: number, at_ms: EpochMs): readonly BlockRead[] {
   if (plan.learned.aside.length === 0) return NO_READS;
   return plan.learned.aside
     .filter((one) => one.every_ms === every_ms && isDue(one.retryAt_ms, at_ms))
-    .sort((a, b) => a.retryAt_ms - b.retryAt_ms)
+    .sort((a, b) => Number(isCounter(b)) - Number(isCounter(a)) || a.retryAt_ms - b.retryAt_ms)
     .map(({ register }) => readOf(register, plan.limits));
 }
 
@@ -230,11 +230,11 @@ function withCulprit(plan: Plan, block: BlockRead, why: Refusal, at_ms: EpochMs)
   });
 }
 
-/** A register set aside answers again: so may the others, which are asked at once. */
+/** A register set aside answers again: so may the others, which are asked at once, and their waits begin anew. */
 function returned(plan: Plan, entry: SetAside, at_ms: EpochMs): Plan {
   const aside = plan.learned.aside
     .filter((one) => one !== entry)
-    .map((one) => ({ ...one, retryAt_ms: Math.min(one.retryAt_ms, at_ms) }));
+    .map((one) => ({ ...one, retryAt_ms: Math.min(one.retryAt_ms, at_ms), tries: 0 }));
   return settledIfDone({ ...plan, learned: { ...plan.learned, aside } });
 }
 
@@ -279,6 +279,10 @@ function readOf(register: Register, limits: ModelLimits): BlockRead {
 
 function asideOf({ learned }: Plan, register: Register): SetAside | undefined {
   return learned.aside.find((one) => one.register === register);
+}
+
+function isCounter({ register }: SetAside): boolean {
+  return register.kind === "counter";
 }
 
 /** A retry further off than any wait there is was set before the clock went back. */

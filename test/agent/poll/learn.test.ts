@@ -147,6 +147,22 @@ test("when one register comes back it is read with its neighbours again, and the
   expect(spans(all)).toEqual([[0, 8]]);
 });
 
+test("counters are asked again before all others, whichever waits longest", () => {
+  const registers = [word(1), word(2, { kind: "counter" }), word(3), word(4, { kind: "counter" })];
+  const plan = poll(planOf(registers), () => 2).plan;
+  const again = retries(plan, 1000, NOW + RETRY_FIRST_MS).map(({ address }) => address);
+  expect(again).toEqual([2, 4, 1, 3]);
+});
+
+test("when one register comes back, another that does not is asked again after a minute, not after its last wait", () => {
+  let plan = poll(planOf([word(1), word(9)]), () => 2).plan;
+  const later_ms = NOW + 5 * RETRY_MAX_MS;
+  for (let at_ms = NOW; at_ms <= later_ms; at_ms += RETRY_FIRST_MS) plan = poll(plan, () => 2, at_ms).plan;
+  const back_ms = later_ms + RETRY_MAX_MS;
+  for (let i = 0; i < 2; i++) plan = poll(plan, refusesAddresses(9), back_ms).plan;
+  expect(plan.learned.aside).toMatchObject([{ tries: 1, retryAt_ms: back_ms + RETRY_FIRST_MS }]);
+});
+
 test("cuts are forgotten after a day, so that one wrong conclusion does not last", () => {
   const { plan } = settle(planOf([word(0), word(4)], { max_gap: 4 }), refusesAddresses(2));
   expect(spans(plan)).toHaveLength(2);

@@ -1,10 +1,11 @@
+import type { AssembledAgent } from "../../../agent/assemble.ts";
 import { INTERVAL_MS } from "../plan.ts";
 import { type SimAgent, type SimZone, ZONE } from "../zone.ts";
 import type { BooksChecker } from "./books.ts";
 
 /**
  * Liveness: some time after the last fault everything has arrived. Nothing is unconfirmed, every number is held or known
- * lost, every interval is booked up to the last boundary and compared, and there is no hole in the books.
+ * lost, every counter is read, every interval is booked up to the last boundary and compared, and there is no hole in the books.
  */
 export function whyNotDrained(zone: SimZone): string | null {
   if (zone.collector.running === null) return "the collector does not run";
@@ -20,6 +21,8 @@ const ON_ITS_WAY_MS = 30_000;
 function whyAgentNotDrained(zone: SimZone, { running, machine }: SimAgent): string | null {
   if (running === null) return "it does not run";
   const status = running.status();
+  const refused = counterSetAside(running);
+  if (refused !== null) return refused;
   if (status.uplink.state !== "born") return `its uplink is ${status.uplink.state}`;
   const { unconfirmed, oldestUnconfirmed_ms } = status.journal;
   // What was polled just now is on its way.
@@ -38,6 +41,18 @@ function whyAgentNotDrained(zone: SimZone, { running, machine }: SimAgent): stri
     next = Math.max(next, last + 1);
   }
   return next + unconfirmed < running.journal.nextNumber() ? `the collector has nothing after batch ${next - 1}` : null;
+}
+
+/** A counter that was refused is asked for again; by then it is read. */
+function counterSetAside({ gateway }: AssembledAgent): string | null {
+  const definitions = gateway.devices().map(({ definition }) => definition);
+  for (const { device, blocks } of gateway.busStatus().flatMap(({ meters }) => meters)) {
+    const polled = definitions.find((definition) => definition.device === device)?.registers ?? [];
+    const counters = polled.flatMap(({ register }) => (register.kind === "counter" ? [register.name] : []));
+    const refused = blocks.find((block) => block.state === "set-aside" && counters.includes(block.registers[0]!));
+    if (refused !== undefined) return `${device}: ${refused.registers[0]} is set aside`;
+  }
+  return null;
 }
 
 /** Asked after the next boundary: the books are whole. */
