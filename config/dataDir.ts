@@ -1,5 +1,5 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { KhuXanhError } from "../core/errors.ts";
 
@@ -22,7 +22,7 @@ const SQLITE_BUSY = 5;
 export function openDataDir(path: string): DataDir {
   let lock: DatabaseSync | null = null;
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(resolve(path));
     const file = join(path, "lock");
     const isReadOnly = !isWritable(path) && existsSync(file);
     lock = new DatabaseSync(file, { timeout: 0, readOnly: isReadOnly });
@@ -53,6 +53,13 @@ export function openDataDir(path: string): DataDir {
       cause,
     });
   }
+}
+
+/** By ourselves: Node's own way asks for ever where the system says of a folder that is there that it is not (`/proc`, autofs). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 function isWritable(path: string): boolean {

@@ -40,4 +40,6 @@ test("a path that cannot be a directory is refused with what to do", () => {
   const file = join(tempDir(), "file");
   writeFileSync(file, "");
   expect(() => openDataDir(join(file, "data"))).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
+  // A folder that is there and takes none, and says that it is not there.
+  expect(() => openDataDir("/proc/khuxanh/data")).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
 });
