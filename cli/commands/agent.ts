@@ -1,7 +1,9 @@
 import { startAgent } from "../../agent/main.ts";
+import { unplannable } from "../../agent/plannedMeter.ts";
 import { loadFactors } from "../../config/factors.ts";
 import { loadAgentConfig } from "../../config/load.ts";
 import { resolveModel } from "../../config/models.ts";
+import { ConfigProblems } from "../../core/errors.ts";
 import { type Command, noMoreThan, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
@@ -25,7 +27,10 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
   options: { config: { type: "string" } },
   async run(args) {
     noMoreThan(args, 0);
-    const config = loadAgentConfig(required(args, "config"));
+    const file = required(args, "config");
+    const config = loadAgentConfig(file);
+    const wrong = unplannable(config, resolveModel);
+    if (wrong.length > 0) throw new ConfigProblems(file, wrong);
     const log = createLog("info");
     const service = serviceNotifier(process.env, systemTimers, log);
     const stopped = untilStopped();

@@ -1,4 +1,4 @@
-import { plannedMeter } from "../../agent/plannedMeter.ts";
+import { plannedMeter, unplannable } from "../../agent/plannedMeter.ts";
 import { readCost } from "../../agent/poll/line.ts";
 import { type CheckedFile, checkFile } from "../../config/check.ts";
 import type { AgentConfig } from "../../config/files/agent.ts";
@@ -64,7 +64,7 @@ async function checkOne(file: string): Promise<Result> {
     if (checked.kind === "sim") await rehearse(checked.value);
     const unreadable = unreadableFiles(checked);
     if (unreadable.length > 0) throw new ConfigProblems(file, unreadable, "CONFIG_UNREADABLE");
-    const wrong = wrongFiles(checked);
+    const wrong = startProblems(checked);
     if (wrong.length > 0) throw new ConfigProblems(file, wrong);
     const plan = checked.kind === "agent" ? planOf(checked.value) : null;
     const flash = plan === null ? null : flashWrites(plan.flatMap(({ meters }) => meters));
@@ -112,8 +112,9 @@ function unreadableFiles(checked: CheckedFile): readonly Problem[] {
   );
 }
 
-/** Files of gaps and instruments that a collector reads when it starts: what is wrong in them stops it. */
-function wrongFiles({ kind, value }: CheckedFile): readonly Problem[] {
+/** What stops an agent or a collector when it starts: its meters, files of gaps and instruments. */
+function startProblems({ kind, value }: CheckedFile): readonly Problem[] {
+  if (kind === "agent") return unplannable(value, resolveModel);
   if (kind !== "collector") return [];
   const { fills_file, instruments_file, sites } = value;
   const siteIds = sites.map(({ id }) => id);

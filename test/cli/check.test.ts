@@ -184,3 +184,23 @@ test("a simulation is put together as sim does at its start: a formula or a tree
   expect(said[0]).toContain("column 9 of the formula");
   expect(said[1]).toContain("fed through itself");
 });
+
+test("check and agent name every meter whose model cannot measure what it is to measure", async () => {
+  const file = join(folder, "undefinable.yaml");
+  const meters = ["natural_gas", "electricity", "diesel"].map(
+    (carrier, i) => `      - {id: m${i}, unit: ${i + 1}, model: eastron-sdm630, carrier: ${carrier}, every: 10s}\n`,
+  );
+  const head = `zone: z\nsite: s\ngateway: g\ndata_dir: ${join(folder, "undefinable")}\n`;
+  const bus = `buses:\n  - id: line\n    url: tcp://127.0.0.1:5020\n    meters:\n${meters.join("")}`;
+  writeFileSync(file, `${head}${bus}uplink: {url: "mqtt://127.0.0.1:1883"}\n`);
+  for (const command of [
+    ["check", file],
+    ["agent", "--config", file],
+  ]) {
+    const { code, stderr } = await khuxanhRun(...command);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/2 problems/);
+    expect(stderr).toMatch(/buses\[0\]\.meters\[0\]: meter m0: .* has no volume_base_total/);
+    expect(stderr).toMatch(/buses\[0\]\.meters\[2\]: meter m2: /);
+  }
+});
