@@ -69,7 +69,7 @@ export const FAULTS = {
     "meter",
     "instant",
     ["quantity"],
-    "the counter passes its end at that instant; seen from before it has always stood that close to it",
+    "the counter passes its end at that instant; in a file it has always stood that close to it, a command moves it there at once",
   ),
   "meter-replaced": row(
     "meter",

@@ -23,6 +23,8 @@ type Reversed = "none" | "all" | 1 | 2 | 3;
 type Event =
   | { readonly at_ms: number; readonly kind: "reset" }
   | { readonly at_ms: number; readonly kind: "turn"; readonly reversed: Reversed }
+  /** A counter is moved so that it passes its end at `end_ms`. */
+  | { readonly at_ms: number; readonly kind: "approach"; readonly quantity: QuantityId | null; readonly end_ms: number }
   | { readonly at_ms: number; readonly kind: "replace"; readonly serial: number | null; readonly start: number };
 
 /** @param faults those of this unit's registers, in the order they were given */
@@ -39,11 +41,15 @@ export function eraAt(eras: readonly Era[], at_ms: number): Era {
 
 function eventsOf(faults: readonly Fault[]): readonly Event[] {
   const events = faults.flatMap((fault): Event[] => {
-    const { what, from_ms, for_ms, removed_ms } = fault;
+    const { what, given_ms, from_ms, for_ms, removed_ms } = fault;
     if (from_ms >= removed_ms) return [];
     switch (what.kind) {
       case "register-reset":
         return [{ at_ms: from_ms, kind: "reset" }];
+      case "rollover":
+        return given_ms === -Infinity
+          ? []
+          : [{ at_ms: given_ms, kind: "approach", quantity: what.quantity, end_ms: from_ms }];
       case "meter-replaced":
         return [{ at_ms: from_ms, kind: "replace", serial: what.serial, start: what.start }];
       case "ct-reversed": {
@@ -61,6 +67,7 @@ function eventsOf(faults: readonly Fault[]): readonly Event[] {
 function next(meter: SimMeter, before: Era, event: Event): Era {
   const { at_ms } = event;
   const reversed = event.kind === "turn" ? turnedOn(meter, event.reversed) : before.reversed;
+  const rolling = event.kind === "approach" ? (event.quantity ?? rollingQuantity(meter)) : null;
   const serial = event.kind === "replace" ? (event.serial ?? successor(before.meter.serial)) : before.meter.serial;
   return {
     from_ms: at_ms,
@@ -74,7 +81,11 @@ function next(meter: SimMeter, before: Era, event: Event): Era {
           if (event.kind === "replace") return own.counters.get(quantity)!.total(since_ms);
           return before.meter.ticks(quantity, at_ms);
         };
-        return counting(own, reversed, (quantity, source) => shown(quantity) - source.total(begun(at_ms)));
+        return counting(own, reversed, (quantity, source) =>
+          event.kind === "approach" && quantity === rolling
+            ? shiftToEnd(meter, quantity, source, event.end_ms)
+            : shown(quantity) - source.total(begun(at_ms)),
+        );
       },
     }),
   };
@@ -155,11 +166,16 @@ function combined(a: Gauge, b: Gauge, times: number): Gauge {
   };
 }
 
-/** The meter with those counters moved on that are to pass their end at a given instant. */
+/** What a counter must be moved on by to pass its end at an instant. */
+function shiftToEnd(meter: SimMeter, quantity: QuantityId, source: SimCounter, end_ms: number): bigint {
+  return (meter.rangeTicks(quantity) ?? 0n) - source.total(begun(end_ms));
+}
+
+/** The meter with those counters moved on that a file lets pass their end: they have always stood that close to it. */
 function atItsEnd(meter: SimMeter, faults: readonly Fault[]): SimMeter {
   const ends = new Map<QuantityId, number>();
-  for (const { what, from_ms, removed_ms } of faults) {
-    if (what.kind !== "rollover" || from_ms >= removed_ms) continue;
+  for (const { what, given_ms, from_ms, removed_ms } of faults) {
+    if (what.kind !== "rollover" || given_ms !== -Infinity || from_ms >= removed_ms) continue;
     const quantity = what.quantity ?? rollingQuantity(meter);
     if (quantity !== null) ends.set(quantity, from_ms);
   }
@@ -168,7 +184,7 @@ function atItsEnd(meter: SimMeter, faults: readonly Fault[]): SimMeter {
     physics: (own) =>
       counting(own, "none", (quantity, source) => {
         const at_ms = ends.get(quantity);
-        return at_ms === undefined ? 0n : (meter.rangeTicks(quantity) ?? 0n) - source.total(begun(at_ms));
+        return at_ms === undefined ? 0n : shiftToEnd(meter, quantity, source, at_ms);
       }),
   });
 }

@@ -11,6 +11,7 @@ import {
   isLasting,
   nextChange,
   placed,
+  touched_ms,
 } from "./schedule.ts";
 
 /**
@@ -84,15 +85,17 @@ export function faultBook(
     if (faults.some(({ id }) => id === spec.id)) throw refused(spec, `there is a fault "${spec.id}" already`);
     return spec.id;
   };
-  const place = (spec: FaultSpec, now_ms: number, unsaid_ms: number): Fault => {
+  const place = (spec: FaultSpec, now_ms: number, given_ms: number): Fault => {
     assertPossible(spec, lines, canMoveClock);
     assertDoesSomething(spec, lines, whyNothing);
+    if (given_ms > -Infinity) assertStillToCome(spec, now_ms);
     const isOver = (fault: Fault): boolean => !leavesMark(fault) && isPast(fault, now_ms);
     if (faults.length >= FAULTS_MAX) put(faults.filter((fault) => !isOver(fault)));
     if (faults.length >= FAULTS_MAX) {
       throw refused(spec, `there are ${FAULTS_MAX} faults already`, "Remove some, or start the simulator anew.");
     }
-    const fault = placed(spec, idOf(spec), now_ms, unsaid_ms);
+    const fault = placed(spec, idOf(spec), now_ms, given_ms);
+    for (const other of faults) assertTogether(fault, other);
     put([...faults, fault]);
     return fault;
   };
@@ -122,16 +125,13 @@ export function faultBook(
 
   return {
     all: () => faults,
-    add(spec, now_ms) {
-      assertStillToCome(spec, now_ms);
-      return place(spec, now_ms, now_ms);
-    },
+    add: (spec, now_ms) => place(spec, now_ms, now_ms),
     remove(id, now_ms) {
       const fault = faults.find((one) => one.id === id);
       if (fault === undefined) {
         throw new KhuXanhError("NOT_FOUND", `there is no fault "${id}"`, { hint: "GET /faults lists them." });
       }
-      if (isLasting(fault) && fault.from_ms <= now_ms) {
+      if (isLasting(fault) && touched_ms(fault) <= now_ms) {
         throw new KhuXanhError("BAD_REQUEST", `${fault.what.kind} has happened and cannot be undone`, {
           hint: "Start the simulator anew without it.",
           context: { conflict: true },
@@ -231,15 +231,62 @@ function assertPossible(spec: FaultSpec, lines: FaultBookOptions["lines"], canMo
   }
 }
 
-/** A file may be older than its schedule; a command is given now. */
+/** A file may be older than its schedule; a command is given now, and cannot change what has been read. */
 function assertStillToCome(spec: FaultSpec, now_ms: number): void {
   const commanded = placed(spec, "", now_ms, now_ms);
-  if (leavesMark(commanded) || !isPast(commanded, now_ms)) return;
+  const { kind } = spec.what;
+  if (kind === "rollover" && commanded.from_ms <= now_ms) {
+    throw refused(
+      spec,
+      "a counter passes its end only where it was seen below it before (allowed: `at`, some polls from now)",
+      'Say for example "at": "+1min"; until then the counter stands close to its end.',
+    );
+  }
+  if (leavesMark(commanded) && commanded.from_ms < now_ms) {
+    const at = new Date(commanded.from_ms).toISOString();
+    throw refused(
+      spec,
+      `${at} is over, and what the meter counted since cannot be changed (allowed: from now on)`,
+      "Leave the time out to have it happen now; what happened earlier belongs in the file.",
+    );
+  }
+  if (!isPast(commanded, now_ms)) return;
   throw refused(
     spec,
     `it would do nothing: it ended at ${new Date(commanded.from_ms + commanded.for_ms).toISOString()}`,
     "Say a `from` that is still to come, a longer `for`, or none of them to begin now.",
   );
+}
+
+/** A counter comes to one end at a time, and to none where it begins anew before. */
+function assertTogether(fault: Fault, other: Fault): void {
+  const [rolls, spoils] = fault.what.kind === "rollover" ? [fault, other] : [other, fault];
+  if (rolls.what.kind !== "rollover" || !isOneMeter(rolls, spoils) || !isInTheWay(rolls, spoils)) return;
+  throw refused(
+    fault,
+    `${spoils.what.kind} "${spoils.id}" is in the way of rollover "${rolls.id}": the counter would not come to its end`,
+    "Let one of them happen after the other.",
+  );
+}
+
+function isInTheWay(rolls: Fault, { what, from_ms, ...spoils }: Fault): boolean {
+  const pending = { from_ms: touched_ms(rolls), to_ms: rolls.from_ms };
+  switch (what.kind) {
+    case "register-reset":
+    case "meter-replaced":
+      return from_ms >= pending.from_ms && from_ms <= pending.to_ms;
+    case "rollover": {
+      const own = rolls.what.kind === "rollover" ? rolls.what.quantity : null;
+      const isSame = own === null || what.quantity === null || own === what.quantity;
+      return isSame && spoils.given_ms < pending.to_ms && pending.from_ms < from_ms;
+    }
+    default:
+      return false;
+  }
+}
+
+function isOneMeter({ on: a }: Fault, { on: b }: Fault): boolean {
+  return a.line === b.line && (a.unit === null || b.unit === null || a.unit === b.unit);
 }
 
 /** The faults of a file. @throws {KhuXanhError} all that cannot be, at once. */
@@ -275,7 +322,11 @@ function assertDoesSomething(
   );
 }
 
-function refused(spec: FaultSpec, message: string, hint = "Correct the fault; README.md of hw-sim has the catalogue.") {
+function refused(
+  spec: Pick<FaultSpec, "id" | "what">,
+  message: string,
+  hint = "Correct the fault; README.md of hw-sim has the catalogue.",
+) {
   const name = spec.id ?? spec.what.kind;
   return new KhuXanhError("CONFIG_INVALID", `fault ${name}: ${message}`, { hint, context: { fault: name } });
 }

@@ -15,7 +15,8 @@ export interface FaultLine {
     readonly line: number;
     readonly unit: number | null;
     readonly connection: number | null;
-    readonly state: "begin" | "end";
+    /** set: a counter was moved close to its end by the command; it passes it when the fault begins. */
+    readonly state: "begin" | "end" | "set";
     /** Of faults that leave a mark on counters: what each meter hit by it stood at, just before and just after. */
     readonly meters?: readonly MarkedMeter[];
   } & Readonly<Record<string, unknown>>;
@@ -63,7 +64,7 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
   let isClosed = false;
   let followed: Promise<void> = Promise.resolve();
 
-  const tell = (fault: Fault, state: "begin" | "end", at_ms: number): void => {
+  const tell = (fault: Fault, state: FaultLine["fault"]["state"], at_ms: number): void => {
     onChange(faultLine(fault, state, at_ms, options.meters));
     if (fault.what.kind === "clock-jump" && state === "begin") options.onClockJump?.(fault.what.by_ms);
   };
@@ -102,6 +103,7 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
       const now_ms = clock.now_ms();
       tellUntil(now_ms);
       const fault = book.add(spec, now_ms);
+      if (fault.what.kind === "rollover") tell(fault, "set", now_ms);
       if (episodeAt(fault, now_ms) !== null) tell(fault, "begin", Math.max(fault.from_ms, now_ms));
       follow();
       sleep();
@@ -126,14 +128,15 @@ export function runFaults(options: FaultRunnerOptions): FaultRunner {
 }
 
 function faultLine(
-  { id, on, what }: Fault,
-  state: "begin" | "end",
+  { id, on, what, from_ms }: Fault,
+  state: FaultLine["fault"]["state"],
   at_ms: number,
   meters: readonly ReadonlyMap<number, FaultyMeter>[],
 ): FaultLine {
   const leavesMark = FAULTS[what.kind].scope === "meter" && FAULTS[what.kind].timing !== "span";
   const hit = [...(meters[on.line] ?? [])].filter(([unit]) => on.unit === null || on.unit === unit);
-  const marked = leavesMark ? hit.map(([unit, meter]) => ({ unit, ...meter.crossing(at_ms) })) : null;
+  const happened_ms = state === "begin" ? Math.min(from_ms, at_ms) : at_ms;
+  const marked = leavesMark ? hit.map(([unit, meter]) => ({ unit, ...meter.crossing(at_ms, happened_ms) })) : null;
   return {
     at: new Date(at_ms).toISOString(),
     fault: { id, ...what, ...on, state, ...(marked === null ? {} : { meters: marked }) },

@@ -16,8 +16,11 @@ export interface FaultyMeter {
    * or under a reversed transformer. Null while nothing of the kind has happened.
    */
   shown(at_ms: number): Truth | null;
-  /** Across the instant of a fault that leaves a mark: what the counters stood at before and after, and the serial after. */
-  crossing(at_ms: number): { readonly before: Truth; readonly after: Truth; readonly serial: number };
+  /**
+   * Across a fault that leaves a mark: what the counters stood at before and after, and the serial after.
+   * @param from_ms when it happened, if it is told later
+   */
+  crossing(at_ms: number, from_ms?: number): { readonly before: Truth; readonly after: Truth; readonly serial: number };
 }
 
 /** @param faults those that hit this unit's registers, as they are now; a new array when they have changed */
@@ -61,11 +64,10 @@ export function faultyMeter(meter: SimMeter, faults: () => readonly Fault[]): Fa
       const era = eraAt(eras, at_ms).meter;
       return era === meter ? null : era.truth(at_ms);
     },
-    crossing(at_ms) {
+    crossing(at_ms, from_ms = at_ms) {
       now();
-      const after = eraAt(eras, at_ms);
-      const before = eraAt(eras, Math.min(at_ms, after.from_ms) - 1).meter;
-      return { before: before.truth(at_ms), after: after.meter.truth(at_ms), serial: after.meter.serial };
+      const [before, after] = [eraAt(eras, from_ms - 1).meter, eraAt(eras, at_ms).meter];
+      return { before: before.truth(at_ms), after: after.truth(at_ms), serial: after.serial };
     },
   };
 }

@@ -5,6 +5,8 @@ export interface Fault {
   readonly id: string;
   readonly on: FaultTarget;
   readonly what: FaultWhat;
+  /** When it was commanded; −Infinity = it stands in the file. */
+  readonly given_ms: number;
   /** −Infinity = has always been. */
   readonly from_ms: number;
   /** Length of each span; Infinity = does not end by itself. */
@@ -26,13 +28,15 @@ export interface Episode {
 
 /**
  * @param start_ms when the simulator started or the command came
- * @param unsaid_ms beginning of a fault that says none; one that ends by itself begins at `start_ms` then
+ * @param given_ms when the command came; −Infinity for a file. A fault that says no beginning begins then, or at `start_ms` if
+ * it ends by itself.
  */
-export function placed(spec: FaultSpec, id: string, start_ms: number, unsaid_ms: number): Fault {
+export function placed(spec: FaultSpec, id: string, start_ms: number, given_ms: number): Fault {
   const { on, what, from, for_ms, every_ms, probability } = spec;
-  const silently_ms = for_ms === null ? unsaid_ms : start_ms;
+  const silently_ms = for_ms === null ? given_ms : start_ms;
   const from_ms = from.kind === "at" ? from.at_ms : from.kind === "after" ? start_ms + from.after_ms : silently_ms;
-  return { id, on, what, from_ms, for_ms: for_ms ?? Infinity, every_ms, probability, removed_ms: Infinity };
+  const removed_ms = Infinity;
+  return { id, on, what, given_ms, from_ms, for_ms: for_ms ?? Infinity, every_ms, probability, removed_ms };
 }
 
 /** The span an instant lies in; of an instant fault, all time after it. */
@@ -86,6 +90,14 @@ function* changesOf(fault: Fault, after_ms: number, upTo_ms: number): Generator<
 
 function firstNumber({ from_ms, every_ms }: Fault, after_ms: number): number {
   return every_ms === null || after_ms < from_ms ? 0 : Math.floor((after_ms - from_ms) / every_ms);
+}
+
+/**
+ * When a fault began to change its meter: a counter that is to pass its end is moved close to it by the command, or has always
+ * been there.
+ */
+export function touched_ms({ what, given_ms, from_ms }: Fault): number {
+  return what.kind === "rollover" ? given_ms : from_ms;
 }
 
 /** What it did to the meter stays done: it has a beginning and no end. */

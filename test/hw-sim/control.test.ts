@@ -189,6 +189,43 @@ test("a reset is told with what the meter stood at before and after, and the tru
   expect(await ask("DELETE", "/faults/f1")).toMatchObject({ status: 409 });
 });
 
+test("a rollover that is commanded moves the counter close to its end at once, which is told, and passes it at its time", async () => {
+  const { sim, told, time, ask } = await running();
+  const stands = async () => {
+    const bus = openBus({ kind: "tcp", host: "127.0.0.1", port: sim.lines[0]!.port });
+    const reply = await bus.read({ ...request(1, 10_000), fc: 3, address: 3203, count: 4 });
+    await bus.close();
+    if (reply.kind !== "words") throw new Error(reply.kind);
+    return reply.words.reduce((sum, word) => sum * 65_536n + BigInt(word), 0n);
+  };
+  const end = 2n ** 63n;
+  // Also after it began anew.
+  await ask("POST", "/faults", { kind: "register-reset", on: { line: 0, unit: 1 } });
+  await time.pass(60_000);
+  const before = await stands();
+  expect(await ask("POST", "/faults", { kind: "rollover", on: { line: 0, unit: 1 }, at: "+1min" })).toMatchObject({
+    status: 201,
+    document: { active: false },
+  });
+  const set = told.at(-1)!;
+  expect([Date.parse(set.at) - START_ms, set.fault.kind, set.fault.state]).toEqual([60_000, "rollover", "set"]);
+  const wh = (truth: { readonly [quantity: string]: { readonly value: string } }) =>
+    BigInt(truth.active_energy_import_total!.value.split(".")[0]!);
+  const [mark] = set.fault.meters!;
+  expect(wh(mark!.before)).toBe(before);
+  expect(await stands()).toBe(wh(mark!.after));
+  expect(end - (await stands())).toBeLessThan(10_000n);
+  await time.pass(60_000);
+  const passed = told.at(-1)!;
+  expect([Date.parse(passed.at) - START_ms, passed.fault.state]).toEqual([120_000, "begin"]);
+  expect(passed.fault.meters![0]!.before).toEqual(passed.fault.meters![0]!.after);
+  expect(await stands()).toBe(0n);
+  // The rule of the truth file: what was counted is the steps between the marks.
+  const steps = wh(passed.fault.meters![0]!.before) - wh(mark!.after);
+  const [first, last] = [60_000, 120_000].map((after_ms) => wh(sim.meters[0]!.truth(START_ms + after_ms)));
+  expect(Number(steps - (last! - first!))).toBeCloseTo(0, -1);
+});
+
 test("meters and kinds are listed", async () => {
   const { ask } = await running();
   expect((await ask("GET", "/meters")).document).toMatchObject({

@@ -202,6 +202,7 @@ const marks = (meter: SimMeter, kind: "register-reset" | "rollover") => {
     id: "f1",
     on: { line: 0, unit: 1, connection: null },
     what,
+    given_ms: -Infinity,
     from_ms: RESET_AT,
     for_ms: Number.POSITIVE_INFINITY,
     every_ms: null,

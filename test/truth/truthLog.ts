@@ -61,12 +61,14 @@ interface FaultSpan extends TrueFault {
   readonly unit: number | null;
 }
 
-/** Each beginning with the first end of the same fault after it; an instant has none and is over at once. */
+/** Each beginning (and each counter that was set) with the first end of the same fault after it; an instant has none and is over at once. */
 function spansOf(lines: readonly FaultLine[]): readonly FaultSpan[] {
   return lines.flatMap(({ at, fault }, index): FaultSpan[] => {
-    if (fault.state !== "begin") return [];
+    if (fault.state === "end") return [];
     const end = lines.find((later, i) => i > index && later.fault.id === fault.id && later.fault.state === "end");
-    const { id, kind, line, unit } = fault;
+    const { id, line, unit } = fault;
+    // A counter that a command moves close to its end starts anew there; that it passes the end is ordinary.
+    const kind = fault.state === "set" ? "register-reset" : fault.kind;
     const from_ms = Date.parse(at);
     const to_ms = end === undefined ? Number.POSITIVE_INFINITY : Date.parse(end.at);
     return [{ id, kind, line, unit, from_ms, to_ms }];

@@ -55,7 +55,7 @@ test("what hits connections cannot be asked of a serial line, whatever the kind"
 
 test("what hits the meter itself takes no connection, and what hits the port no unit, in a file as by command", () => {
   const lines = [{ listen: "tcp://127.0.0.1:5020", meters: [{ unit: 1 }] }];
-  const book = faultBook({ seed: 1, lines: [{ units: new Set([1]), hasConnections: true }], canMoveClock: true });
+  const options = { seed: 1, lines: [{ units: new Set([1]), hasConnections: true }], canMoveClock: true };
   for (const [kind, { scope }] of Object.entries(FAULTS)) {
     const isOfPort = kind === "refused" || kind === "one-connection";
     for (const [on, isRefused] of [
@@ -64,7 +64,8 @@ test("what hits the meter itself takes no connection, and what hits the port no 
     ] as const) {
       const found = faultFindings({ lines, faults: [{ ...written(kind), on }] });
       expect([kind, on, found.length]).toEqual([kind, on, isRefused ? 1 : 0]);
-      const add = () => book.add(parsed({ ...written(kind), on }), 0);
+      const when = kind === "rollover" ? { at: "+1min" } : {};
+      const add = () => faultBook(options).add(parsed({ ...written(kind), ...when, on }), 0);
       if (isRefused) expect(add, kind).toThrow(/\(allowed: line, (unit|connection)\)/);
       else expect(add, kind).not.toThrow();
     }

@@ -8,6 +8,7 @@ const fault = (more: Partial<Fault> = {}): Fault => ({
   id: "f",
   on: { line: 0, unit: 1, connection: null },
   what: { kind: "silent" },
+  given_ms: -Infinity,
   from_ms: 1000,
   for_ms: Infinity,
   every_ms: null,
@@ -150,14 +151,35 @@ test("the thousand-and-first fault is refused; those that have ended make room",
   expect(book.add(faultOf({ kind: "silent" }), 20).id).toBe("f1001");
 });
 
-test("a span that was over before it was commanded is refused; in a file it is history, and what leaves a mark is not over", () => {
+test("what was over before it was commanded is refused, and so is a mark on what has been read; in a file both are history", () => {
   const past = { from: { kind: "at", at_ms: 0 }, for_ms: 10 } as const;
   const book = faultBook({ seed: 1, lines: LINES }, [faultOf({ kind: "silent" }, 1, past)], 1000);
   expect(() => book.add(faultOf({ kind: "silent" }, 1, past), 1000)).toThrow(/would do nothing: it ended at 1970/);
   book.add(faultOf({ kind: "silent" }, 1, { ...past, every_ms: 600 }), 1000);
-  book.add(faultOf({ kind: "ct-reversed" }, 1, past), 1000);
   book.add(faultOf({ kind: "silent" }, 1, { ...past, for_ms: 1001 }), 1000);
-  expect(book.all()).toHaveLength(4);
+  expect(book.all()).toHaveLength(3);
+  for (const kind of ["ct-reversed", "register-reset"] as const) {
+    expect(() => book.add(faultOf({ kind }, 1, past), 1000)).toThrow(/is over, and what the meter counted since/);
+    expect(() => faultBook({ seed: 1, lines: LINES }, [faultOf({ kind }, 1, past)], 1000)).not.toThrow();
+  }
+});
+
+test("a counter is not brought to its end where it begins anew on the way, or comes to another end first", () => {
+  const rollover = { kind: "rollover", quantity: null } as const;
+  const at = (at_ms: number) => ({ from: { kind: "at", at_ms } }) as const;
+  const inTheWay = /is in the way of rollover/;
+  const book = faultBook({ seed: 1, lines: LINES }, [faultOf({ kind: "register-reset" }, 1, at(500))], 1000);
+  expect(() => book.add(faultOf(rollover, 1, at(1000)), 1000)).toThrow(/only where it was seen below it before/);
+  const pending = book.add(faultOf(rollover, 1, at(2000)), 1000);
+  expect(() => book.add(faultOf(rollover, null, at(3000)), 1000)).toThrow(inTheWay);
+  expect(() => book.add(faultOf({ kind: "register-reset" }, null, at(1500)), 1000)).toThrow(inTheWay);
+  expect(() => book.remove(pending.id, 1000)).toThrow(/cannot be undone/);
+  book.add(faultOf({ kind: "register-reset" }, 1, at(2500)), 1000);
+  book.add(faultOf(rollover, 2, at(2000)), 1000);
+  expect(() => book.add(faultOf(rollover, 1, at(3000)), 2100)).toThrow(inTheWay);
+  book.add(faultOf(rollover, 1, at(2400)), 2100);
+  const file = [faultOf({ kind: "register-reset" }, 1, at(500)), faultOf(rollover, 1, at(700))];
+  expect(() => faultBook({ seed: 1, lines: LINES }, file)).toThrow(inTheWay);
 });
 
 test("a fault that was removed is over; a reset that has happened cannot be removed, one to come can", () => {
