@@ -5,7 +5,7 @@ import { KhuXanhError } from "../core/errors.ts";
 import type { Interval } from "../core/interval/interval.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { MeterModel, Register } from "../core/model/meterModel.ts";
-import type { Bus, Cancel, Clock, Log, Timers } from "../core/ports.ts";
+import { atMost, type Bus, type Cancel, type Clock, type Log, type Timers } from "../core/ports.ts";
 import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
 import type { BlockRead } from "../drivers/modbus/planner.ts";
@@ -320,13 +320,8 @@ export class Gateway {
   }
 
   async #tick(tick_ms: number): Promise<void> {
-    const polls = this.#workers.map((worker) => worker.wake());
-    let cancel: Cancel = () => {};
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#o.timers.after(tick_ms * 0.9, resolve);
-    });
-    await Promise.race([Promise.all(polls), deadline]);
-    cancel();
+    const polls = this.#workers.map((worker) => worker.wake()).filter((poll) => poll !== null);
+    if (polls.length > 0) await atMost(tick_ms * 0.9, Promise.all(polls), this.#o.timers);
     this.counts.busOverruns = this.#workers.reduce((sum, { overruns }) => sum + overruns, 0);
     this.#commitPending();
   }

@@ -49,6 +49,8 @@ export interface BusWorkerOptions {
 
 /** A question that the bus would keep back longer than this is not put to it. */
 const KEPT_BACK_MAX_MS = 20;
+/** What was passed over follows an answer this close behind, if at all. */
+const BEHIND_MS = 20;
 /** Looks who else has become due after this long. */
 const ROUND_MS = 250;
 /** A line is called unreachable after this many failures in a row: a single one may be a device that hangs up. */
@@ -80,13 +82,17 @@ export class BusWorker {
     this.#overload = new Overload(options, this.#meters, this.#turns, cycle_ms);
   }
 
-  /** Polls whatever is due; settles when nothing is left to begin. A worker that is still busy takes the new polls along. */
-  wake(): Promise<void> {
+  /**
+   * Polls whatever is due; settles when nothing is left to begin. A worker that is still busy takes the new polls along.
+   * @returns null where nothing is due, as at most beats of most gateways
+   */
+  wake(): Promise<void> | null {
     this.#overload.noteClock();
-    if (this.#isStopped) return Promise.resolve();
     if (this.#isWorking) return this.#running;
+    const turns = this.#due();
+    if (turns.length === 0) return null;
     this.#isWorking = true;
-    this.#running = this.#work();
+    this.#running = this.#work(turns);
     return this.#running;
   }
 
@@ -127,10 +133,10 @@ export class BusWorker {
     };
   }
 
-  async #work(): Promise<void> {
+  async #work(due: readonly PolledMeter[]): Promise<void> {
     const { clock } = this.#o;
     try {
-      for (let turns = this.#due(); turns.length > 0; turns = this.#due()) {
+      for (let turns = due; turns.length > 0; turns = this.#due()) {
         // One after the other, until it is time to look who else has become due.
         const began_ms = clock.mono_ms();
         for (const meter of turns) {
@@ -239,6 +245,7 @@ export class BusWorker {
     if (this.#keptBack_ms(question) > KEPT_BACK_MAX_MS) return job.distrust();
     await this.#keepGap(min_gap_ms);
     await this.#read(question);
+    await this.#o.pause(BEHIND_MS);
   }
 
   /** How long the bus would keep this question back. */

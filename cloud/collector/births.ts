@@ -36,7 +36,8 @@ export class BirthReader {
       const { reading } = content;
       if (reading.quality === "good" && typeof reading.value === "bigint") counts.push(reading);
     }
-    return counts.sort((a, b) => a.at_ms - b.at_ms);
+    // As a rule they are of one poll, and of one time.
+    return counts.every(({ at_ms }) => at_ms === counts[0]!.at_ms) ? counts : counts.sort((a, b) => a.at_ms - b.at_ms);
   }
 
   /** Those of one counter. */

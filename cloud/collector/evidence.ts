@@ -18,13 +18,13 @@ export interface CountedBatch {
   readonly readings: readonly Reading[];
 }
 
-/** Batches of one device that hold content in [from, to], decoded for all its counters. */
+/** Batches of one device that hold content in [from, to], decoded, by its counters. */
 interface Stretch {
   readonly gateway: GatewayKey;
   readonly device: string;
   readonly from_ms: EpochMs;
   readonly to_ms: EpochMs;
-  readonly batches: readonly { readonly batch: StoredBatch; readonly counts: readonly Reading[] }[];
+  readonly counted: ReadonlyMap<QuantityId, readonly CountedBatch[]>;
 }
 
 /** Read before and behind what is asked for: the neighbours of an interval lie there as a rule. */
@@ -98,8 +98,16 @@ export class Evidence {
   #read({ gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): Stretch | null {
     const batches = this.#store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX);
     if (batches.length >= BATCHES_MAX) return null;
-    const counted = batches.map((batch) => ({ batch, counts: this.#births.counts(batch) }));
-    return { gateway, device, from_ms, to_ms, batches: counted };
+    const counted = new Map<QuantityId, { readonly batch: StoredBatch; readonly readings: Reading[] }[]>();
+    for (const batch of batches) {
+      for (const reading of this.#births.counts(batch)) {
+        const of = counted.get(reading.quantity) ?? [];
+        if (of.length === 0) counted.set(reading.quantity, of);
+        if (of.at(-1)?.batch === batch) of.at(-1)!.readings.push(reading);
+        else of.push({ batch, readings: [reading] });
+      }
+    }
+    return { gateway, device, from_ms, to_ms, counted };
   }
 }
 
@@ -109,18 +117,13 @@ function isWithin(stretch: Stretch | null, { gateway, device }: CounterKey, from
 }
 
 function countedIn(
-  { batches }: Stretch,
+  { counted }: Stretch,
   { quantity }: CounterKey,
   from_ms: EpochMs,
   to_ms: EpochMs,
 ): readonly CountedBatch[] {
-  const found: CountedBatch[] = [];
-  for (const { batch, counts } of batches) {
-    if (batch.to_ms < from_ms || batch.from_ms > to_ms) continue;
-    const readings = counts.filter((reading) => reading.quantity === quantity);
-    if (readings.length > 0) found.push({ batch, readings });
-  }
-  return found;
+  const all = counted.get(quantity) ?? [];
+  return all.filter(({ batch }) => batch.to_ms >= from_ms && batch.from_ms <= to_ms);
 }
 
 function isSame(a: GatewayKey, b: GatewayKey): boolean {
