@@ -58,7 +58,9 @@ export async function startCollector(
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms });
+    const onAlone = (why: string) =>
+      log.error("store.opened-alone", { why, hint: "make room; khuxanh ledger reads it again after a restart" });
+    const store = openSqliteStore({ path: join(dataDir.path, "zone.sqlite"), now_ms: clock.now_ms, onAlone });
     undo.push(() => store.close());
     const { factors } = around;
     const filler = { store, factors, clock, log, births: new BirthReader(store) };

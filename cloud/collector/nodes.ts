@@ -7,6 +7,9 @@ import { SeqWatch } from "./seqWatch.ts";
 import type { NodeSession } from "./session.ts";
 import { SessionWatch } from "./sessionWatch.ts";
 
+/** Changes of presence that wait for a store that takes nothing; beyond it the oldest go. */
+const UNWRITTEN_MAX = 10_000;
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** One gateway as the collector knows it: its present session in memory, its row in the store. */
@@ -29,6 +32,8 @@ export class Nodes {
   readonly #store: Pick<ZoneStore, "gateways" | "putGateway" | "putPresence">;
   readonly #clock: Clock;
   readonly #nodes = new Map<string, Node>();
+  /** Changes of presence that are not written yet: a store that takes nothing is asked again. */
+  #unwritten: Presence[] = [];
 
   constructor(store: Pick<ZoneStore, "gateways" | "putGateway" | "putPresence">, clock: Clock) {
     this.#store = store;
@@ -37,7 +42,7 @@ export class Nodes {
       const node = newNode({ ...row, online: false });
       this.#nodes.set(keyOf(row.gateway), node);
       // It was online when we last wrote; what became of it since, nobody saw.
-      if (row.online) this.#putPresence(node, row.lastSeen_ms ?? clock.now_ms(), "unknown");
+      if (row.online) this.#notePresence(node, row.lastSeen_ms ?? clock.now_ms(), "unknown");
     }
   }
 
@@ -69,7 +74,7 @@ export class Nodes {
   }
 
   setOnline(node: Node): void {
-    if (!node.row.online) this.#putPresence(node, this.#clock.now_ms(), "online");
+    if (!node.row.online) this.#notePresence(node, this.#clock.now_ms(), "online");
     node.row.online = true;
     node.isDirty = true;
     this.keep(node);
@@ -85,22 +90,33 @@ export class Nodes {
     if (!node.row.online) return false;
     node.row.online = false;
     node.isDirty = true;
-    this.#putPresence(node, now_ms, state);
+    this.#notePresence(node, now_ms, state);
+    this.#keepPresence();
     return true;
   }
 
   keepAll(): void {
+    this.#keepPresence();
     for (const node of this.#nodes.values()) this.keep(node);
   }
 
   keep(node: Node): void {
+    this.#keepPresence();
     if (!node.isDirty) return;
     this.#store.putGateway(node.row);
     node.isDirty = false;
   }
 
-  #putPresence({ gateway }: Node, at_ms: EpochMs, state: Presence["state"]): void {
-    this.#store.putPresence({ gateway, at_ms, state });
+  #notePresence({ gateway }: Node, at_ms: EpochMs, state: Presence["state"]): void {
+    if (this.#unwritten.length >= UNWRITTEN_MAX) this.#unwritten.shift();
+    this.#unwritten.push({ gateway, at_ms, state });
+  }
+
+  #keepPresence(): void {
+    for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
+      this.#store.putPresence(next);
+      this.#unwritten.shift();
+    }
   }
 }
 

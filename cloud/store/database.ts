@@ -85,13 +85,26 @@ export class Database {
 
 /**
  * @param access `read`: beside a running collector, for reports; nothing can be written and nothing is created
- * @throws {KhuXanhError} DISK_UNUSABLE if the file cannot be opened or was written by a newer version.
+ * @param onAlone there is no room to share it: nobody else can read the file as long as this process has it
+ * @throws {KhuXanhError} DISK_UNUSABLE if the file cannot be opened or was written by a newer version; STORE_BUSY if another
+ *   process has it for itself.
  */
-export function openDatabase(path: string, access: "write" | "read"): Database {
+export function openDatabase(
+  path: string,
+  access: "write" | "read",
+  onAlone: (why: string) => void = () => {},
+): Database {
   try {
-    return new Database(access === "write" ? openToWrite(path) : openToRead(path));
+    return new Database(access === "write" ? openToWrite(path, onAlone) : openToRead(path));
   } catch (cause) {
     if (cause instanceof KhuXanhError) throw cause;
+    if (BUSY.includes(primaryCode(cause) ?? 0)) {
+      throw new KhuXanhError("STORE_BUSY", `another process has the zone store ${path} for itself`, {
+        hint: "A collector that started on a full disk shares it with nobody until it is started again.",
+        context: { path },
+        cause,
+      });
+    }
     throw new KhuXanhError("DISK_UNUSABLE", `the zone store ${path} cannot be opened: ${messageOf(cause)}`, {
       hint: "Check that the folder exists and is writable by this user, that its disk is not full, and that the file is a zone store.",
       context: { path },
@@ -100,13 +113,26 @@ export function openDatabase(path: string, access: "write" | "read"): Database {
   }
 }
 
-function openToWrite(path: string): DatabaseSync {
+function openToWrite(path: string, onAlone: (why: string) => void): DatabaseSync {
   // Created by us with these rights first: SQLite gives the -wal and -shm files the rights of the file itself.
   closeSync(openSync(path, "a", 0o600));
   chmodSync(path, 0o600);
+  try {
+    return openedToWrite(path, "NORMAL");
+  } catch (error) {
+    if (primaryCode(error) !== IO_ERROR) throw error;
+    const db = openedToWrite(path, "EXCLUSIVE");
+    onAlone(messageOf(error));
+    return db;
+  }
+}
+
+/** @param locking EXCLUSIVE: for this process alone, without the index file (-shm) for which a full disk has no room */
+function openedToWrite(path: string, locking: "NORMAL" | "EXCLUSIVE"): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   return prepared(db, () => {
     db.exec(`
+      PRAGMA locking_mode = ${locking};
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA temp_store = MEMORY;
@@ -163,13 +189,14 @@ function versionOf(db: DatabaseSync, path: string): number {
 
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const BUSY = [5, 6];
+const IO_ERROR = 10;
 const FULL = 13;
 const UNUSABLE = [3, 8, 10, 11, 14, 26];
 const REFUSED = [18, 19, 20];
 
 /** What SQLite said, with a code of ours; what is not SQLite's stays as it is. */
 function storeError(error: unknown): unknown {
-  const code = typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) & 0xff : null;
+  const code = primaryCode(error);
   if (code === null) return error;
   if (code === FULL) {
     return new KhuXanhError("DISK_FULL", "the zone store cannot grow: the disk is full", {
@@ -196,6 +223,10 @@ function storeError(error: unknown): unknown {
     });
   }
   return error;
+}
+
+function primaryCode(error: unknown): number | null {
+  return typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) & 0xff : null;
 }
 
 function messageOf(error: unknown): string {

@@ -19,14 +19,16 @@ export interface SqliteStoreOptions {
   readonly now_ms?: () => EpochMs;
   /** `read`: beside the collector that writes it; every change is refused. */
   readonly access?: "write" | "read";
+  /** There was no room on the disk to share the file: nobody else can read it as long as this process has it. */
+  readonly onAlone?: (why: string) => void;
 }
 
 /**
  * The embedded zone store: one SQLite file, written by one process; others may read it meanwhile.
  * @throws {KhuXanhError} DISK_UNUSABLE if the file cannot be opened or was written by a newer version.
  */
-export function openSqliteStore({ path, now_ms = Date.now, access = "write" }: SqliteStoreOptions): ZoneStore {
-  return storeOn(openDatabase(path, access), now_ms);
+export function openSqliteStore({ path, now_ms = Date.now, access = "write", onAlone }: SqliteStoreOptions): ZoneStore {
+  return storeOn(openDatabase(path, access, onAlone), now_ms);
 }
 
 /** The parts of the store behind its port. */
