@@ -22,8 +22,9 @@ import { reversedCt, reversedCts, rotatedCts, swappedCts } from "./wiringTransfo
  *            Where P and Q are negative on all three phases it is `possible`: a generator that supplies reactive power shows the same.
  * Limits     a plant with single-phase generation near full output can look like a reversed transformer: `possible`. Three
  *            transformers all moved on by one phase look like feed-in: `possible`, and only where the reactive power is leading or
- *            the import counter stands still, which feed-in by a plant with lagging load does not give: the other way round (L1 on
- *            L3) every phase shows what feed-in shows. {@link feedsInEverywhere} lets the reader decide.
+ *            the import counter stands still, which feed-in by a plant with lagging load does not give; or where all phases stand
+ *            near 120° (load near unity power factor, said in words) and nothing was drawn before. Else, the other way round (L1
+ *            on L3), every phase shows what feed-in shows. {@link feedsInEverywhere} lets the reader decide.
  */
 export type { WiringFinding, WiringReading } from "./wiringReading.ts";
 

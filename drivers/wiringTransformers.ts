@@ -54,42 +54,68 @@ export function swappedCts(readings: readonly WiringReading[]): WiringFinding[] 
   ];
 }
 
-const SAME_ANGLE = Math.PI / 12;
+const degrees = (angle: number): number => (angle * Math.PI) / 180;
+
+const SAME_ANGLE = degrees(15);
+/** Load at a power factor of 0.97 or better shows this when it is moved on by 120°, whichever way. */
+const UNITY_MOVED_ON = { low: degrees(105), high: degrees(135), spread: degrees(10) } as const;
 
 /** All three current transformers moved on by one phase: every phase runs 120° off, so the plant seems to feed in. */
 export function rotatedCts(readings: readonly WiringReading[]): WiringFinding[] {
-  if (!readings.every(isRotated)) return [];
+  const isTold = readings.every(isRotated);
+  if (!isTold && !readings.every(isUnityRotated)) return [];
+  const assumed = {
+    vi: " Giả định tải có hệ số công suất gần 1. Nếu có điện mặt trời gần cân bằng với tải thì cũng giống như vậy: kiểm tra lại khi không phát.",
+    en: " This takes the load's power factor to be near 1. Solar power that nearly balances the load looks the same: look again when nothing generates.",
+  };
   return [
     {
       fault: "rotated-cts",
       certainty: "possible",
       phases: PHASES,
       why: {
-        vi: `Cả ba pha đều âm với hệ số công suất thấp như nhau: dây dòng và dây áp có thể lệch nhau một pha (CT của L1 nằm ở L2, v.v.). ${seen(readings, "active_power", "W")}`,
-        en: `All three phases are negative at the same low power factor: current and voltage may be one phase apart (the transformer of L1 sits on L2, and so on). ${seen(readings, "active_power", "W")}`,
+        vi: `Cả ba pha đều âm với hệ số công suất thấp như nhau: dây dòng và dây áp có thể lệch nhau một pha (CT của L1 nằm ở L2, v.v.).${isTold ? "" : assumed.vi} ${seen(readings, "active_power", "W")}`,
+        en: `All three phases are negative at the same low power factor: current and voltage may be one phase apart (the transformer of L1 sits on L2, and so on).${isTold ? "" : assumed.en} ${seen(readings, "active_power", "W")}`,
       },
     },
   ];
 }
 
-function isRotated(reading: WiringReading): boolean {
+/** Between current and voltage, by phase, where all three feed in with about the same load; else null. */
+function anglesOfFeedIn(reading: WiringReading): { readonly low: number; readonly high: number } | null {
   const powers = three(reading, "active_power");
   const sizes = apparent(reading);
-  if (powers === null || sizes === null || !isComparable(sizes) || powers.some((power) => power >= 0)) return false;
+  if (powers === null || sizes === null || !isComparable(sizes) || powers.some((power) => power >= 0)) return null;
   const angles = powers.map((power, i) => Math.acos(clamp(power / sizes[i]!)));
-  const low = Math.min(...angles);
-  const high = Math.max(...angles);
-  if (high - low > SAME_ANGLE) return false;
+  return { low: Math.min(...angles), high: Math.max(...angles) };
+}
+
+/** Reactive power or counters tell it from feed-in. */
+function isRotated(reading: WiringReading): boolean {
+  const angles = anglesOfFeedIn(reading);
+  if (angles === null || angles.high - angles.low > SAME_ANGLE) return false;
+  const { low, high } = angles;
+  const sizes = apparent(reading)!;
   const reactive = three(reading, "reactive_power");
   const isLeading = reactive?.every((q, i) => q < -Q_TELLS * sizes[i]!) === true;
   const imported = reading.get("active_energy_import_total");
   const exported = reading.get("active_energy_export_total") ?? 0;
   const neverDraws = imported !== undefined && exported > 0 && imported < 0.01 * exported;
   // φ − 120° and φ + 120° for loads of 0…40° behind.
-  return (
-    (isLeading && high <= (130 * Math.PI) / 180) ||
-    (neverDraws && low >= (110 * Math.PI) / 180 && high <= (160 * Math.PI) / 180)
-  );
+  return (isLeading && high <= degrees(130)) || (neverDraws && low >= degrees(110) && high <= degrees(160));
+}
+
+/** An inverter feeds in at a far better power factor; who has drawn energy before was connected right. */
+function isUnityRotated(reading: WiringReading): boolean {
+  const angles = anglesOfFeedIn(reading);
+  if (angles === null || hasDrawn(reading)) return false;
+  const { low, high, spread } = UNITY_MOVED_ON;
+  return angles.low >= low && angles.high <= high && angles.high - angles.low <= spread;
+}
+
+function hasDrawn(reading: WiringReading): boolean {
+  const imported = reading.get("active_energy_import_total") ?? 0;
+  return imported > 0.01 * (reading.get("active_energy_export_total") ?? 0);
 }
 
 /** A negative phase among positive ones. */

@@ -108,7 +108,7 @@ class ModbusBus implements Bus {
     if (rtu === null) return;
     const { lost, recent } = rtu;
     this.owed = {
-      wait_ms: (request) => Math.max(lost.wait_ms(request), lost.wait_ms(canaryFor(request, lost.order) ?? request)),
+      wait_ms: (request) => Math.max(keptBack_ms(request, rtu), lost.wait_ms(canaryFor(request, rtu) ?? request)),
       doubts: (unit) => recent.doubts(unit),
       proof: (unit) => lost.order.proof(unit),
     };
@@ -176,17 +176,18 @@ class ModbusBus implements Bus {
 
   /** Makes sure that no reply withheld until now can pass for the answer. @returns why it cannot be asked; null = it can. */
   async #hearOrder(request: BusRead): Promise<BusReply | null> {
-    const order = this.#rtu?.lost.order;
-    const canary = order === undefined ? null : canaryFor(request, order);
-    if (order === undefined || canary === null) return null;
+    const canary = this.#rtu === null ? null : canaryFor(request, this.#rtu);
+    if (this.#rtu === null || canary === null) return null;
+    const { order } = this.#rtu.lost;
     const tooSoon = await this.#outwait(canary);
     if (tooSoon !== null) return tooSoon;
     const late = order.lateReplies(request.unit);
-    order.asking(canary);
+    const wasUnanswered = order.isUnanswered(request);
+    order.asking(canary, request);
     const reply = await this.#ask(canary);
-    if (!order.isUnanswered(request)) return this.#outwait(request);
-    const isAnswered = reply.kind === "words" || reply.kind === "exception" || order.lateReplies(request.unit) > late;
-    return isAnswered ? BEHIND : reply;
+    const isAnswered = reply.kind === "words" || reply.kind === "exception";
+    if (!order.isUnanswered(request) && (wasUnanswered || isAnswered)) return this.#outwait(request);
+    return isAnswered || order.lateReplies(request.unit) > late ? BEHIND : reply;
   }
 
   async #ask(request: BusRead): Promise<BusReply> {
@@ -208,22 +209,22 @@ class ModbusBus implements Bus {
   }
 
   #isOwed(request: BusRead): boolean {
-    return this.#rtu?.lost.isOwed(request) ?? false;
+    return this.#rtu !== null && (this.#rtu.lost.isOwed(request) || this.#rtu.recent.isUncertain(request));
   }
 
   /** Until no late reply can pass for the answer. What is heard meanwhile may make it longer, within its limit. */
   async #outwait(request: BusRead): Promise<BusReply | null> {
     const { signal } = this.#abort;
-    const lost = this.#rtu?.lost;
-    if (lost?.isOwed(request) !== true) return null;
+    const rtu = this.#rtu;
+    if (rtu === null || !this.#isOwed(request)) return null;
     // Who asks after the wait it was told (`OwedReplies`) has others to serve.
-    const isPatient = lost.wait_ms(request) <= KEPT_BACK_MAX_MS;
+    const isPatient = keptBack_ms(request, rtu) <= KEPT_BACK_MAX_MS;
     do {
-      const wait_ms = lost.wait_ms(request);
+      const wait_ms = keptBack_ms(request, rtu);
       if (isPatient && wait_ms > KEPT_BACK_MAX_MS) return TOO_SOON;
       if (this.#line?.ended === null) await this.#line.pause(wait_ms, signal);
       else await pause(wait_ms, signal);
-    } while (!signal.aborted && !lost.heardOut(request));
+    } while (!signal.aborted && !(rtu.lost.heardOut(request) && keptBack_ms(request, rtu) === 0));
     return null;
   }
 
@@ -244,10 +245,15 @@ class ModbusBus implements Bus {
   }
 }
 
-/** What to put first, if a reply to an older question may be withheld that would pass for the answer. */
-function canaryFor(request: BusRead, order: ReplyOrder): BusRead | null {
-  if (!order.isUnanswered(request)) return null;
-  return { ...order.canary(request), timeout_ms: request.timeout_ms };
+/** How long until nothing that is out can pass for the answer to this question. */
+function keptBack_ms(request: BusRead, { lost, recent }: RtuFraming): number {
+  return Math.max(lost.wait_ms(request), recent.wait_ms(request));
+}
+
+/** What to put first, if a reply to an older question may be withheld, or said again, that would pass for the answer. */
+function canaryFor(request: BusRead, { lost, recent }: RtuFraming): BusRead | null {
+  if (!lost.order.isUnanswered(request) && !recent.isUncertain(request)) return null;
+  return { ...lost.order.canary(request), timeout_ms: request.timeout_ms };
 }
 
 /** @throws {RangeError} for what the protocol cannot ask. */

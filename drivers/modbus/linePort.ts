@@ -48,6 +48,8 @@ export class LinePort extends EventEmitter {
   /** An RTU frame that may be the copy of another answer: not handed up yet. */
   #suspect: Buffer = NOTHING;
   #wasHeld = false;
+  /** Something else of the asked unit came first. */
+  #isBehindStray = false;
   /** Whether the frame is a copy cannot be told before the question is asked again. */
   isUncertain = false;
   /** Told that a frame is suspected, and how long the true answer may follow. */
@@ -79,6 +81,7 @@ export class LinePort extends EventEmitter {
     this.#frame = NOTHING;
     this.#suspect = NOTHING;
     this.#wasHeld = false;
+    this.#isBehindStray = false;
     this.isUncertain = false;
   }
 
@@ -104,7 +107,7 @@ export class LinePort extends EventEmitter {
     const put = this.#put();
     const isRefusal = this.#frame[1] !== put.fc;
     if (!isRefusal && recent.isOfAnother(put, this.#frame)) lost.order.suspect(put.unit);
-    lost.order.answered(this.question, isRefusal);
+    lost.order.answered(this.question, { isRefusal, isSame: !isRefusal && recent.isSame(put, this.#frame) });
     if (isRefusal) recent.refused(put, this.#frame);
     else recent.accept(put, this.#frame, this.#wasHeld);
   }
@@ -181,6 +184,7 @@ export class LinePort extends EventEmitter {
     };
     const stray = recent.hear(this.#rest, this.question) ?? lost.hear(this.#rest, this.question, noteLate);
     if (stray?.kind === "stray") {
+      if (this.#rest[0] === this.question?.unit) this.#isBehindStray = true;
       // Between questions it shows that the line is not silent yet.
       if (this.question === null) this.isDirty = true;
       return this.#goOn(stray.end, framing);
@@ -227,6 +231,9 @@ export class LinePort extends EventEmitter {
       return this.#handUpRtu(frame);
     }
     if (this.#suspect.length > 0) return this.#takeSecond(frame, question.unit, recent);
+    if (this.#isBehindStray && recent.isOfAnother(this.#put(), frame)) {
+      return this.#complain("two replies, both given before");
+    }
     const hold_ms = recent.hold_ms(this.#put(), frame);
     if (hold_ms === 0) return this.#handUpRtu(frame);
     this.#suspect = frame;

@@ -124,13 +124,13 @@ export class LostReplies {
   }
 
   /** Could a refusal that comes now be one of an older question? */
-  mayRefuse({ unit, fc }: Pick<Question, "unit" | "fc">): boolean {
-    if (this.#lost.size === 0) return false;
+  mayRefuse(question: Question): boolean {
     const now_ms = this.#mono_ms();
     for (const lost of this.#lost.values()) {
-      if (lost.unit === unit && lost.fc === fc && this.#outUntil_ms(lost) > now_ms) return true;
+      const isOfUnit = lost.unit === question.unit && lost.fc === question.fc;
+      if (isOfUnit && this.#outUntil_ms(lost) > now_ms) return true;
     }
-    return this.order.mayRefuse({ unit, fc });
+    return this.order.mayRefuse(question);
   }
 
   /**

@@ -10,17 +10,19 @@
  * the same   what the same address said last, in {@link OWN_MS}, costs nothing: a machine that is off answers zeros for hours
  * copies     a unit that was seen to be repeated is on record for {@link COPIED_MS}: nothing equal of it is free
  * surplus    a further frame that is no copy: the answers of that unit are one behind. {@link doubts} counts it
- * Limits     {@link FORMS_MAX} forms, {@link ADDRESSES_MAX} addresses each; beyond them the oldest are forgotten
+ * Limits     {@link FORMS_MAX} forms, {@link REPLIES_MAX} replies each; beyond them the oldest are forgotten
  */
 import { crc16, formOf, type Heard, isOfForm, type Question } from "./framing.ts";
 import type { LateReply } from "./lostReplies.ts";
 
 /** Copies come this many timeouts after their question at the latest. */
 const KNOWN_TIMEOUTS = 10;
+/** What is said once more behind this many is believed. */
+const COPY_TIMEOUTS = 2;
 const OWN_MS = 600_000;
 const COPIED_MS = 600_000;
 const FORMS_MAX = 1024;
-const ADDRESSES_MAX = 32;
+const REPLIES_MAX = 64;
 /** A held reply is believed so long before the library gives its request up. */
 const RESERVE_MS = 10;
 /** Share of the way back to a shorter time at each quicker answer. */
@@ -54,8 +56,8 @@ export class RecentReplies {
   readonly #forms = new Map<number, Map<number, Reply>>();
   readonly #units = new Map<number, Unit>();
   /** By form and address: what could not be told from a copy, until the same question is asked again. */
-  /** Below those of all addresses and of refusals. */
-  #lateAddress = REFUSAL.address;
+  /** Of what was said for an unknown address, or before the last: below all addresses and that of refusals. */
+  #place = REFUSAL.address;
   readonly #uncertain = new Map<number, Reply>();
 
   constructor(mono_ms: () => number) {
@@ -68,7 +70,7 @@ export class RecentReplies {
     const unit = this.#unitOf(put.unit);
     const took_ms = this.#mono_ms() - put.put_ms;
     if (wasHeld || this.#isSaidAgain(put, frame)) unit.isTrusted = true;
-    if (this.#uncertain.size > 0) this.#uncertain.delete(placeOf(put));
+    if (this.#uncertain.size > 0 && !this.isCopied(put.unit)) this.#uncertain.delete(placeOf(put));
     if (wasHeld) return;
     if (took_ms > unit.turnaround_ms) unit.turnaround_ms = took_ms;
     else unit.turnaround_ms += QUICKER_SHARE * (took_ms - unit.turnaround_ms);
@@ -82,8 +84,7 @@ export class RecentReplies {
   /** These words were not believed: they may be said again all the same. */
   late({ unit, fc, address, count, timeout_ms, frame }: LateReply): void {
     if (frame[1] !== fc) return;
-    if (address === null) this.#lateAddress -= 1;
-    const put = { unit, fc, count, timeout_ms, address: address ?? this.#lateAddress, put_ms: this.#mono_ms() };
+    const put = { unit, fc, count, timeout_ms, address: address ?? this.#nextPlace(), put_ms: this.#mono_ms() };
     this.#remember(put, Uint8Array.from(frame));
   }
 
@@ -114,10 +115,34 @@ export class RecentReplies {
     return isCopied ? "copied" : "uncertain";
   }
 
+  /** Could its answer not be told from a copy? Then it is asked behind one of another form: no copy comes in between. */
+  isUncertain(question: Question & { readonly address: number }): boolean {
+    const before = this.#uncertain.size === 0 ? undefined : this.#uncertain.get(placeOf(question));
+    return before !== undefined && this.#mono_ms() - before.put_ms <= OWN_MS;
+  }
+
+  /** How long until no copy comes of the answers from which its own could not be told. */
+  wait_ms(question: Question & { readonly address: number }): number {
+    if (!this.isUncertain(question)) return 0;
+    const { frame } = this.#uncertain.get(placeOf(question))!;
+    let until_ms = 0;
+    for (const reply of this.#forms.get(formOf(question))?.values() ?? []) {
+      const isAlike = reply.address !== question.address && isSame(reply.frame, frame);
+      if (isAlike) until_ms = Math.max(until_ms, reply.put_ms + COPY_TIMEOUTS * reply.timeout_ms);
+    }
+    return Math.max(0, until_ms - this.#mono_ms());
+  }
+
   /** Is it what another address answered lately? */
   isOfAnother(put: Put, frame: Uint8Array): boolean {
     const form = this.#forms.get(formOf(put));
     return form !== undefined && this.#isKnownFor(form, frame, put.address);
+  }
+
+  /** Is it what this address said last? */
+  isSame(put: Put, frame: Uint8Array): boolean {
+    const own = this.#forms.get(formOf(put))?.get(put.address);
+    return own !== undefined && isSame(own.frame, frame);
   }
 
   /** A frame of this unit came twice. */
@@ -177,6 +202,11 @@ export class RecentReplies {
     return this.#units.get(unit)?.doubts ?? 0;
   }
 
+  #nextPlace(): number {
+    this.#place -= 1;
+    return this.#place;
+  }
+
   #remember({ unit, fc, count, address, timeout_ms, put_ms }: Put, frame: Uint8Array): void {
     const key = formOf({ unit, fc, count });
     let form = this.#forms.get(key);
@@ -185,18 +215,17 @@ export class RecentReplies {
       this.#forms.set(key, form);
       dropOldest(this.#forms, FORMS_MAX);
     }
-    // Last means latest.
+    // Last means latest; what it said before may still be said again.
+    const before = form.get(address);
     form.delete(address);
+    if (before !== undefined && !isSame(before.frame, frame)) form.set(this.#nextPlace(), before);
     form.set(address, { unit, fc, count, address, timeout_ms, put_ms, frame });
-    dropOldest(form, ADDRESSES_MAX);
+    dropOldest(form, REPLIES_MAX);
   }
 
   /** A question that was answered in doubt is not asked again before the copies of older answers are gone. */
   #isSaidAgain(put: Put, frame: Uint8Array): boolean {
-    if (this.#uncertain.size === 0) return false;
-    const before = this.#uncertain.get(placeOf(put));
-    if (before === undefined || this.#mono_ms() - before.put_ms > OWN_MS) return false;
-    return isSame(before.frame, frame);
+    return this.isUncertain(put) && isSame(this.#uncertain.get(placeOf(put))!.frame, frame);
   }
 
   #unitOf(unit: number): Unit {
@@ -213,10 +242,12 @@ export class RecentReplies {
     return this.#mono_ms() - this.#unitOf(unit).copiedAt_ms <= COPIED_MS;
   }
 
+  /** Whatever it is that withholds a copy may do so for long. */
   #isKnownFor(form: ReadonlyMap<number, Reply>, frame: Uint8Array, notFor: number): boolean {
     const now_ms = this.#mono_ms();
-    for (const reply of form.values()) {
-      if (reply.address !== notFor && isSame(reply.frame, frame) && isRecent(reply, now_ms)) return true;
+    for (const [place, reply] of form) {
+      if (reply.address === notFor || !isSame(reply.frame, frame)) continue;
+      if (isRecent(reply, now_ms) || (place === reply.address && now_ms - reply.put_ms <= OWN_MS)) return true;
     }
     return false;
   }
@@ -234,8 +265,8 @@ export class RecentReplies {
   }
 }
 
-function placeOf(put: Put): number {
-  return formOf(put) * 0x1_0000 + put.address;
+function placeOf(question: Question & { readonly address: number }): number {
+  return formOf(question) * 0x1_0000 + question.address;
 }
 
 function isRecent({ put_ms, timeout_ms }: Put, now_ms: number): boolean {

@@ -10,8 +10,9 @@
  * canary      the question that is put instead: one of another length, best one that was answered before. Its words are not
  *             used: {@link canary}
  * proof       what was believed of a unit may be one behind all the same: at its first answers in this process, where a reply
- *             had the bytes of another address's, and for ten minutes after copies or withheld replies were seen. The answer
- *             to a question of a form that was not believed since proves that it was not: {@link proof}
+ *             had the bytes of another address's or the same question was answered alike twice running (if it is the only one of
+ *             its form, once in {@link SAME_MS}), and for ten minutes after copies or withheld replies were seen. The answer to
+ *             a question of a form that was not believed since proves that it was not: {@link proof}
  * Limits      {@link WITHHELD_MAX} replies of a form are taken to be out at most; {@link FORMS_MAX} forms a unit. A unit that
  *             answers {@link VAIN_MAX} proofs in a row with silence is believed without. Other lengths draw a refusal from
  *             some meters: that is an answer too
@@ -26,6 +27,8 @@ const FORMS_MAX = 32;
 const ANSWERED_MAX = 8;
 const VAIN_MAX = 3;
 const ON_RECORD_MS = 600_000;
+/** A unit of one question, whose answer stays the same, is to be proved that often. */
+const SAME_MS = 60_000;
 const REGISTERS_MAX = 125;
 const ADDRESSES = 65_536;
 /** Lengths beside a block's own, in the order they are tried; some meters refuse odd ones. */
@@ -41,11 +44,24 @@ interface Unit {
   readonly passed_ms: Map<number, number>;
   /** By form: a question that was answered with words, the latest last. */
   readonly answered: Map<number, Asked>;
+  /** Of the last answer. */
+  lastForm: number | null;
+  lastAddress: number;
+  /** Forms that several addresses answer in. */
+  readonly several: Set<number>;
+  provedAt_ms: number;
   /** Forms that were believed since the last proof, that one's included. */
   since: Set<number>;
-  needsProof: boolean;
+  /** Nothing was proved yet. */
+  isUnproved: boolean;
+  /** Something was believed that may be a copy, or one behind. */
+  isSuspect: boolean;
+  /** The form of the proof in hand. */
+  proofForm: number | null;
   /** The form of the canary in hand. */
   canaryForm: number | null;
+  /** It is the question itself: its replies are counted, for no other length is answered. */
+  isCounted: boolean;
   /** Canaries and proofs in a row that brought nothing. */
   vain: number;
   behindAt_ms: number;
@@ -76,40 +92,52 @@ export class ReplyOrder {
    */
   lost({ unit: address, fc, count }: Question): boolean {
     const unit = this.#unitOf(address);
-    const form = formOf({ unit: address, fc, count });
-    const numbers = [...(unit.unanswered.get(form)?.numbers ?? []), this.#number].slice(-WITHHELD_MAX);
-    unit.unanswered.delete(form);
-    unit.unanswered.set(form, { fc, numbers });
-    dropOldest(unit.unanswered, FORMS_MAX);
-    const isProof = unit.needsProof && !unit.since.has(form);
+    const form = this.#addUnanswered(unit, { unit: address, fc, count });
+    const isProof = (unit.isUnproved || unit.isSuspect) && !unit.since.has(form);
     if (isProof || form === unit.canaryForm) unit.vain += 1;
     unit.canaryForm = null;
+    unit.isCounted = false;
     return isProof && this.#isOnRecord(address, unit) && unit.vain < VAIN_MAX;
   }
 
-  /** The reply to the question put last is believed. */
-  answered(question: Asked, isRefusal: boolean): void {
+  /** The reply to the question put last is believed. `isSame`: it has the bytes that its address said last. */
+  answered(question: Asked, { isRefusal, isSame }: { readonly isRefusal: boolean; readonly isSame: boolean }): void {
     const unit = this.#unitOf(question.unit);
     const asked = formOf(question);
     const older = isRefusal ? undefined : unit.unanswered.get(asked)?.numbers[0];
     this.#pass(unit, older ?? this.#number);
+    const isCounted = unit.isCounted;
     unit.vain = 0;
     unit.canaryForm = null;
-    // It may be the reply to an older canary, and proves no more than that one would have.
-    if (older !== undefined) return;
+    unit.isCounted = false;
+    const isAgain = isSame && unit.lastForm === asked && unit.lastAddress === question.address;
+    unit.lastForm = asked;
+    unit.lastAddress = question.address;
+    // It may be the reply to an older canary, and proves no more than that one would have: its own may still be out.
+    if (older !== undefined) {
+      if (!isCounted) this.#addUnanswered(unit, question);
+      return;
+    }
     if (!isRefusal) {
       const { fc, address, count } = question;
+      if (unit.answered.has(asked) && unit.answered.get(asked)!.address !== address) unit.several.add(asked);
       unit.answered.delete(asked);
       unit.answered.set(asked, { unit: question.unit, fc, address, count });
       dropOldest(unit.answered, ANSWERED_MAX);
     }
-    const form = isRefusal ? formOf({ ...question, count: 0 }) : asked;
-    if (unit.since.size === 0) unit.needsProof = true;
-    else if (!unit.since.has(form)) {
+    // A refusal names no length: it proves something only where it was to be expected.
+    const isProof = isRefusal ? asked === unit.proofForm : unit.since.size > 0 && !unit.since.has(asked);
+    unit.proofForm = null;
+    if (isProof) {
       unit.since = new Set();
-      unit.needsProof = false;
-    } else if (this.#isOnRecord(question.unit, unit)) unit.needsProof = true;
-    unit.since.add(form);
+      unit.isUnproved = false;
+      unit.isSuspect = false;
+      unit.provedAt_ms = this.#mono_ms();
+    } else if (unit.since.size === 0) unit.isUnproved = true;
+    if (isRefusal) return;
+    if (!isProof && (this.#isOnRecord(question.unit, unit) || (isAgain && this.#isDue(unit, asked))))
+      unit.isSuspect = true;
+    unit.since.add(asked);
   }
 
   /**
@@ -118,12 +146,11 @@ export class ReplyOrder {
    */
   late(question: Question, isBehind: boolean): boolean {
     const unit = this.#unitOf(question.unit);
-    const older = unit.unanswered.get(formOf(question))?.numbers[0];
-    // Of one that repeats itself a late reply may be the copy of an earlier one.
-    if (older !== undefined && !this.#isOnRecord(question.unit, unit)) this.#pass(unit, older);
-    if (older === undefined || isBehind) unit.behindAt_ms = this.#mono_ms();
+    const isExpected = unit.unanswered.has(formOf(question));
+    // It passes nothing over: it may be a copy, or have one behind it.
+    if (!isExpected || isBehind) unit.behindAt_ms = this.#mono_ms();
     unit.late += 1;
-    return older !== undefined;
+    return isExpected;
   }
 
   /** A refusal came that is not believed: it is that of the oldest question of its function, or of a later one. */
@@ -142,7 +169,7 @@ export class ReplyOrder {
 
   /** What is believed next may be the copy of another answer. */
   suspect(unit: number): void {
-    this.#unitOf(unit).needsProof = true;
+    this.#unitOf(unit).isSuspect = true;
   }
 
   /** May a reply of this form still be out, however long ago it was asked for? */
@@ -151,10 +178,11 @@ export class ReplyOrder {
   }
 
   /** Could a refusal be that of an older question? */
-  mayRefuse({ unit: address, fc }: Pick<Question, "unit" | "fc">): boolean {
-    const unit = this.#units.get(address);
-    if (unit === undefined || unit.unanswered.size === 0) return false;
-    for (const one of unit.unanswered.values()) if (one.fc === fc) return true;
+  mayRefuse(question: Question): boolean {
+    const unit = this.#units.get(question.unit);
+    if (unit === undefined) return false;
+    if (unit.isSuspect && formOf(question) !== unit.proofForm) return true;
+    for (const one of unit.unanswered.values()) if (one.fc === question.fc) return true;
     return false;
   }
 
@@ -169,9 +197,11 @@ export class ReplyOrder {
     return this.#units.get(unit)?.late ?? 0;
   }
 
-  /** This one is put as the canary. */
-  asking(canary: Asked): void {
-    this.#unitOf(canary.unit).canaryForm = formOf(canary);
+  /** This one is put as the canary of that question. */
+  asking(canary: Asked, question: Asked): void {
+    const unit = this.#unitOf(canary.unit);
+    unit.canaryForm = formOf(canary);
+    unit.isCounted = unit.canaryForm === formOf(question);
   }
 
   /** What to ask instead of a question that {@link isUnanswered}: at last the question itself, until its replies are counted. */
@@ -188,21 +218,33 @@ export class ReplyOrder {
   proof(address: number): Asked | null {
     const unit = this.#units.get(address);
     const last = unit === undefined ? undefined : [...unit.answered.values()].at(-1);
-    if (unit === undefined || last === undefined || !unit.needsProof || unit.vain >= VAIN_MAX) return null;
+    if (unit === undefined || last === undefined || unit.vain >= VAIN_MAX) return null;
+    if (!unit.isUnproved && !unit.isSuspect) return null;
     const others = [...byLength(unit.answered.values()), ...otherLengths(last)];
-    return this.#choose(
-      unit,
-      others.filter((one) => !unit.since.has(formOf(one))),
-    );
+    const fresh = others.filter((one) => !unit.since.has(formOf(one)));
+    const proof = this.#choose(unit, fresh);
+    unit.proofForm = proof === null ? null : formOf(proof);
+    return proof;
   }
 
   /** The best first; what was in vain gives way to the others in turn. */
   #choose(unit: Unit, among: readonly Asked[]): Asked | null {
-    const isOut = (one: Asked): number => Number(unit.unanswered.has(formOf(one)));
-    const sorted = [...among].sort((a, b) => isOut(a) - isOut(b));
+    // Of the last answer a copy may be out, of those before it would have been heard.
+    const mayBeOut = (form: number): boolean => unit.unanswered.has(form) || form === unit.lastForm;
+    const rank = (one: Asked): number => Number(mayBeOut(formOf(one)));
+    const sorted = [...among].sort((a, b) => rank(a) - rank(b));
     // One more than there are: the turn of the question itself.
     const turn = unit.vain % 2 === 0 ? 0 : 1 + (((unit.vain - 1) / 2) % Math.max(1, sorted.length));
     return sorted[turn] ?? null;
+  }
+
+  #addUnanswered(unit: Unit, question: Question): number {
+    const form = formOf(question);
+    const numbers = [...(unit.unanswered.get(form)?.numbers ?? []), this.#number].slice(-WITHHELD_MAX);
+    unit.unanswered.delete(form);
+    unit.unanswered.set(form, { fc: question.fc, numbers });
+    dropOldest(unit.unanswered, FORMS_MAX);
+    return form;
   }
 
   /** A reply to the question of this number was heard: older ones were said before, or never will be. */
@@ -219,6 +261,11 @@ export class ReplyOrder {
     }
   }
 
+  /** The same question was answered with the same bytes twice running: one may be the copy of the other. */
+  #isDue({ several, provedAt_ms }: Unit, form: number): boolean {
+    return several.has(form) || this.#mono_ms() - provedAt_ms > SAME_MS;
+  }
+
   #isOnRecord(address: number, { behindAt_ms }: Unit): boolean {
     return this.#isCopied(address) || this.#mono_ms() - behindAt_ms <= ON_RECORD_MS;
   }
@@ -230,9 +277,16 @@ export class ReplyOrder {
         unanswered: new Map(),
         passed_ms: new Map(),
         answered: new Map(),
+        lastForm: null,
+        lastAddress: -1,
+        several: new Set(),
+        provedAt_ms: Number.NEGATIVE_INFINITY,
         since: new Set(),
-        needsProof: false,
+        isUnproved: false,
+        isSuspect: false,
+        proofForm: null,
         canaryForm: null,
+        isCounted: false,
         vain: 0,
         behindAt_ms: Number.NEGATIVE_INFINITY,
         late: 0,

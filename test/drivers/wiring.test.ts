@@ -103,6 +103,22 @@ test("three transformers one phase on may be told where feed-in would look diffe
   expect(wiring(counted(40_000))).toEqual([]);
 });
 
+test("three transformers one phase on show either way round where the load is near unity power factor, and the words say so", () => {
+  for (const q of ["signed", "none"] as const) {
+    const found = wiring(often({ angles: [5 + 120, 2 + 120, -3 + 120], q }));
+    expect(found.map(({ fault, certainty }) => [fault, certainty])).toEqual([["rotated-cts", "possible"]]);
+    expect(found[0]!.why.en).toMatch(/power factor to be near 1.*Solar power/);
+    expect(found[0]!.why.vi).toMatch(/gần 1/);
+  }
+  // Inverters feed in at a good power factor, and phases of their own; a plant that drew energy was connected right.
+  expect(faults({ angles: [170, 172, 171] })).toEqual([]);
+  expect(faults({ angles: [110, 133, 121] })).toEqual([]);
+  const drew = often({ angles: [121, 122, 120] }).map((values) =>
+    new Map(values).set("active_energy_import_total", 900).set("active_energy_export_total", 500),
+  );
+  expect(wiring(drew)).toEqual([]);
+});
+
 test("a meter that reports reverse phase order is believed", () => {
   const turned = often({}).map((values) => new Map(values).set("phase_sequence", -1));
   expect(wiring(turned).map(({ fault }) => fault)).toEqual(["phase-sequence"]);
