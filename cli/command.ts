@@ -101,3 +101,8 @@ export function untilStopped(): Promise<void> {
     process.on("SIGTERM", stop);
   });
 }
+
+/** The end of a service that has stopped: a broker that does not answer its CONNECT, or the pause before the next, keeps nobody. */
+export function endNow(): never {
+  process.exit(0);
+}

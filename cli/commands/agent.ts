@@ -4,7 +4,7 @@ import { loadFactors } from "../../config/factors.ts";
 import { loadAgentConfig } from "../../config/load.ts";
 import { resolveModel } from "../../config/models.ts";
 import { ConfigProblems } from "../../core/errors.ts";
-import { type Command, noMoreThan, required, untilStopped } from "../command.ts";
+import { type Command, endNow, noMoreThan, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { serviceNotifier } from "../io/service.ts";
@@ -51,7 +51,7 @@ Its page is at the \`listen\` address of the file, http://127.0.0.1:8081 if none
     await stopped;
     service.stopping();
     await agent.stop();
-    return 0;
+    return endNow();
   },
 };
 

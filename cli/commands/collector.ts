@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { startCollector } from "../../cloud/main.ts";
 import { loadFactors } from "../../config/factors.ts";
 import { loadCollectorConfig } from "../../config/load.ts";
-import { type Command, noMoreThan, required, untilStopped } from "../command.ts";
+import { type Command, endNow, noMoreThan, required, untilStopped } from "../command.ts";
 import { identityOf } from "../io/identity.ts";
 import { mqttConnector } from "../io/mqtt.ts";
 import { serviceNotifier } from "../io/service.ts";
@@ -42,7 +42,7 @@ Receives what the gateways send, stores it, confirms it back, and serves page an
     await stopped;
     service.stopping();
     await collector.stop();
-    return 0;
+    return endNow();
   },
 };
 
