@@ -1,4 +1,5 @@
 import { CARRIER_IDS, type CarrierId, METER_ROLES, type MeterRole } from "../emission/carriers.ts";
+import { parseDecimal } from "../emission/decimal.ts";
 import { type Emission, emittingQuantity } from "../emission/emission.ts";
 import { GASES, type GasId } from "../emission/factor.ts";
 import { zoneOffset_ms } from "../interval/calendar.ts";
@@ -542,13 +543,16 @@ function malformed(why: string): MetricContent {
   return { kind: "malformed", why };
 }
 
-/** Total of a counter in its quantity's unit, for display: ticks × tick, e.g. kWh. */
+/** Total of a counter in its quantity's unit, for display: ticks × tick, e.g. kWh, as the number nearest to it. */
 export function counterValue(ticks: bigint, tick: CounterDefinition["tick"], unit: UnitNotation): number {
-  return Number(ticks) * Number(tick.amount) * (IN_UNIT[`${tick.unit}>${unit}`] ?? 1);
+  const { digits, scale } = parseDecimal(tick.amount);
+  const places = scale + (PLACES[`${tick.unit}>${unit}`] ?? 0);
+  return Number(`${ticks * digits}e${-places}`);
 }
 
-const IN_UNIT: Readonly<Record<string, number>> = {
-  "Wh>kWh": 0.001,
-  "varh>kvarh": 0.001,
-  "VAh>kVAh": 0.001,
+/** Decimal places that a tick's unit lies below the quantity's. */
+const PLACES: Readonly<Record<string, number>> = {
+  "Wh>kWh": 3,
+  "varh>kvarh": 3,
+  "VAh>kVAh": 3,
 };

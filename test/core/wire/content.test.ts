@@ -622,4 +622,7 @@ test("a total is shown in the unit of its quantity", () => {
   expect(counterValue(1500n, { amount: "1", unit: "Wh" }, "kWh")).toBe(1.5);
   expect(counterValue(1500n, { amount: "10", unit: "varh" }, "kvarh")).toBe(15);
   expect(counterValue(1500n, { amount: "0.001", unit: "Nm3" }, "Nm3")).toBe(1.5);
+  // As products of floating-point numbers these were 496396.98600000003 and 0.018000000000000002.
+  expect(String(counterValue(496_396_986n, { amount: "1", unit: "Wh" }, "kWh"))).toBe("496396.986");
+  expect(String(counterValue(18n, { amount: "1", unit: "Wh" }, "kWh"))).toBe("0.018");
 });
