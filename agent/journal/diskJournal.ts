@@ -144,7 +144,9 @@ export class DiskJournal implements Journal {
 
   #commit(write: JournalWrite): readonly number[] {
     if (this.#isSegmentFull()) {
+      const isOverdue = this.#mustBegin;
       this.#begin();
+      if (isOverdue) this.#mender.mendWhatWaited();
       this.#keeper.look();
     }
     const numbering = this.#numbers;

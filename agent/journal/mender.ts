@@ -76,6 +76,11 @@ export class Mender {
     }
   }
 
+  /** The disk takes writes again: what it did not let be mended is mended now, and what is sound in it can be read. */
+  mendWhatWaited(): void {
+    for (const held of this.#o.reader.doubtUnmended()) this.lookThrough(held);
+  }
+
   /** Every row of a segment, so that nothing damaged goes from it without a word. */
   lookThrough(held: Held): void {
     const end = this.#o.chain.endOf(held, this.#o.numbers().next);

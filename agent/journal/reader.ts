@@ -50,6 +50,13 @@ export class Reader {
     this.#unmended.add(held);
   }
 
+  /** Those are damage again: the disk takes writes by now. */
+  doubtUnmended(): readonly Held[] {
+    const held = [...this.#unmended];
+    this.#unmended.clear();
+    return held;
+  }
+
   forget(): void {
     this.#ahead = null;
   }

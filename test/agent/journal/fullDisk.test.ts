@@ -4,7 +4,7 @@ import { type Journal, openJournal } from "../../../agent/journal/journal.ts";
 import { SimDisk } from "../../../hw-sim/world/disk.ts";
 import { createWorld } from "../../../hw-sim/world/world.ts";
 import { settling } from "../../sim/settle.ts";
-import { all, append, DAY_MS, lossesIn, T } from "./fixture.ts";
+import { all, append, DAY_MS, entry, lossesIn, T } from "./fixture.ts";
 
 const LOSS = {
   device: null,
@@ -22,13 +22,14 @@ function simulated() {
   const medium = new SimDisk("disk", world.random("disk"), world.trace);
   const machine = world.machine("gateway");
   let now_ms = T;
+  let drawn = 0;
   const open = (): Journal =>
     openJournal({
       disk: medium.of(machine.start()),
       maxBytes: 1e9,
       maxAge_ms: 3000 * DAY_MS,
       now_ms: () => now_ms,
-      random: { unit: () => 0.5, hex: (bytes) => "1".repeat(2 * bytes) },
+      random: { unit: () => 0.5, hex: (bytes) => String(++drawn).padStart(2 * bytes, "0") },
       log: { debug() {}, info() {}, warn() {}, error() {} },
       segmentBytes: 20_000,
     });
@@ -92,6 +93,44 @@ test("a damaged journal on a full disk opens: its next segment begins when there
   expect(samples.length + missing).toBe(13);
 });
 
+test("law: whatever happens to the disk and however often it starts on it, a number of an epoch names one record", () => {
+  const step = fc.constantFrom("append", "append", "confirm", "full", "room", "tear", "restart", "restart");
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const { medium, open, pass } = simulated();
+      const named = new Map<string, string>();
+      let written = 0;
+      let journal = open();
+      const look = (): void => {
+        for (const { number, kind, body } of journal.read(1, 100_000)) {
+          const name = `${journal.epoch} ${number}`;
+          const content = `${kind} ${Buffer.from(body).toString("hex")}`;
+          expect(named.get(name) ?? content).toBe(content);
+          named.set(name, content);
+        }
+      };
+      for (const one of steps) {
+        pass(1000);
+        if (one === "full") medium.capacity_bytes = medium.bytes;
+        else if (one === "room") medium.capacity_bytes = Number.POSITIVE_INFINITY;
+        else if (one === "tear") medium.tear();
+        else if (one === "confirm") journal.confirm(all(1, Math.floor(journal.nextNumber() / 2)));
+        else if (one === "restart") journal = open();
+        else
+          try {
+            written += 1;
+            const body = new TextEncoder().encode(`${written} ${"x".repeat(500)}`);
+            journal.commit({ entries: [{ ...entry(written), body }], state: () => [] });
+          } catch (error) {
+            expect(["DISK_FULL", "JOURNAL_DAMAGED"]).toContain((error as { code?: string }).code);
+          }
+        look();
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("law: however full the disk, numbers are given once and what was numbered is there, confirmed or told", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 6 }) }),
@@ -142,4 +181,32 @@ test("law: however full the disk, numbers are given once and what was numbered i
     }),
     { numRuns: 150 },
   );
+});
+
+test("a torn journal on a disk that takes no writes is mended with the first commit that it takes: what is sound is read, the rest a loss", () => {
+  const { medium, open } = simulated();
+  const whole = open();
+  for (let i = 0; i < 15; i++) append(whole, 1, 300);
+  const { epoch } = whole;
+  medium.tear();
+  medium.isReadOnly = true;
+  const journal = open();
+  expect(journal.epoch).not.toBe(epoch);
+  expect(() => append(journal, 1)).toThrow(expect.objectContaining({ code: "DISK_UNUSABLE" }));
+  const pending = journal.unconfirmed();
+  expect(pending).toBeGreaterThan(0);
+  expect(pending).toBeLessThan(15);
+  medium.isReadOnly = false;
+  const [number] = append(journal, 1);
+  expect(journal.status().setAside).toHaveLength(1);
+  const held = numbersIn(journal).filter((one) => one < number! && !journal.isConfirmed(one));
+  expect(held.slice(0, pending)).toEqual(Array.from({ length: pending }, (_, i) => i + 1));
+  const lost = lossesIn(journal);
+  const { epoch: renewed } = journal;
+  journal.close();
+  const again = open();
+  expect(again.epoch).toBe(renewed);
+  expect(lossesIn(again)).toEqual(lost);
+  expect(numbersIn(again).slice(0, pending)).toEqual(held.slice(0, pending));
+  again.close();
 });
