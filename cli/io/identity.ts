@@ -1,6 +1,6 @@
 import { createSecureContext } from "node:tls";
 import { isGroupReadable, readBytes, readSecretFile, stampOf } from "../../config/io.ts";
-import { readPassword } from "../../config/load.ts";
+import { readPassword } from "../../config/password.ts";
 import type { Secret } from "../../config/secret.ts";
 import type { Cancel, Log, Timers } from "../../core/ports.ts";
 
