@@ -1,7 +1,7 @@
 import { startAgent } from "../../agent/main.ts";
 import { unplannable } from "../../agent/plannedMeter.ts";
 import { loadFactors } from "../../config/factors.ts";
-import { loadAgentConfig } from "../../config/load.ts";
+import { loadAgentConfig } from "../../config/loadAgent.ts";
 import { resolveModel } from "../../config/models.ts";
 import { ConfigProblems } from "../../core/errors.ts";
 import { type Command, endNow, noMoreThan, required, untilStopped } from "../command.ts";
