@@ -2,7 +2,7 @@
 import type { EpochMs, ExchangeFailure } from "../../core/reading/reading.ts";
 import type { JournalStatus } from "../journal/journal.ts";
 import type { Setting } from "../poll/settingsWatch.ts";
-import { MAP_NOT_FOUND, UNUSABLE } from "../poll/words.ts";
+import { MAP_NOT_FOUND, ONE_LATE, UNUSABLE } from "../poll/words.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 import type { Level } from "./expected.ts";
 import { both, clockText, durationText, sentences, type Text } from "./text.ts";
@@ -82,8 +82,11 @@ function isNew({ isAnswering, lastPollDuration_ms, lastError }: MeterFacts): boo
   return !isAnswering && lastPollDuration_ms === null && lastError === null;
 }
 
-/** What the poller's words tell of; `no-map` is a device that answers and is no SunSpec device; `unusable` one that lacks what must be read. */
-export type Failure = ExchangeFailure | "no-map" | "unusable";
+/**
+ * What the poller's words tell of; `no-map` is a device that answers and is no SunSpec device; `unusable` one that lacks what must
+ * be read; `behind` one whose replies cannot be told from those to other questions.
+ */
+export type Failure = ExchangeFailure | "no-map" | "unusable" | "behind";
 
 const SILENT: Readonly<Record<Failure, Text>> = {
   "no-map": both("chưa tìm thấy bản đồ SunSpec", "without a SunSpec map"),
@@ -91,6 +94,7 @@ const SILENT: Readonly<Record<Failure, Text>> = {
   timeout: both("không trả lời", "not answering"),
   exception: both("từ chối mọi câu hỏi", "refusing every read"),
   garbled: both("trả lời hỏng", "answering garbage"),
+  behind: both("trả lời lặp lại hoặc chậm một câu hỏi", "answering twice or one question late"),
   unreachable: both("không nối được", "unreachable"),
 };
 
@@ -108,7 +112,7 @@ export function kindOf(words: string): Failure {
   }
   if (words.startsWith(UNUSABLE)) return "unusable";
   if (/^exception \d+/.test(words)) return "exception";
-  if (words.startsWith("garbled")) return "garbled";
+  if (words.startsWith("garbled")) return words.endsWith(ONE_LATE) ? "behind" : "garbled";
   return words.startsWith("not reachable") ? "unreachable" : "timeout";
 }
 
@@ -139,6 +143,10 @@ const FAILURES: Readonly<Record<Exclude<Failure, "exception" | "unusable">, Text
   garbled: both(
     "trả lời sai định dạng: nhiễu, thiếu điện trở đầu cuối, hoặc có master thứ hai",
     "a broken reply: noise, missing termination, or a second master",
+  ),
+  behind: both(
+    "trả lời đến hai lần hoặc chậm một câu hỏi nên không được dùng: bộ chuyển đổi giữ lại hoặc lặp lại gói tin; khởi động lại nó, tăng thời gian chờ",
+    "replies come twice or one question late, so none is used: a converter holds frames back or repeats them; restart it, or set a longer timeout",
   ),
   unreachable: both(
     "không mở được kết nối: kiểm tra địa chỉ, cáp mạng hoặc cổng nối tiếp",

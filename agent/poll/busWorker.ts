@@ -13,7 +13,7 @@ import { PolledMeter, type Rank, type WorkerMeter } from "./polledMeter.ts";
 import { mayBeAnother, SILENT_AFTER_POLLS } from "./settingsWatch.ts";
 import { type BusStatus, meterStatus } from "./status.ts";
 import { Turns } from "./turns.ts";
-import { failureWords, mapNotFoundWords, unusableWords } from "./words.ts";
+import { DOUBTED, failureWords, mapNotFoundWords, unusableWords } from "./words.ts";
 
 /**
  * The one who talks on a line: a TCP connection or a serial bus with all its meters.
@@ -237,15 +237,21 @@ export class BusWorker {
    * Asks what proves that the words of this turn are not those of the question before, if the bus cannot be sure: what comes
    * instead brings the poll into doubt. At once: a reply that is out may be lost with the line's next trouble, and be no proof.
    */
-  async #prove({ of: { unit, min_gap_ms }, patience_ms }: PolledMeter, job: PollJob): Promise<void> {
+  async #prove(meter: PolledMeter, job: PollJob): Promise<void> {
+    const { unit, min_gap_ms } = meter.of;
     const { bus } = this.#o;
     const proof = job.hasWords ? (bus.owed?.proof(unit) ?? null) : null;
     if (proof === null) return;
-    const question = { ...proof, timeout_ms: patience_ms };
-    if (this.#keptBack_ms(question) > KEPT_BACK_MAX_MS) return job.distrust();
+    const question = { ...proof, timeout_ms: meter.patience_ms };
+    if (this.#keptBack_ms(question) > KEPT_BACK_MAX_MS) return this.#distrust(meter, job);
     await this.#keepGap(min_gap_ms);
     await this.#read(question);
     await this.#o.pause(BEHIND_MS);
+  }
+
+  #distrust(meter: PolledMeter, job: PollJob): void {
+    job.distrust();
+    meter.lastError = { words: DOUBTED, at_ms: this.#o.clock.now_ms() };
   }
 
   /** How long the bus would keep this question back. */
@@ -334,9 +340,9 @@ export class BusWorker {
   }
 
   #finish(meter: PolledMeter, job: PollJob): void {
-    if (this.#doubts(meter) !== meter.jobDoubts) job.distrust();
     const { unit, timeout_ms, every_ms, device } = meter.of;
     const now_ms = this.#o.clock.now_ms();
+    if (this.#doubts(meter) !== meter.jobDoubts) this.#distrust(meter, job);
     meter.lastPollDuration_ms = meter.jobTook_ms;
     if (job.hasAnswered) {
       if (this.#turns.units.size > 0) this.#turns.units.delete(unit);

@@ -35,6 +35,11 @@ export function unusableWords(why: string): string {
   return `${UNUSABLE}${why}`;
 }
 
+/** What was read is not used: more replies came than were asked for, or others. */
+export const DOUBTED = "garbled: replies came twice or one question late";
+/** How the words of such failures are known. */
+export const ONE_LATE = "one question late";
+
 export const MAP_NOT_FOUND = "its register map was not found: ";
 export const UNUSABLE = "it cannot be used: ";
 

@@ -11,7 +11,7 @@ import {
   setAsideText,
   uplinkWords,
 } from "../../../agent/local/words.ts";
-import { failureWords } from "../../../agent/poll/words.ts";
+import { DOUBTED, failureWords } from "../../../agent/poll/words.ts";
 import type { BusReply } from "../../../core/ports.ts";
 import { bus, facts, GOOD_VALUES, meter, NOW, readings, view } from "./fixture.ts";
 
@@ -114,6 +114,11 @@ test("every failure the poller can put into words is told as what it is", () => 
     { kind: "unreachable", detail: "connect ECONNREFUSED" },
   ];
   for (const reply of replies) expect(kindOf(failureWords(reply, read, 500))).toBe(reply.kind);
+  const late = { kind: "garbled", detail: "not asked: its replies come one question late" } as const;
+  for (const words of [DOUBTED, failureWords(late, read, 500)]) {
+    expect(kindOf(words)).toBe("behind");
+    expect(errorText({ words, at_ms: NOW }, now).en).toMatch(/converter holds frames back or repeats them/);
+  }
 });
 
 test("a refusal is explained by its code, and an unknown code is not hidden", () => {

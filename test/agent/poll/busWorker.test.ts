@@ -221,6 +221,7 @@ describe("an RTU meter that owes a reply", () => {
     await line.run(MINUTE_MS);
     const doubtful = line.samples.filter(({ failures }) => failures.length > 0);
     expect(doubtful).toMatchObject([{ blocks: [], failures: [{ why: "garbled" }, { why: "garbled" }] }]);
+    expect(line.status().meters[0]?.lastError?.words).toMatch(/twice or one question late/);
     expect(line.samples.length).toBeGreaterThan(55);
   });
 
