@@ -9,7 +9,7 @@ import { DEMO_FACTORIES, demoSim } from "../../hw-sim/demo.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
 import type { SimConfig } from "../../hw-sim/simConfig.ts";
-import { type Command, optional, untilStopped, wholeNumber } from "../command.ts";
+import { type Command, noMoreThan, optional, untilStopped, wholeNumber } from "../command.ts";
 import { keepSeed, SEED_DEFAULT, seedFor } from "../demo/folder.ts";
 import { historyToDo, readHistoryRecord, runSpan, SteppedClock, writeHistoryRecord } from "../demo/history.ts";
 import { startSummary } from "../demo/summary.ts";
@@ -39,6 +39,7 @@ Simulated meters on real Modbus TCP sockets, three agents, a broker, the collect
 reading without login. Ctrl-C stops.`,
   options: { port: { type: "string" }, days: { type: "string" }, seed: { type: "string" }, data: { type: "string" } },
   async run(args) {
+    noMoreThan(args, 0);
     const port = wholeNumber(args, "port", 8080, 0, 65_535);
     const days = wholeNumber(args, "days", 30, 0, 400);
     const dataDir = optional(args, "data") ?? "data/demo";
