@@ -187,6 +187,26 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       },
     ],
   },
+  "renumbered-is-new": {
+    what: "what is held under another epoch is stored again",
+    edits: [
+      {
+        file: "cloud/store/batches.ts",
+        from: "if (batch.mayBeRenumbered === true && ",
+        to: "if (false && ",
+      },
+    ],
+    kinds: [
+      "torn-segment",
+      "bit-flip",
+      "agent-crash",
+      "agent-crash-at-write",
+      "link-loss",
+      "partition",
+      "slow-subscriber",
+    ],
+    seed: 820_001,
+  },
   "number-reused": {
     // A wrong `next` read back at a start is no mutation: the journal holds it against its rows and mends it.
     what: "now and then a commit gives its last number once more",

@@ -1,5 +1,6 @@
 import { whyNotDrained, whyNotWhole } from "./checkers/drained.ts";
 import { checkEnergy } from "./checkers/energy.ts";
+import { checkStoredOnce } from "./checkers/once.ts";
 import { drawEpisodes, type Episode } from "./episodes.ts";
 import type { Finding } from "./findings.ts";
 import { kindsNamed } from "./kinds.ts";
@@ -81,6 +82,7 @@ export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunRe
     const why = isWrong() ? null : whyNotWhole(zone, zone.checkers.books);
     if (why !== null) findings.report("liveness", why);
     if (!isWrong()) checkEnergy(zone, episodes);
+    if (!isWrong()) checkStoredOnce(zone);
   } catch (error) {
     findings.report("crash", error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
