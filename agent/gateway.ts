@@ -155,7 +155,9 @@ export class Gateway {
       counts: this.counts,
       onReadings: (device, readings) => {
         const meter = this.#meters.get(device);
-        if (meter !== undefined) for (const reading of readings) meter.last.set(reading.quantity, reading);
+        if (meter === undefined) return;
+        // By index: an iterator makes an object for every reading.
+        for (let i = 0; i < readings.length; i++) meter.last.set(readings[i]!.quantity, readings[i]!);
       },
       onIntervals: (device, intervals) => {
         const meter = this.#meters.get(device);

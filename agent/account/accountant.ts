@@ -108,7 +108,9 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
 
   const countsIn = (sample: Sample, readings: readonly Reading[]): HeldCount[] => {
     const counts: HeldCount[] = [];
-    for (const { quantity, value, quality } of readings) {
+    // By index: an iterator makes an object for every reading.
+    for (let i = 0; i < readings.length; i++) {
+      const { quantity, value, quality } = readings[i]!;
       const account = accounts.get(quantity);
       if (account === undefined) continue;
       if (typeof value !== "bigint" || quality !== "good") noteFailure(account, "bad-values");

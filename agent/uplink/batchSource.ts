@@ -106,7 +106,8 @@ export class BatchSource {
       from_ms,
       to_ms,
       write(to, naming, sent_ms) {
-        for (const reading of readings) writeReading(to, reading, naming);
+        // By index, as everything that is done for every reading: an iterator makes an object for each.
+        for (let i = 0; i < readings.length; i++) writeReading(to, readings[i]!, naming);
         to.metric(batchMetric(number, sent_ms, naming.aliasOf));
       },
     };

@@ -31,6 +31,8 @@ async function connect(options: MqttConnect, source: IdentitySource | null): Pro
         reconnectPeriod: 0,
         queueQoSZero: false,
         resubscribe: false,
+        // Its own traces, off or on, cost an array each: a dozen a packet.
+        log() {},
         keepalive: options.keepalive_s,
         connectTimeout: options.connectTimeout_ms,
         ...(options.username === undefined ? {} : { username: options.username }),
