@@ -31,6 +31,9 @@ export interface FileSpec<T> {
 /** Larger files are not ours: a hand-written file of this size does not exist. */
 const TEXT_MAX = 4 * 1024 * 1024;
 
+/** Syntax errors told; what is no YAML at all has one at every turn. */
+const SYNTAX_ERRORS_MAX = 20;
+
 /** @throws {ConfigProblems} listing every problem. */
 export function parseConfig<T>(text: string, spec: FileSpec<T>, file: string, around: Surroundings = {}): T {
   return checkDocument(prepare(text, file, around), spec, file);
@@ -81,10 +84,12 @@ export function checkDocument<T>(prepared: Prepared, spec: FileSpec<T>, file: st
   return result.data;
 }
 
-/** @throws {ConfigProblems} with `line 3, column 5` as the path of each syntax error. */
+/** @throws {ConfigProblems} with `line 3, column 5` as the path of each syntax error; beyond 20 their number. */
 export function parseYaml(text: string, file: string): unknown {
   if (text.length > TEXT_MAX)
     throw configProblems(file, [{ path: "(file)", message: `is larger than ${TEXT_MAX / 2 ** 20} MiB` }]);
+  if (/[\0\ufffd]/.test(text))
+    throw configProblems(file, [{ path: "(file)", message: "is not text in UTF-8 (allowed: YAML)" }]);
   const json = text.startsWith("{") ? jsonOf(text) : undefined;
   if (json !== undefined) return json;
   const lines = new LineCounter();
@@ -93,7 +98,10 @@ export function parseYaml(text: string, file: string): unknown {
     const { line, col } = lines.linePos(error.pos[0]);
     return { path: `line ${line}, column ${col}`, message: syntaxWording(error.code, error.message) };
   });
-  if (found.length > 0) throw configProblems(file, found);
+  const more = found.length - SYNTAX_ERRORS_MAX;
+  const told =
+    more > 1 ? [...found.slice(0, -more), { path: "(file)", message: `and ${more} more of the kind` }] : found;
+  if (told.length > 0) throw configProblems(file, told);
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {

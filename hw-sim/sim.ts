@@ -11,6 +11,7 @@ import { whyNothing } from "./faults/possible.ts";
 import type { Fault } from "./faults/schedule.ts";
 import { type OpenLine, openLine } from "./lines/openLine.ts";
 import { generates, type SimMeter, simMeter } from "./meters/simMeter.ts";
+import { gathering } from "./problems.ts";
 import { loadBuilder, type Profiles, readProfiles } from "./profiles/load.ts";
 import { placedMeters, treeLoads } from "./profiles/tree.ts";
 import type { SimConfig, SimLine, SimMeterSpec } from "./simConfig.ts";
@@ -26,8 +27,8 @@ export interface BuiltLine {
 }
 
 /**
- * @throws {KhuXanhError} CONFIG_INVALID (unit twice, too many meters, loads), MODEL_UNKNOWN, COUNTER_RESOLUTION_UNKNOWN; the
- * message begins with the place in the file.
+ * @throws {KhuXanhError} CONFIG_INVALID (unit twice, too many meters, loads), MODEL_UNKNOWN, COUNTER_RESOLUTION_UNKNOWN,
+ * CONFIG_UNREADABLE (a profile): all that is wrong at once, with its places in the file as `context.problems`.
  */
 export function buildSim(
   config: SimConfig,
@@ -36,20 +37,32 @@ export function buildSim(
 ): readonly BuiltLine[] {
   const count = config.lines.reduce((sum, line) => sum + line.meters.length, 0);
   if (count > METERS_MAX) throw invalid("lines", `${count} meters, at most ${METERS_MAX}`);
-  const origin_ms = originOf(config.time_zone);
+  const found = gathering();
+  const origin_ms = found.attempt("time_zone", () => originOf(config.time_zone));
   config.lines.forEach(({ meters }, line) => {
     const units = new Set<number>();
     meters.forEach((spec, at) => {
-      assertUnit(spec, units, `lines.${line}.meters.${at}`);
+      const place = `lines.${line}.meters.${at}`;
+      found.attempt(place, () => assertUnit(spec, units, place));
     });
   });
-  const placed = placedMeters(config, (spec, place) => generates(modelOf(spec, models, place)));
-  const loads = treeLoads(placed, loadBuilder(config, profiles));
-  const meters = placed.map(({ spec, place, identity }, at) => {
-    const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
-    const seed = seedOf(config.seed, identity);
-    return simMeter(spec, modelOf(spec, models, place), loads[at]!, { seed, origin_ms, since_ms });
+  const loadOf = origin_ms === null ? null : found.attempt("holidays", () => loadBuilder(config, profiles));
+  const placed = placedMeters(config, ({ model }) => models.has(model) && generates(models.get(model)!));
+  const loads = loadOf === null ? [] : treeLoads(placed, loadOf, found);
+  for (const name of Object.keys(config.loads ?? {})) {
+    found.attempt(`loads.${name}`, () => loadOf?.({ ref: name }, `loads.${name}`));
+  }
+  const meters = placed.flatMap(({ spec, place, identity }, at) => {
+    const model = found.attempt(place, () => modelOf(spec, models, place));
+    const load = loads[at] ?? null;
+    if (origin_ms === null || model === null || load === null) return [];
+    const meter = found.attempt(place, () => {
+      const since_ms = spec.since === undefined ? origin_ms : localMidnight(spec.since, config.time_zone);
+      return simMeter(spec, model, load, { seed: seedOf(config.seed, identity), origin_ms, since_ms });
+    });
+    return meter ?? [];
   });
+  found.assertSound();
   let next = 0;
   return config.lines.map((line) => ({
     listen: line.listen,

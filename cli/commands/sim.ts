@@ -5,7 +5,7 @@ import { loadModelLibrary, resolveModel } from "../../config/models.ts";
 import { isLoopback } from "../../config/notation/address.ts";
 import { parseBusUrl } from "../../config/notation/busUrl.ts";
 import { parseDuration } from "../../config/notation/duration.ts";
-import { KhuXanhError } from "../../core/errors.ts";
+import { ConfigProblems, KhuXanhError } from "../../core/errors.ts";
 import { controlAnswer } from "../../hw-sim/control/control.ts";
 import { type ControlServer, serveControl } from "../../hw-sim/control/server.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
@@ -63,7 +63,8 @@ Ctrl-C stops.`,
 const DAY_MS = 86_400_000;
 
 async function simulate(args: Arguments): Promise<number> {
-  const config: SimConfig = loadSimConfig(required(args, "config"));
+  const file = required(args, "config");
+  const config: SimConfig = loadSimConfig(file);
   const every = parseDuration(optional(args, "truth-every") ?? "15min");
   if (!every.ok) throw usage(`--truth-every: ${every.problem}`);
   if (DAY_MS % every.value !== 0)
@@ -74,15 +75,18 @@ async function simulate(args: Arguments): Promise<number> {
   const log = createLog("info");
   const models = new Map(loadModelLibrary());
   for (const { model } of config.lines.flatMap(({ meters }) => meters)) models.set(model, resolveModel(model));
-  const sim = await startSim(config, {
-    ...{ models, clock: systemClock, timers: systemTimers, readProfile },
-    onFault(line) {
-      const { id, kind, state, unit } = line.fault;
-      log.info("sim.fault", { id, kind, state, line: line.fault.line, unit });
-      if (truth !== undefined) append(truth, [line]);
-    },
-    onTrouble: (error) => log.error("sim.port", { message: error instanceof Error ? error.message : String(error) }),
-  });
+  const sim = await named(
+    file,
+    startSim(config, {
+      ...{ models, clock: systemClock, timers: systemTimers, readProfile },
+      onFault(line) {
+        const { id, kind, state, unit } = line.fault;
+        log.info("sim.fault", { id, kind, state, line: line.fault.line, unit });
+        if (truth !== undefined) append(truth, [line]);
+      },
+      onTrouble: (error) => log.error("sim.port", { message: error instanceof Error ? error.message : String(error) }),
+    }),
+  );
   let control: ControlServer | null = null;
   try {
     if (config.control !== undefined) {
@@ -101,6 +105,24 @@ async function simulate(args: Arguments): Promise<number> {
   await control?.close();
   await sim.close();
   return 0;
+}
+
+/** What is wrong in a file, as problems of that file. */
+async function named<T>(file: string, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting;
+  } catch (error) {
+    const problems = error instanceof KhuXanhError ? error.context.problems : undefined;
+    if (!(error instanceof KhuXanhError) || !Array.isArray(problems)) throw error;
+    if (problems.length > 1) throw new ConfigProblems(file, problems, error.code);
+    // One alone keeps its own advice.
+    const { code, hint, message } = error;
+    throw new KhuXanhError(code, `${file}: ${message.replace(` [${code}]`, "")}`, {
+      hint,
+      context: { file },
+      cause: error,
+    });
+  }
 }
 
 async function replay(args: Arguments): Promise<number> {

@@ -11,7 +11,6 @@ import {
 } from "../course/course.ts";
 import { seedOf, unitNoise } from "../course/noise.ts";
 import { originOf } from "../course/origin.ts";
-import { type Misplaced, together } from "../problems.ts";
 import {
   type CsvLoad,
   type DayTypeLoad,
@@ -29,12 +28,14 @@ import { seriesOf } from "./series.ts";
 import { ELECTRIC, FLOWS, type Shape } from "./shapes.ts";
 import { steelLoad } from "./steel.ts";
 
-/** Texts of the profiles a configuration names, by name or path. */
-export type Profiles = ReadonlyMap<string, string>;
+/** Texts of the profiles a configuration names, by name or path; of one that cannot be read, why. */
+export type Profiles = ReadonlyMap<string, string | KhuXanhError>;
 
 const DEPTH_MAX = 32;
 const PEAK_W_MAX = 1_000_000_000;
 const PEAK_m3_per_h_MAX = 1_000_000;
+/** W or L/h. */
+const RATE_MAX = PEAK_W_MAX;
 
 type Of<Key extends string> = Extract<LoadSpec, Readonly<Record<Key, unknown>>>;
 type CurveLoad = Exclude<Of<"shape">, DayTypeLoad | SteamBoilerLoad>;
@@ -48,7 +49,7 @@ type CurveLoad = Exclude<Of<"shape">, DayTypeLoad | SteamBoilerLoad>;
 export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadSpec, place: string) => Load {
   const named = new Map<string, Load>();
   const series = new Map<string, Load>();
-  const steel = once(() => steelLoad(profiles.get("steel") ?? ""));
+  const steel = once(() => steelLoad(textOf("steel", "loads")));
   const isHoliday = holidaysOf(config.holidays ?? []);
   const origin_ms = originOf(config.time_zone);
   const offset_ms = Date.UTC(2018, 0, 1) - origin_ms;
@@ -69,12 +70,20 @@ export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadS
     return isDayType(spec) ? dayType(spec, seed, place) : curve(spec, seed, place);
   }
 
+  function textOf(name: string, place: string): string {
+    const text = profiles.get(name);
+    if (text === undefined) throw invalid(place, `${name} was not read`);
+    if (typeof text === "string") return text;
+    const { code, hint, context } = text;
+    const why = text.message.replace(` [${code}]`, "");
+    throw new KhuXanhError(code, `${place}: ${why}`, { hint, context: { ...context, place }, cause: text });
+  }
+
   function measured(spec: CsvLoad, place: string): Load {
     const key = JSON.stringify(spec);
     const known = series.get(key);
     if (known !== undefined) return known;
-    const text = profiles.get(spec.csv);
-    if (text === undefined) throw invalid(`${place}.csv`, `${spec.csv} was not read`);
+    const text = textOf(spec.csv, `${place}.csv`);
     const { kind, course, hasNegative } = seriesOf(text, spec, { origin_ms, offset_ms, place });
     const load: Load =
       kind === "flow" ? { kind, flow: course } : withPowerFactor(course, spec.power_factor ?? 1, hasNegative, place);
@@ -101,11 +110,11 @@ export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadS
       );
     };
     const lowest = lowestOf(rate, perUnit, `${place}.formula`);
-    // One rate a quarter of an hour; what lies outside a meter's world is held at its edge.
-    const least = spec.unit === "m3/h" ? 0 : -PEAK_W_MAX;
+    // One rate a quarter of an hour. Noise of another year may pass the edge of a meter's world by a little: it is held there.
+    const least = spec.unit === "m3/h" ? 0 : -RATE_MAX;
     const course = stepCourse(
       remembered((slot) => {
-        const bounded = Math.min(PEAK_W_MAX, Math.max(least, rate(slot)));
+        const bounded = Math.min(RATE_MAX, Math.max(least, rate(slot)));
         return Number.isNaN(bounded) ? 0 : Math.round(bounded) + 0;
       }),
     );
@@ -192,46 +201,31 @@ export function loadBuilder(config: SimConfig, profiles: Profiles): (spec: LoadS
   return (spec, place) => build(spec, place, []);
 }
 
-/**
- * The texts of all profiles of a configuration.
- * @throws {KhuXanhError} CONFIG_UNREADABLE: all that cannot be read at once, each with the first place that names it.
- */
+/** The texts of all profiles of a configuration. */
 export async function readProfiles(config: SimConfig, read: (name: string) => Promise<string>): Promise<Profiles> {
-  const profiles = new Map<string, string>();
-  const unreadable: Misplaced[] = [];
-  for (const [name, place] of placesOfProfiles(config)) {
+  const profiles = new Map<string, string | KhuXanhError>();
+  for (const name of namesOfProfiles(config)) {
     try {
       profiles.set(name, await read(name));
     } catch (error) {
       if (!(error instanceof KhuXanhError)) throw error;
-      unreadable.push({ place, error });
+      profiles.set(name, error);
     }
   }
-  const [first, ...more] = unreadable;
-  if (first !== undefined) throw together([first, ...more]);
   return profiles;
 }
 
-/** Names and paths of profiles, with the first place in the file that names each. */
-function placesOfProfiles(config: SimConfig): ReadonlyMap<string, string> {
-  const places = new Map<string, string>();
-  const visit = (spec: LoadSpec, place: string): void => {
-    if ("csv" in spec) {
-      if (!places.has(spec.csv)) places.set(spec.csv, `${place}.csv`);
-    } else if ("share" in spec) visit(spec.share, `${place}.share`);
-    else if ("follows" in spec) visit(spec.follows, `${place}.follows`);
-    else if ("sum" in spec) {
-      for (const [i, part] of spec.sum.entries()) visit(part, `${place}.sum.${i}`);
-      for (const [i, part] of (spec.minus ?? []).entries()) visit(part, `${place}.minus.${i}`);
-    }
+function namesOfProfiles(config: SimConfig): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (spec: LoadSpec): void => {
+    if ("csv" in spec) names.add(spec.csv);
+    else if ("share" in spec) visit(spec.share);
+    else if ("follows" in spec) visit(spec.follows);
+    else if ("sum" in spec) for (const part of [...spec.sum, ...(spec.minus ?? [])]) visit(part);
   };
-  for (const [name, spec] of Object.entries(config.loads ?? {})) visit(spec, `loads.${name}`);
-  for (const [l, { meters }] of config.lines.entries()) {
-    for (const [m, { load }] of meters.entries()) {
-      if (load !== undefined) visit(load, `lines.${l}.meters.${m}.load`);
-    }
-  }
-  return places;
+  for (const spec of Object.values(config.loads ?? {})) visit(spec);
+  for (const { load } of config.lines.flatMap(({ meters }) => meters)) if (load !== undefined) visit(load);
+  return names;
 }
 
 function isBuiltIn(spec: Of<"csv">): spec is Exclude<Of<"csv">, CsvLoad> {
@@ -251,6 +245,9 @@ function lowestOf(rate: (slot: number) => number, perUnit: number, place: string
       const { month, date } = dateOf(Math.floor(slot / SLOTS_PER_DAY));
       const hour = (slot % SLOTS_PER_DAY) / 4;
       throw invalid(place, `gives no number on ${date}/${month} at hour ${hour} (${value / perUnit})`);
+    }
+    if (Math.abs(value) > RATE_MAX) {
+      throw invalid(place, `gives ${value / perUnit}, more than ${RATE_MAX / perUnit} ${perUnit === 1 ? "W" : "m3/h"}`);
     }
     if (value < lowest) lowest = value;
   }

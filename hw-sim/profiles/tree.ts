@@ -1,4 +1,5 @@
 import { KhuXanhError } from "../../core/errors.ts";
+import { type Gathering, relocated } from "../problems.ts";
 import type { LoadSpec, SimConfig, SimMeterSpec } from "../simConfig.ts";
 import { balanceOf, type Load, lossesOf } from "./electric.ts";
 
@@ -16,12 +17,13 @@ export interface PlacedMeter {
   readonly generates: boolean;
 }
 
-/** @throws {KhuXanhError} CONFIG_INVALID: no load, an unknown parent, a name used twice, a circle, gas below electricity. */
+/** Null for a meter with something wrong, gathered: no load, an unknown parent, a name used twice, a circle, gas below electricity. */
 export function treeLoads(
   meters: readonly PlacedMeter[],
   loadOf: (spec: LoadSpec, place: string) => Load,
-): readonly Load[] {
-  const parents = meters.map((meter) => parentOf(meter, meters));
+  found: Gathering,
+): readonly (Load | null)[] {
+  const parents = meters.map((meter) => found.attempt(`${meter.place}.parent`, () => parentOf(meter, meters)));
   const done = new Map<PlacedMeter, Load>();
 
   function measured(meter: PlacedMeter, path: readonly PlacedMeter[]): Load {
@@ -36,7 +38,7 @@ export function treeLoads(
 
   function total(meter: PlacedMeter, below: readonly PlacedMeter[], path: readonly PlacedMeter[]): Load {
     const { spec, place, identity } = meter;
-    const own = spec.load === undefined ? [] : [loadOf(spec.load, `${identity}.load`)];
+    const own = spec.load === undefined ? [] : [ownLoad(spec.load, identity, place)];
     const plus = [...own, ...below.filter(({ generates }) => !generates).map((child) => measured(child, path))];
     const minus = below.filter(({ generates }) => generates).map((child) => measured(child, path));
     if (plus.length + minus.length === 0)
@@ -47,7 +49,16 @@ export function treeLoads(
     return parts.length === 1 && minus.length === 0 ? parts[0]! : balanceOf(parts, minus, place);
   }
 
-  return meters.map((meter) => measured(meter, []));
+  /** Seeds go by the meter's name, messages by its place. */
+  function ownLoad(spec: LoadSpec, identity: string, place: string): Load {
+    try {
+      return loadOf(spec, `${identity}.load`);
+    } catch (error) {
+      throw error instanceof KhuXanhError ? relocated(error, `${identity}.load`, `${place}.load`) : error;
+    }
+  }
+
+  return meters.map((meter) => found.attempt(meter.place, () => measured(meter, [])));
 }
 
 function parentOf({ spec, place }: PlacedMeter, meters: readonly PlacedMeter[]): PlacedMeter | null {

@@ -147,6 +147,18 @@ test("a serial port that is not there is said, and the simulator does not start 
   });
 });
 
+test("sim tells all that is wrong with its file at once, and which file it is", async () => {
+  const config = join(folder(), "sim.yaml");
+  const listen = `tcp://127.0.0.1:${await freePort()}`;
+  const load = (unit: number, text: string) => `{unit: ${unit}, model: schneider-pm5000, load: {formula: ${text}}}`;
+  writeFileSync(config, `lines: [{listen: "${listen}", meters: [${load(1, "banana")}, ${load(2, "1e12")}]}]\n`);
+  const { code, stderr } = await khuxanhRun("sim", "--config", config);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${config}: 2 problems`);
+  expect(stderr).toMatch(/^ {2}lines\[0\]\.meters\[0\]\.load\.formula: column 1 .*banana/m);
+  expect(stderr).toMatch(/^ {2}lines\[0\]\.meters\[1\]\.load\.formula: gives 1000000000000/m);
+});
+
 test("a clock jump is for worlds, and sim says so", async () => {
   const config = join(folder(), "sim.yaml");
   const listen = `tcp://127.0.0.1:${await freePort()}`;

@@ -14,6 +14,14 @@ test("a syntax error is told with its line and column", () => {
   ]);
 });
 
+test("what is no text is one problem, and of many syntax errors the first ones are told", () => {
+  const binary = String.fromCharCode(...Array.from({ length: 4096 }, (_, i) => (i * 37) % 256));
+  expect(problemsOf(() => parseYaml(binary, "f.yaml"))).toEqual(["(file): is not text in UTF-8 (allowed: YAML)"]);
+  const many = problemsOf(() => parseYaml("a: 1\n".repeat(500), "f.yaml"));
+  expect(many).toHaveLength(21);
+  expect(many.at(-1)).toBe("(file): and 479 more of the kind");
+});
+
 test("a key that stands twice is refused where it stands the second time", () => {
   expect(problemsOf(() => parseYaml("zone: a\nhost_id: b\nzone: c\n", "f.yaml"))).toEqual([
     "line 3, column 1: this key stands twice in the same section",

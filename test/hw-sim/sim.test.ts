@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { simSchema } from "../../config/files/sim.ts";
 import { SIM_ELECTRIC_SHAPES, SIM_FLOW_SHAPES } from "../../config/files/simLoads.ts";
+import type { KhuXanhError } from "../../core/errors.ts";
 import { simBus } from "../../hw-sim/bus/simBus.ts";
 import { DEMO_FACTORIES, demoSim } from "../../hw-sim/demo.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
@@ -93,7 +94,7 @@ test.each<[string, SimConfig, RegExp]>([
   [
     "a unit twice on a line",
     configOf([pm5000(STEEL), pm5000(STEEL)]),
-    /lines\.0\.meters\.1: unit 1 is on this line twice/,
+    /^lines\[0\]\.meters\[1\]: unit 1 is on this line twice/,
   ],
   ["an unknown model", configOf([{ unit: 1, model: "nobody-x1", load: STEEL }]), /no model "nobody-x1".*MODEL_UNKNOWN/],
   [
@@ -126,6 +127,46 @@ test.each<[string, SimConfig, RegExp]>([
   ["a day before the simulation's first", configOf([{ ...pm5000(STEEL), since: "2017-12-31" }]), /2017-12-31/],
 ])("%s is refused with its reason", (_name, config, message) => {
   expect(() => buildSim(config, MODELS, PROFILES)).toThrow(message);
+});
+
+test("all that is wrong with a simulation is told at once, each with its place in the file", () => {
+  const config = configOf(
+    [
+      { ...pm5000({ formula: "200e3 + banana" }), name: "main" },
+      { ...pm5000(STEEL), unit: 2, name: "a", parent: "b" },
+      { ...pm5000(STEEL), unit: 3, name: "b", parent: "a" },
+      { ...pm5000(STEEL), unit: 4, losses: { percent: 1.55 } },
+      { ...pm5000(STEEL), unit: 5, phase_percent: [50, 50, 50] },
+      { unit: 6, model: "siemens-mag6000", load: STEEL },
+      { unit: 7, model: "nobody-x1", load: STEEL },
+      { ...pm5000({ ref: "loop" }), unit: 8, since: "2017-12-31" },
+      { ...pm5000({ ref: "loop" }), unit: 8 },
+      { ...pm5000({ csv: "/none.csv", column: "P", unit: "kW", time: "t", label: "start", repeat: "none" }), unit: 9 },
+    ],
+    { loads: { loop: { sum: [{ ref: "loop" }] }, unused: { formula: "2 +" } } },
+  );
+  let told: readonly { readonly path: string; readonly message: string }[] = [];
+  try {
+    buildSim(config, MODELS, PROFILES);
+  } catch (error) {
+    told = (error as KhuXanhError).context.problems as typeof told;
+  }
+  const lines = told.map(({ path, message }) => `${path}: ${message}`).join("\n");
+  for (const expected of [
+    /^lines\[0\]\.meters\[0\]\.load\.formula: column 9 of the formula: "banana" is not known/m,
+    /^lines\[0\]\.meters\[1\]: "a" is fed through itself/m,
+    /^lines\[0\]\.meters\[3\]\.losses\.percent: 1\.55 is no percentage of whole tenths/m,
+    /^lines\[0\]\.meters\[4\]: unit 5: phase_percent adds up to 150/m,
+    /^lines\[0\]\.meters\[5\]: unit 6: siemens-mag6000 does not measure electricity/m,
+    /^lines\[0\]\.meters\[6\]: there is no model "nobody-x1"/m,
+    /^loads\.loop\.sum\[0\]: the load "loop" refers to itself/m,
+    /^lines\[0\]\.meters\[8\]: unit 8 is on this line twice/m,
+    /^lines\[0\]\.meters\[9\]\.load\.csv: \/none\.csv was not read/m,
+    /^loads\.unused\.formula: column 4 of the formula: something is missing at the end/m,
+  ]) {
+    expect(lines).toMatch(expected);
+  }
+  expect(new Set(lines.split("\n")).size).toBe(told.length);
 });
 
 test("the truth file has a line for every meter and boundary", () => {

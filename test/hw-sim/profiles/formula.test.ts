@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Moment, parseFormula } from "../../../hw-sim/profiles/formula.ts";
+import type { LoadSpec } from "../../../hw-sim/simConfig.ts";
 import { local, meterOf, shown, simOf } from "../fixture.ts";
 
 const NOON: Moment = { hour: 12, weekday: 3, day: 100, month: 4, holiday: 0, noise: 0.25 };
@@ -75,6 +76,14 @@ test("a formula as a load: a quarter of an hour at its middle, exact in the regi
   expect(day).toBe(
     BigInt(Array.from({ length: 96 }, (_, i) => Math.round((1000 * (i + 0.5)) / 4) * 900_000).reduce((a, b) => a + b)),
   );
+});
+
+test("a formula beyond the world of meters is refused, as a column of a file is", () => {
+  const built = (load: LoadSpec) => () => meterOf({ model: "schneider-pm5000", load });
+  expect(built({ formula: "1e12" })).toThrow(/load\.formula: gives 1000000000000, more than 1000000000 W/);
+  expect(built({ formula: "-1e9 - 1" })).toThrow(/more than 1000000000 W/);
+  expect(built({ formula: "1e9" })).not.toThrow();
+  expect(built({ formula: "2e6", unit: "m3/h" })).toThrow(/gives 2000000, more than 1000000 m3\/h/);
 });
 
 test("a formula below zero feeds in; as gas it is refused, and so is one that gives no number", () => {

@@ -59,10 +59,13 @@ test("all files of loads that are not there are said at once, each with the key 
   ] as const;
   const lines = [{ listen: { kind: "tcp", host: "127.0.0.1", port: 0 }, meters }] as const;
   const config: SimConfig = { seed: 1, time_zone: "Asia/Ho_Chi_Minh", loads: { shared: csv("two.csv") }, lines };
-  await expect(readProfiles(config, readProfile)).rejects.toMatchObject({
-    code: "CONFIG_UNREADABLE",
-    message: expect.stringMatching(
-      /^loads\.shared\.csv: .*two\.csv" cannot be read: there is no such file; lines\.0\.meters\.0\.load\.sum\.0\.csv: .*one\.csv"/,
-    ),
-  });
+  const profiles = await readProfiles(config, readProfile);
+  expect(() => buildSim(config, MODELS, profiles)).toThrow(
+    expect.objectContaining({
+      code: "CONFIG_UNREADABLE",
+      message: expect.stringMatching(
+        /^lines\[0\]\.meters\[0\]\.load\.sum\[0\]\.csv: .*one\.csv".*; loads\.shared\.csv: .*two\.csv" cannot be read: there is no such file/,
+      ),
+    }),
+  );
 });

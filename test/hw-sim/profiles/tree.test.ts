@@ -118,7 +118,7 @@ test("reactive energy adds up in the tree: leading below makes up for lagging", 
 
 const load: LoadSpec = { shape: "office", peak_W: 1000 };
 test.each<[string, readonly SimMeterSpec[], RegExp]>([
-  ["no load and no sub-meters", [{ unit: 1, ...pm5000 }], /lines\.0\.meters\.0: needs a load, or sub-meters/],
+  ["no load and no sub-meters", [{ unit: 1, ...pm5000 }], /lines\[0\]\.meters\[0\]: needs a load, or sub-meters/],
   [
     "an unknown parent",
     [
