@@ -141,9 +141,9 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     what: "a batch that comes again is not confirmed again",
     edits: [
       {
-        file: "cloud/collector/collector.ts",
-        from: "      this.#confirmations.ack(gateway, epoch, number);",
-        to: '      if (outcomes[i] === "stored") this.#confirmations.ack(gateway, epoch, number);',
+        file: "cloud/collector/outcomes.ts",
+        from: "      confirmations.ack(gateway, epoch, number);",
+        to: '      if (outcomes[i] === "stored") confirmations.ack(gateway, epoch, number);',
       },
     ],
   },
