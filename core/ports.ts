@@ -170,8 +170,11 @@ export interface JournalDisk {
   /** Keeps the file as it lies under another name as well, with the reason beside it as text. The file must be closed. */
   copyAside(name: string, aside: string, reason: string): void;
   remove(name: string): void;
-  /** The bytes of a file as they lie on the medium, whatever their state, for carving; parts in no particular order. */
-  raw(name: string): readonly Uint8Array[];
+  /**
+   * The bytes of a file as they lie on the medium, whatever their state, for carving; parts in no particular order. With
+   * `what-reads` there are zeros where the medium does not read; else that is DISK_UNUSABLE.
+   */
+  raw(name: string, which?: "what-reads"): readonly Uint8Array[];
   /** How large this disk is and what may still be written to it; null where nobody knows. */
   space(): { readonly free_bytes: number; readonly total_bytes: number } | null;
 }

@@ -177,7 +177,7 @@ export class Chain {
   }
 
   #areSame(one: string, other: string): boolean {
-    const [parts, others] = [this.#disk.raw(one), this.#disk.raw(other)];
+    const [parts, others] = [this.#disk.raw(one, "what-reads"), this.#disk.raw(other, "what-reads")];
     return parts.length === others.length && parts.every((part, i) => areEqual(part, others[i]!));
   }
 

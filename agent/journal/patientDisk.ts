@@ -10,7 +10,7 @@ export function patient(disk: JournalDisk): JournalDisk {
     ...disk,
     list: () => again(() => disk.list()),
     open: (name, access) => patientSegment(again(() => disk.open(name, access))),
-    raw: (name) => again(() => disk.raw(name)),
+    raw: (name, which) => again(() => disk.raw(name, which)),
   };
 }
 

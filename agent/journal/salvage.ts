@@ -194,6 +194,10 @@ function rawOf(disk: JournalDisk, name: string, tolerate: (cause: unknown) => vo
     return disk.raw(name);
   } catch (cause) {
     tolerate(cause);
+  }
+  try {
+    return disk.raw(name, "what-reads");
+  } catch {
     return [];
   }
 }

@@ -103,9 +103,10 @@ export function sqliteDisk(dir: string): JournalDisk {
       });
     },
 
-    raw: (name) =>
+    raw: (name, which) =>
       guard(dir, () => {
-        const [database, wal] = ["", "-wal"].map((part) => bytesOf(`${at(name)}${part}`)) as [Uint8Array, Uint8Array];
+        const read = which === "what-reads" ? blockByBlock : bytesOf;
+        const [database, wal] = ["", "-wal"].map((part) => read(`${at(name)}${part}`)) as [Uint8Array, Uint8Array];
         return [database, wal, ...joinedBlobs(database, wal, PAGE_BYTES)];
       }),
 
@@ -118,6 +119,28 @@ export function sqliteDisk(dir: string): JournalDisk {
       }
     },
   };
+}
+
+/** A sector, or what the kernel reads at once for it. */
+const BLOCK_BYTES = 4096;
+
+/** A file with zeros where the medium does not read. */
+function blockByBlock(file: string): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(file));
+  if (bytes.length === 0) return bytes;
+  const opened = openSync(file, "r");
+  try {
+    for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+      try {
+        readSync(opened, bytes, at, Math.min(BLOCK_BYTES, bytes.length - at), at);
+      } catch {
+        bytes.fill(0, at, at + BLOCK_BYTES);
+      }
+    }
+  } finally {
+    closeSync(opened);
+  }
+  return bytes;
 }
 
 function listFiles(dir: string): DiskFile[] {

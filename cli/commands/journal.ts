@@ -97,7 +97,7 @@ function status(journal: Inspection, isJson: boolean): void {
   const lines = [
     ["epoch", epoch ?? "unknown: the newest file cannot be read; the agent saves what is sound at its next start"],
     ["batches", `${nextNumber - 1} numbered, ${unconfirmed} not confirmed`],
-    ["oldest", oldest === null ? "every batch is confirmed" : oldest],
+    ["oldest", oldest ?? (unconfirmed === 0 ? "every batch is confirmed" : "what is not confirmed cannot be read")],
     ["size", `${(bytes / 1024 ** 2).toFixed(1)} MiB in ${segments} ${segments === 1 ? "file" : "files"}`],
     ["gave way", gaveWay ?? "nothing"],
     ["lost", lost === 0 ? "nothing" : `${lost}, in ${losses.length} ${losses.length === 1 ? "record" : "records"}`],

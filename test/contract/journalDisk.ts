@@ -170,6 +170,7 @@ export function journalDiskContract(name: string, make: () => Medium): void {
         expectAll();
         segment.close();
         expectAll();
+        expect(disk.raw(A, "what-reads").map(plainBytes)).toEqual(disk.raw(A).map(plainBytes));
       },
     );
 
@@ -225,6 +226,8 @@ function blobOf(ordinal: number, length: number, kind: "telemetry" | "value"): U
 function carved(disk: JournalDisk, name: string): Blob[] {
   return disk.raw(name).flatMap((bytes) => [...carve(bytes)]);
 }
+
+const plainBytes = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
 
 function plain({ key, blob }: DiskRow): DiskRow {
   return { key, blob: Uint8Array.from(blob) };

@@ -145,3 +145,39 @@ describe("a disk that does not read once", () => {
     }
   });
 });
+
+test("of a newest file that the medium reads in part, that part is saved", () => {
+  const world = createWorld({ seed: 1, origin_ms: 0, settle: settling() });
+  const medium = new SimDisk("disk", world.random("disk"), world.trace);
+  const plain = medium.of(world.machine("gateway").start());
+  let drawn = 0;
+  const open = (disk: JournalDisk) =>
+    openJournal({
+      disk,
+      maxBytes: 1e9,
+      maxAge_ms: 2 * DAY_MS,
+      now_ms: () => T,
+      random: { unit: () => 0.5, hex: (bytes) => String(++drawn).padStart(2 * bytes, "0") },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+  const before = open(plain);
+  for (let i = 0; i < 20; i++) append(before, 1, 700);
+  before.close();
+  medium.tear();
+  const half: JournalDisk = {
+    ...plain,
+    raw(name, which) {
+      if (which !== "what-reads") throw new KhuXanhError("DISK_UNUSABLE", "EIO", { hint: "It is a test." });
+      return plain.raw(name).slice(0, 10);
+    },
+  };
+  const journal = open(half);
+  append(journal, 1);
+  expect(
+    journal
+      .history(1, 100)
+      .filter(({ kind }) => kind === "sample")
+      .map(({ position }) => position),
+  ).toEqual([...Array.from({ length: 10 }, (_, i) => i + 1), journal.position()]);
+  expect(journal.status().setAside).toHaveLength(1);
+});
