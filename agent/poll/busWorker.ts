@@ -53,7 +53,10 @@ const KEPT_BACK_MAX_MS = 20;
 const BEHIND_MS = 20;
 /** Looks who else has become due after this long. */
 const ROUND_MS = 250;
-/** A line is called unreachable after this many failures in a row: a single one may be a device that hangs up. */
+/**
+ * A line is called unreachable after this many failures in a row, of two units where it has them: one may be a device that hangs
+ * up, and its neighbours are not to pay for it.
+ */
 const UNREACHABLE_MAX = 2;
 const UNREACHABLE_BASE_MS = 1000;
 
@@ -68,6 +71,8 @@ export class BusWorker {
   /** Set from the moment the line cannot be reached until it answers again. */
   #line: Backoff | undefined;
   #unreachable = 0;
+  /** Units that could not be reached since somebody was, the last one last. */
+  readonly #unreached = new Set<number>();
   /** Monotonic end of the last exchange. */
   #quietFrom_ms = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
@@ -145,7 +150,7 @@ export class BusWorker {
           await this.#turn(meter);
           if (this.#isStopped) return;
           if (isTroubled) this.#turns.end(meter, next_ms);
-          if (this.#unreachable >= UNREACHABLE_MAX) {
+          if (this.#isGone()) {
             this.#leaveLine();
             break;
           }
@@ -160,7 +165,17 @@ export class BusWorker {
   /** Who may be asked now, in order. */
   #due(): readonly PolledMeter[] {
     const now_ms = this.#o.clock.now_ms();
-    return this.#isStopped || isHeld(this.#line, now_ms) ? NOBODY : this.#turns.due(now_ms);
+    if (this.#isStopped || isHeld(this.#line, now_ms)) return NOBODY;
+    const due = this.#turns.due(now_ms);
+    if (this.#line === undefined || due.length < 2) return due;
+    // Who was asked in vain last is asked last.
+    const last = [...this.#unreached].at(-1);
+    return [...due.filter(({ of }) => of.unit !== last), ...due.filter(({ of }) => of.unit === last)];
+  }
+
+  #isGone(): boolean {
+    if (this.#unreachable < UNREACHABLE_MAX) return false;
+    return this.#unreached.size > 1 || this.#meters.every(({ of }) => of.unit === this.#meters[0]!.of.unit);
   }
 
   /** Whatever goes wrong about one meter, the others go on: it rests, longer each time, and says why. */
@@ -222,7 +237,7 @@ export class BusWorker {
       if (min_gap_ms > 0) await this.#keepGap(min_gap_ms);
       const from_ms = clock.mono_ms();
       const reply = await this.#o.bus.read(meter.requestFor(block));
-      this.#noteExchange(reply, from_ms);
+      this.#noteExchange(meter.of.unit, reply, from_ms);
       this.#takeReply(meter, job, block, reply, this.#quietFrom_ms - from_ms);
       if (this.#isStopped) return;
       if (rank === "troubled" || meter.isSlow()) break;
@@ -299,19 +314,22 @@ export class BusWorker {
   async #read(request: BusRead): Promise<BusReply> {
     const from_ms = this.#o.clock.mono_ms();
     const reply = await this.#o.bus.read(request);
-    this.#noteExchange(reply, from_ms);
+    this.#noteExchange(request.unit, reply, from_ms);
     return reply;
   }
 
-  #noteExchange({ kind }: BusReply, from_ms: number): void {
+  #noteExchange(unit: number, { kind }: BusReply, from_ms: number): void {
     const to_ms = this.#o.clock.mono_ms();
     this.#quietFrom_ms = to_ms;
     this.#load.used(from_ms, to_ms);
     if (kind === "unreachable") {
       this.#unreachable += 1;
+      this.#unreached.delete(unit);
+      this.#unreached.add(unit);
       return;
     }
     this.#unreachable = 0;
+    if (this.#unreached.size > 0) this.#unreached.clear();
     if (this.#line === undefined) return;
     this.#overload.noteUsable(to_ms);
     this.#line = undefined;

@@ -376,6 +376,26 @@ describe("a line that cannot be reached", () => {
     expect(line.beganAt(1)).toHaveLength(60);
     expect(line.status().backoffUntil_ms).toBeNull();
   });
+
+  test("is not what one device that hangs up makes of it, also where the others are read once a minute", async () => {
+    const hangsUp: Unit = () => ({ reply: { kind: "unreachable", detail: "closed" }, took_ms: 3 });
+    const rarely = { power_ms: MINUTE_MS, energy_ms: MINUTE_MS };
+    const line = new VirtualLine([{ unit: 99, behaves: quick }, ...quickUnits(2, rarely)]);
+    await line.run(MINUTE_MS);
+    line.behave(99, hangsUp);
+    line.forgetAsked(line.at_ms);
+    await line.run(10 * MINUTE_MS);
+    for (const unit of [1, 2]) expect(line.beganAt(unit)).toHaveLength(10);
+    expect(line.asked.filter(({ unit }) => unit === 99).length).toBeLessThan(20);
+    // A line that is gone and comes back without it is found by the others.
+    for (const unit of [1, 2]) line.behave(unit, down);
+    await line.run(10 * MINUTE_MS);
+    expect(line.status().backoffUntil_ms).not.toBeNull();
+    for (const unit of [1, 2]) line.behave(unit, quick);
+    line.forgetAsked(line.at_ms);
+    await line.run(10 * MINUTE_MS);
+    for (const unit of [1, 2]) expect(line.beganAt(unit).length).toBeGreaterThanOrEqual(8);
+  });
 });
 
 describe("a register that the meter refuses", () => {
