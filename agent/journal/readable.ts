@@ -72,8 +72,9 @@ export class Readable {
     return this.damaged.has(name);
   }
 
-  /** The disk does not read just now: that is no damage. */
+  /** The disk does not read just now, or the agent gave the file way meanwhile: that is no damage. */
   #isRefused({ name }: Held, cause: unknown): boolean {
+    if (!this.#disk.list().some((file) => file.name === name)) return true;
     (isOfDisk(cause) ? this.unreadableFiles : this.damaged).add(name);
     return isOfDisk(cause);
   }

@@ -37,6 +37,17 @@ test("looking at a journal that nobody has open leaves nothing beside it", () =>
   expect(readdirSync(d.dir)).toEqual(lying);
 });
 
+test("a file that gave way while somebody looks is no damage", () => {
+  const d = disk();
+  const journal = d.open({ segmentBytes: 100 });
+  for (let i = 0; i < 3; i++) append(journal, 1, 200);
+  journal.close();
+  const seen = inspectJournal(sqliteDisk(d.dir));
+  d.remove(FIRST);
+  expect([...seen.records()].map(({ position }) => position)).toEqual([2, 3]);
+  expect(seen).toMatchObject({ damaged: [], unreadable: { files: 0, chunks: 0 } });
+});
+
 test("a file that is no database counts once, the newest too", () => {
   const d = disk();
   const journal = d.open({ segmentBytes: 100 });
