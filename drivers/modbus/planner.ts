@@ -63,15 +63,24 @@ export function planFor(
   avoided: Avoided = NOTHING_AVOIDED,
 ): readonly PollGroup[] {
   const periods = [...new Set(definition.registers.map(({ every_ms }) => every_ms))].sort((a, b) => a - b);
-  return periods.map((every_ms) => ({
-    every_ms,
-    blocks: planReads(
-      definition.registers.filter((polled) => polled.every_ms === every_ms),
-      limits,
-      cost,
-      avoided,
-    ),
-  }));
+  return periods.map((every_ms) => {
+    const own = definition.registers.filter((polled) => polled.every_ms === every_ms);
+    return { every_ms, blocks: planReads(own, limits, cost, besideOthers(own, definition, limits, avoided)) };
+  });
+}
+
+/** A gap holds no register of another period: it would be read, and taken for a reading, when nobody asked for it. */
+function besideOthers(
+  own: readonly PolledRegister[],
+  { registers }: Pick<DeviceDefinition, "registers">,
+  { max_gap }: ModelLimits,
+  avoided: Avoided,
+): Avoided {
+  if (max_gap === 0) return avoided;
+  const others = registers.flatMap(({ register }) =>
+    own.some((polled) => isSame(polled.register, register)) ? [] : [register],
+  );
+  return { ...avoided, registers: [...avoided.registers, ...others] };
 }
 
 /**

@@ -66,6 +66,21 @@ test("a value longer than the longest read is a mistake of the model", () => {
   expect(() => spans([at(0, "u64")], { max_registers_per_read: 3 })).toThrow(/\[MODEL_INVALID\]/);
 });
 
+test("no gap holds a register of another period, which would be read more often than asked for", () => {
+  const often = [at(0), at(4)].map((one) => ({ register: one, every_ms: 1000 }));
+  const seldom = { register: at(2), every_ms: 60_000 };
+  const blocks = (registers: Parameters<typeof planFor>[0]["registers"]) =>
+    planFor({ registers }, { ...LIMITS, max_gap: 3 }).map((group) => group.blocks.map((b) => [b.address, b.count]));
+  expect(blocks(often)).toEqual([[[0, 5]]]);
+  expect(blocks([...often, seldom])).toEqual([
+    [
+      [0, 1],
+      [4, 1],
+    ],
+    [[2, 1]],
+  ]);
+});
+
 test("each period is planned by itself, the shortest first", () => {
   const registers = [
     { register: at(0), every_ms: 10_000 },
