@@ -12,6 +12,7 @@ import type { JournalStatus } from "../journal/journal.ts";
 import type { BlockSetAside, BlockStatus, BusStatus, MeterStatus } from "../poll/status.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 import { type Expected, judge, type Level } from "./expected.ts";
+import { settingName } from "./settingNames.ts";
 import { both, type Text } from "./text.ts";
 import {
   busWords,
@@ -109,7 +110,9 @@ export interface MeterView {
 
 /** What the meter says about its transformers, modes and itself. */
 export interface SettingView {
+  /** Of its register. */
   readonly name: string;
+  readonly label: Text;
   readonly value: string;
   readonly unit: string;
   readonly since_ms: EpochMs;
@@ -234,6 +237,7 @@ export function meterView(meter: MeterFacts, now: Now): MeterView {
       })),
     settings: meter.settings.map((setting) => ({
       name: setting.name,
+      label: settingName(setting.name),
       value: setting.value,
       unit: setting.unit,
       since_ms: setting.since_ms,

@@ -5,6 +5,7 @@ import type { Setting } from "../poll/settingsWatch.ts";
 import { MAP_NOT_FOUND, ONE_LATE, UNUSABLE } from "../poll/words.ts";
 import type { EdgeNodeStatus } from "../uplink/edgeNode.ts";
 import type { Level } from "./expected.ts";
+import { settingName } from "./settingNames.ts";
 import { both, clockText, durationText, sentences, type Text } from "./text.ts";
 import type { BusFacts, MeterFacts } from "./view.ts";
 
@@ -72,9 +73,13 @@ export function changedText({ name, value, before, since_ms }: Setting, { now_ms
       `serial number changed from ${before} to ${value} (${at.en}): another meter?`,
     );
   }
+  const label = settingName(name);
+  const look = /^(ct|vt)_/.test(name)
+    ? both("kiểm tra tỷ số CT, VT trên đồng hồ", "check CT and VT ratios on the meter")
+    : both("kiểm tra cài đặt trên đồng hồ", "check the settings on the meter");
   return both(
-    `${name} đổi từ ${before} thành ${value} (${at.vi}): kiểm tra tỷ số CT, VT và cài đặt trên đồng hồ`,
-    `${name} changed from ${before} to ${value} (${at.en}): check CT and VT ratios and settings on the meter`,
+    `${label.vi} đổi từ ${before} thành ${value} (${at.vi}): ${look.vi}`,
+    `${label.en} changed from ${before} to ${value} (${at.en}): ${look.en}`,
   );
 }
 

@@ -78,13 +78,18 @@ export async function scan(bus: Bus, models: readonly MeterModel[], options: Sca
     if (unreachable === UNREACHABLE_MAX) {
       const left = options.units.slice(done + 1);
       if (left.length > 0)
-        errors.push({ unit: left[0]!, why: `not asked, nor the ${left.length - 1} units after it: the bus is gone` });
+        errors.push({ unit: left[0]!, why: `not asked${norThose(left.length - 1)}: the bus is gone` });
       break;
     }
     if (result.kind === "unreachable") await options.wait(UNREACHABLE_PAUSE_MS);
   }
   options.onProgress?.({ done: options.units.length, of: options.units.length, found: found.length });
   return { found, silent, errors };
+}
+
+function norThose(count: number): string {
+  if (count === 0) return "";
+  return count === 1 ? ", nor the unit after it" : `, nor the ${count} units after it`;
 }
 
 /** Units in a row that show the very same counters before a device counts as deaf to the unit number. */

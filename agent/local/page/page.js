@@ -486,11 +486,11 @@ function settingsFold({ settings }) {
     h(
       "ul.complaints",
       {},
-      settings.map(({ name, value, unit, changed }) =>
+      settings.map(({ label, value, unit, changed }) =>
         h(
           "li",
           {},
-          h("b", {}, `${name}: ${value}${unit === "" ? "" : ` ${unit}`}`),
+          h("b", {}, `${say(label)}: ${value}${unit === "" ? "" : ` ${unit}`}`),
           changed === null ? "" : ` ${say(changed)}`,
         ),
       ),

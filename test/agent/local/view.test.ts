@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { settingName } from "../../../agent/local/settingNames.ts";
 import { clockText, durationText } from "../../../agent/local/text.ts";
 import { meterView, ticksText } from "../../../agent/local/view.ts";
 import {
@@ -12,6 +13,7 @@ import {
   uplinkWords,
 } from "../../../agent/local/words.ts";
 import { DOUBTED, failureWords } from "../../../agent/poll/words.ts";
+import { loadModelLibrary } from "../../../config/models.ts";
 import type { BusReply } from "../../../core/ports.ts";
 import { bus, facts, GOOD_VALUES, meter, NOW, readings, view } from "./fixture.ts";
 
@@ -256,6 +258,16 @@ test("times are the zone's, with the day when it is not today, and durations are
   ).toEqual(["1 s", "32 s", "4 phút", "3 giờ 5 phút", "2 giờ", "2 ngày"]);
 });
 
+test("every setting of the library has a name in both languages", () => {
+  const settings = [...loadModelLibrary().values()].flatMap(({ registers }) =>
+    registers.filter(({ kind }) => kind === "setting" || kind === "info").map(({ name }) => name),
+  );
+  for (const name of settings) {
+    expect(`${settingName(name).en} ${settingName(name).vi}`, name).not.toContain("_");
+  }
+  expect(settingName("odd_one")).toEqual({ vi: "odd_one", en: "odd_one" });
+});
+
 test("a setting that is not what it was is on the meter's first line, in words, for a week", () => {
   const serial = { name: "serial_number", value: "4712", unit: "", since_ms: NOW - 3_600_000, before: "4711" };
   const ratio = { name: "ct_ratio", value: "80", unit: "", since_ms: NOW - 86_400_000, before: null };
@@ -263,9 +275,15 @@ test("a setting that is not what it was is on the meter's first line, in words, 
   expect(state.level).toBe("watch");
   expect(state.text.en).toMatch(/^serial number changed from 4711 to 4712 \(.*\): another meter\?$/);
   expect(state.text.vi).toMatch(/^số máy đổi từ 4711 thành 4712/);
-  expect(settings).toMatchObject([{ name: "ct_ratio", value: "80", changed: null }, { changed: state.text }]);
+  const label = { vi: "tỷ số CT", en: "CT ratio" };
+  expect(settings).toMatchObject([{ name: "ct_ratio", label, value: "80", changed: null }, { changed: state.text }]);
   const weekAgo = meterView(meter({ settings: [{ ...serial, since_ms: NOW - 8 * 86_400_000 }] }), now);
   expect(weekAgo.state.level).toBe("ok");
   const set = meterView(meter({ settings: [{ ...serial, name: "ct_ratio", value: "40", before: "80" }] }), now);
-  expect(set.state.text.en).toMatch(/^ct_ratio changed from 80 to 40 \(.*\): check CT and VT ratios/);
+  expect(set.state.text.en).toMatch(/^CT ratio changed from 80 to 40 \(.*\): check CT and VT ratios on the meter$/);
+  const order = { ...serial, name: "register_order", value: "-8608027648", before: "2141" };
+  const swapped = meterView(meter({ settings: [order] }), now);
+  expect(swapped.state.text.en).toMatch(
+    /^word order of registers changed from 2141 .*: check the settings on the meter$/,
+  );
 });

@@ -101,6 +101,15 @@ test("a bus that is gone ends the scan after two tries, and says what was not as
   ]);
 });
 
+test.each([
+  ["1-3", "not asked: the bus is gone"],
+  ["1-4", "not asked, nor the unit after it: the bus is gone"],
+])("of units %s on a bus that is gone the third is %s", async (units, why) => {
+  const gone: Bus = { read: async () => ({ kind: "unreachable", detail: "ECONNREFUSED" }), close: async () => {} };
+  const { errors } = await scan(gone, models, options(parseUnits(units)!));
+  expect(errors.at(-1)).toEqual({ unit: 3, why });
+});
+
 test("a device that answers whatever unit is asked for is one meter", async () => {
   const meters = simulated([{ unit: 1, ...specFor(PM5000) }]);
   // Its counters stand still: the same moment for every unit.
