@@ -10,6 +10,7 @@ import { BusLoad, smoothed } from "./load.ts";
 import { PollJob } from "./meter.ts";
 import { Overload } from "./overload.ts";
 import { PolledMeter, type Rank, type WorkerMeter } from "./polledMeter.ts";
+import { Reach } from "./reach.ts";
 import { mayBeAnother, SILENT_AFTER_POLLS } from "./settingsWatch.ts";
 import { type BusStatus, meterStatus } from "./status.ts";
 import { Turns } from "./turns.ts";
@@ -53,11 +54,6 @@ const KEPT_BACK_MAX_MS = 20;
 const BEHIND_MS = 20;
 /** Looks who else has become due after this long. */
 const ROUND_MS = 250;
-/**
- * A line is called unreachable after this many failures in a row, of two units where it has them: one may be a device that hangs
- * up, and its neighbours are not to pay for it.
- */
-const UNREACHABLE_MAX = 2;
 const UNREACHABLE_BASE_MS = 1000;
 
 const NOBODY: readonly PolledMeter[] = [];
@@ -70,9 +66,7 @@ export class BusWorker {
   readonly #load = new BusLoad();
   /** Set from the moment the line cannot be reached until it answers again. */
   #line: Backoff | undefined;
-  #unreachable = 0;
-  /** Units that could not be reached since somebody was, the last one last. */
-  readonly #unreached = new Set<number>();
+  readonly #reach: Reach;
   /** Monotonic end of the last exchange. */
   #quietFrom_ms = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
@@ -83,6 +77,7 @@ export class BusWorker {
     this.#o = options;
     const cycle_ms = Math.min(...options.meters.map(({ every_ms }) => every_ms));
     this.#meters = options.meters.map((of) => new PolledMeter(of, options.clock.mono_ms()));
+    this.#reach = new Reach(this.#meters);
     this.#turns = new Turns(this.#meters, options.clock, cycle_ms);
     this.#overload = new Overload(options, this.#meters, this.#turns, cycle_ms);
   }
@@ -150,7 +145,7 @@ export class BusWorker {
           await this.#turn(meter);
           if (this.#isStopped) return;
           if (isTroubled) this.#turns.end(meter, next_ms);
-          if (this.#isGone()) {
+          if (this.#reach.isGone) {
             this.#leaveLine();
             break;
           }
@@ -167,15 +162,7 @@ export class BusWorker {
     const now_ms = this.#o.clock.now_ms();
     if (this.#isStopped || isHeld(this.#line, now_ms)) return NOBODY;
     const due = this.#turns.due(now_ms);
-    if (this.#line === undefined || due.length < 2) return due;
-    // Who was asked in vain last is asked last.
-    const last = [...this.#unreached].at(-1);
-    return [...due.filter(({ of }) => of.unit !== last), ...due.filter(({ of }) => of.unit === last)];
-  }
-
-  #isGone(): boolean {
-    if (this.#unreachable < UNREACHABLE_MAX) return false;
-    return this.#unreached.size > 1 || this.#meters.every(({ of }) => of.unit === this.#meters[0]!.of.unit);
+    return this.#line === undefined ? due : this.#reach.inOrder(due);
   }
 
   /** Whatever goes wrong about one meter, the others go on: it rests, longer each time, and says why. */
@@ -318,18 +305,12 @@ export class BusWorker {
     return reply;
   }
 
-  #noteExchange(unit: number, { kind }: BusReply, from_ms: number): void {
+  #noteExchange(unit: number, reply: BusReply, from_ms: number): void {
     const to_ms = this.#o.clock.mono_ms();
     this.#quietFrom_ms = to_ms;
     this.#load.used(from_ms, to_ms);
-    if (kind === "unreachable") {
-      this.#unreachable += 1;
-      this.#unreached.delete(unit);
-      this.#unreached.add(unit);
-      return;
-    }
-    this.#unreachable = 0;
-    if (this.#unreached.size > 0) this.#unreached.clear();
+    this.#reach.note(unit, reply);
+    if (reply.kind === "unreachable") return;
     if (this.#line === undefined) return;
     this.#overload.noteUsable(to_ms);
     this.#line = undefined;
@@ -368,7 +349,7 @@ export class BusWorker {
       const before = this.#turns.units.get(unit);
       const held = afterSilence(before, Math.max(every_ms, timeout_ms), now_ms);
       const cutShort = meter.patience_ms < timeout_ms ? (before?.cutShort ?? 0) + 1 : 0;
-      this.#turns.units.set(unit, { ...held, isUnreachable: this.#unreachable > 0, cutShort });
+      this.#turns.units.set(unit, { ...held, isUnreachable: this.#reach.hasFailed, cutShort });
     }
     const [poll, ...late] = job.samples();
     if (poll === undefined) return;
