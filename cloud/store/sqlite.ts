@@ -1,6 +1,8 @@
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { Alarms } from "./alarms.ts";
 import { Batches } from "./batches.ts";
+import { BookedEmissions } from "./bookedEmissions.ts";
+import { BookedIntervals } from "./bookedIntervals.ts";
 import { Books } from "./books.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { Keys } from "./keys.ts";
@@ -37,12 +39,13 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   db.onRollback(() => reloadNames(names));
   const keys = new Keys(names);
   const alarms = new Alarms(db, keys);
-  const books = new Books(db, keys, alarms);
-  const restatements = new Restatements(db, keys, (id) => books.emission(id));
+  const intervals = new BookedIntervals(db, keys, alarms);
+  const emissions = new BookedEmissions(db, keys, alarms, intervals);
+  const restatements = new Restatements(db, keys, (id) => emissions.get(id));
   const substitutions = new Substitutions(db, keys);
   const places = new Places(db, keys);
   const renumbered = new Renumbered(db, (birthId) => places.birth(birthId));
-  const batches = new Batches(db, keys, alarms, books, renumbered);
+  const batches = new Batches(db, keys, alarms, new Books(intervals, emissions), renumbered);
   const plain = new PlainSamples(db, keys, batches);
   const sums = openSums(db.raw, names);
   return {
@@ -72,17 +75,17 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     putAlarm: (alarm) => alarms.put(alarm),
     alarms: (limit) => alarms.newest(limit),
 
-    intervalSpan: (...query) => books.intervalSpan(...query),
-    intervals: (...query) => books.intervals(...query),
-    intervalsToVerify: (...query) => books.intervalsToVerify(...query),
-    setVerifications: (results) => books.setVerifications(results),
-    disagreements: () => books.disagreements(),
-    emission: (id) => books.emission(id),
-    emissions: (...query) => books.emissions(...query),
-    restate: (restatement) => books.restate(restatement, restatements, now_ms()),
+    intervalSpan: (...query) => intervals.span(...query),
+    intervals: (...query) => intervals.within(...query),
+    intervalsToVerify: (...query) => intervals.toVerify(...query),
+    setVerifications: (results) => intervals.setVerifications(results),
+    disagreements: () => intervals.disagreements(),
+    emission: (id) => emissions.get(id),
+    emissions: (...query) => emissions.within(...query),
+    restate: (restatement) => emissions.restate(restatement, restatements, now_ms()),
     restatements: (...query) => restatements.within(...query),
     emissionVersions: (id) => restatements.versions(id),
-    substitute: (fill) => books.substitute(fill, substitutions, now_ms()),
+    substitute: (fill) => intervals.substitute(fill, substitutions, now_ms()),
     substitution: (id) => substitutions.get(id),
     findSubstitution: (name) => substitutions.find(name),
     substitutions: (...query) => substitutions.within(...query),

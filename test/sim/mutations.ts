@@ -181,7 +181,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "if (!isNew && batch.intervals.length === 0) return this.#heldAlready(batch, key, known_ms);",
       },
       {
-        file: "cloud/store/books.ts",
+        file: "cloud/store/bookedIntervals.ts",
         from: "ON CONFLICT (series_id, from_ms) DO NOTHING`",
         to: "ON CONFLICT (series_id, from_ms) DO UPDATE SET ticks = ticks + excluded.ticks`",
       },
