@@ -9,6 +9,8 @@ import { hasSoundCommit } from "./sqliteWal.ts";
 
 /** Pages in the write-ahead file before SQLite folds them in; it is then at most about a MiB long. */
 const CHECKPOINT_PAGES = 1000;
+/** Hardly a page is read twice: the 2 MiB that SQLite keeps of each file by itself would lie idle. */
+const CACHE_KIB = 256;
 /** A reader in another process may hold the file for a moment. */
 const BUSY_MS = 1000;
 
@@ -61,6 +63,7 @@ function openAs(dir: string, name: string, how: How): DiskSegment {
   url.search = SEARCH[how] ?? "";
   const db = new DatabaseSync(url, { readOnly: !isWriter, timeout: BUSY_MS });
   try {
+    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     if (how === "alone" || how === "unlocked") db.exec("PRAGMA locking_mode = EXCLUSIVE");
     if (isWriter) {
       if ((statSync(file).mode & 0o777) !== 0o600) chmodSync(file, 0o600);

@@ -131,7 +131,7 @@ function unitOfAgent(dir: string): {
     .split(" ")
     .map((pair) => pair.split("=", 2) as [string, string]);
   return {
-    flags: command.split(" ").filter((part) => part.startsWith("--max")),
+    flags: command.split(" ").filter((part) => part.startsWith("--") && part !== "--config"),
     env: Object.fromEntries(pairs.filter(([name]) => name !== "TMPDIR")),
   };
 }
