@@ -24,6 +24,9 @@ const LIVE_QUEUE_MAX = 10_000;
 const AGAIN_MAX = 10_000;
 /** Batches whose number of attempts is remembered; beyond it the oldest begin again at the first RTO. */
 const ATTEMPTS_MAX = 10_000;
+/** Batches that cannot be read are asked for again after this time; beyond so many the others in the next session. */
+const POSTPONED_MS = 60_000;
+const POSTPONED_MAX = 1_000;
 /** Numbers passed over in one call: years of confirmed batches must not hold up the beat. The next call goes on. */
 const SCAN_MAX = 200_000;
 
@@ -43,6 +46,8 @@ export class Delivery {
   readonly #isConfirmed: (number: number) => boolean;
   readonly #random: Random;
   readonly #inFlight = new Map<number, Flight>();
+  /** When each is to be read again. */
+  readonly #postponed = new Map<number, number>();
   readonly #attempts = new Map<number, number>();
   readonly #live: number[] = [];
   /** Timed out, to be sent again before the backlog goes on; ascending. */
@@ -96,6 +101,7 @@ export class Delivery {
   /** A session ended, or one begins: whatever was under way is stored again, and nothing is live any more. */
   sessionEnded(): void {
     this.#inFlight.clear();
+    this.#postponed.clear();
     this.#live.length = 0;
     this.#again.length = 0;
     this.#backlogAt = this.#openFrom;
@@ -131,9 +137,24 @@ export class Delivery {
     this.#bytes += bytes;
   }
 
-  /** The picked batch is not to be sent at all (it cannot be read back): skip it in this session. */
+  /** The picked batch is not to be sent at all: it is passed over in this session. */
   skip({ number }: Pick): void {
     this.#take(number);
+  }
+
+  /** The picked batch cannot be read back just now: others go on, and it is asked for again a while later. */
+  postpone(pick: Pick, now_ms: number): void {
+    this.skip(pick);
+    if (this.#postponed.size < POSTPONED_MAX) this.#postponed.set(pick.number, now_ms + POSTPONED_MS);
+  }
+
+  /** Postponed batches whose time has come wait before the backlog again. */
+  resume(now_ms: number): void {
+    const due = [...this.#postponed].filter(([, due_ms]) => due_ms <= now_ms).map(([number]) => number);
+    if (due.length === 0) return;
+    for (const number of due) this.#postponed.delete(number);
+    this.#again.push(...due);
+    this.#again.sort((a, b) => a - b);
   }
 
   confirmed(ranges: readonly BatchRange[], now_ms: number): void {
@@ -194,7 +215,7 @@ export class Delivery {
   }
 
   #isWaiting(number: number): boolean {
-    return !this.#isConfirmed(number) && !this.#inFlight.has(number);
+    return !this.#isConfirmed(number) && !this.#inFlight.has(number) && !this.#postponed.has(number);
   }
 
   #passConfirmed(max: number): void {

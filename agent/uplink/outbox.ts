@@ -56,6 +56,7 @@ export class Outbox {
     const now_ms = this.#o.mono_ms();
     // The journal numbers losses it noticed by itself: nobody is told of them, so they are looked for.
     this.#delivery.reach(this.#o.journal.nextNumber());
+    this.#delivery.resume(now_ms);
     if (this.#waitsForAcks()) this.#delivery.expire(now_ms);
     else {
       const done = this.#delivery.olderThan(DONE_WITHOUT_ACK_MS, now_ms);
@@ -122,7 +123,9 @@ export class Outbox {
     const batch = this.#source.batch(pick.number, pick.isLive, (device) => born.hashOf(device));
     if (batch.kind === "unsendable") {
       this.#giveUp(pick.number, batch);
-      this.#delivery.skip(pick);
+      // What is there and makes no sense never will; what cannot be read may be there another time.
+      if (batch.lost === null) this.#delivery.postpone(pick, this.#o.mono_ms());
+      else this.#delivery.skip(pick);
       return;
     }
     if (batch.kind === "device") this.#ensureBorn(batch, born);

@@ -95,7 +95,30 @@ describe("what goes next", () => {
     expect(d.pump(100, 10)).toEqual([1, 2, 4, 5].map((number) => ({ number, isLive: false })));
   });
 
-  test("skips what cannot be read back without stopping at it", () => {
+  test("asks again later for what cannot be read back, before the backlog and not before its time, unless it is confirmed by then", () => {
+    const d = delivery(6);
+    const read: number[] = [];
+    const pump = (now_ms: number, isThere: (number: number) => boolean) => {
+      d.of.resume(now_ms);
+      for (let pick = d.of.next(); pick !== null; pick = d.of.next()) {
+        read.push(pick.number);
+        if (isThere(pick.number)) d.of.sent(pick, 10, now_ms);
+        else d.of.postpone(pick, now_ms);
+      }
+      return read.splice(0);
+    };
+    expect(pump(0, (number) => number > 3)).toEqual([1, 2, 3, 4, 5]);
+    expect(pump(59_999, () => true)).toEqual([]);
+    d.append(6, 6, false);
+    d.ack(2, 2, 0);
+    expect(pump(60_000, (number) => number > 1)).toEqual([1, 3, 6]);
+    expect(pump(120_000, () => true)).toEqual([1]);
+    expect(d.inFlight().sort()).toEqual([1, 3, 4, 5, 6]);
+    d.of.sessionEnded();
+    expect(pump(121_000, () => true)).toEqual([1, 3, 4, 5, 6]);
+  });
+
+  test("skips what can never be sent without stopping at it", () => {
     const d = delivery(3);
     d.append(3, 3);
     const sent: number[] = [];
