@@ -1,5 +1,5 @@
 import { KhuXanhError } from "../../core/errors.ts";
-import type { Bus, BusRead, BusReply, Clock, Log } from "../../core/ports.ts";
+import type { Bus, BusRead, BusReply, Clock, Log, OwedReplies } from "../../core/ports.ts";
 import type { Sample } from "../../core/reading/reading.ts";
 import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BlockRead } from "../../drivers/modbus/planner.ts";
@@ -215,21 +215,22 @@ export class BusWorker {
 
   /** Quick meters are read to the end; others one exchange at a time, so that nobody waits for more than one. */
   async #poll(meter: PolledMeter, rank: Rank): Promise<void> {
-    const { clock } = this.#o;
+    const { clock, bus } = this.#o;
     const { min_gap_ms } = meter.of;
     const job = meter.job ?? this.#begin(meter, rank);
     meter.job = null;
     for (let block = job.next(); block !== null; block = job.next()) {
-      if (this.#isKeptBack(meter, meter.requestFor(block))) break;
+      const request = meter.requestFor(block);
+      if (bus.owed !== undefined && this.#isKeptBack(meter, request)) break;
       if (min_gap_ms > 0) await this.#keepGap(min_gap_ms);
       const from_ms = clock.mono_ms();
-      const reply = await this.#o.bus.read(meter.requestFor(block));
+      const reply = await bus.read(request);
       this.#noteExchange(meter.of.unit, reply, from_ms);
       this.#takeReply(meter, job, block, reply, this.#quietFrom_ms - from_ms);
       if (this.#isStopped) return;
       if (rank === "troubled" || meter.isSlow()) break;
     }
-    await this.#prove(meter, job);
+    if (bus.owed !== undefined) await this.#prove(meter, job, bus.owed);
     if (this.#isStopped) return;
     if (job.next() === null) this.#finish(meter, job);
     else meter.job = job;
@@ -239,10 +240,9 @@ export class BusWorker {
    * Asks what proves that the words of this turn are not those of the question before, if the bus cannot be sure: what comes
    * instead brings the poll into doubt. At once: a reply that is out may be lost with the line's next trouble, and be no proof.
    */
-  async #prove(meter: PolledMeter, job: PollJob): Promise<void> {
+  async #prove(meter: PolledMeter, job: PollJob, owed: OwedReplies): Promise<void> {
     const { unit, min_gap_ms } = meter.of;
-    const { bus } = this.#o;
-    const proof = job.hasWords ? (bus.owed?.proof(unit) ?? null) : null;
+    const proof = job.hasWords ? owed.proof(unit) : null;
     if (proof === null) return;
     const question = { ...proof, timeout_ms: meter.patience_ms };
     if (this.#keptBack_ms(question) > KEPT_BACK_MAX_MS) return this.#distrust(meter, job);
