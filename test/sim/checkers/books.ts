@@ -67,14 +67,15 @@ export class BooksChecker {
       const who = `${agent.machine.name}/${meter.device} ${quantity} ${at} (batch ${row.batch})`;
       this.#findings.report("books", `${who}: ${why}`);
     };
-    for (const [i, row] of rows.entries()) {
-      const why =
-        i > 0 && row.from_ms < rows[i - 1]!.to_ms ? "it overlaps the one before it" : this.#whyWrong(agent, meter, row);
-      if (why !== null) return wrong(row, why);
-    }
     // In the order they were recorded: a clock that is set visits intervals in another order than time's.
     const epochOf = (row: StoredInterval): number => agent.epochs.indexOf(row.epoch);
     const recorded = rows.toSorted((a, b) => epochOf(a) - epochOf(b) || a.batch - b.batch || a.from_ms - b.from_ms);
+    for (const [i, row] of rows.entries()) {
+      const before = recorded[recorded.indexOf(row) - 1];
+      const overlaps = i > 0 && row.from_ms < rows[i - 1]!.to_ms;
+      const why = overlaps ? "it overlaps the one before it" : this.#whyWrong(agent, meter, row, before);
+      if (why !== null) return wrong(row, why);
+    }
     for (const [i, row] of recorded.entries()) {
       const [closed, opened] = [recorded[i - 1]?.closing?.count, row.opening?.count];
       if (closed === undefined || opened === undefined || closed === opened) continue;
@@ -103,7 +104,13 @@ export class BooksChecker {
       );
   }
 
-  #whyWrong(agent: SimAgent, meter: MeterInWorld, row: StoredInterval): string | null {
+  /** @param before what was recorded before it */
+  #whyWrong(
+    agent: SimAgent,
+    meter: MeterInWorld,
+    row: StoredInterval,
+    before: StoredInterval | undefined,
+  ): string | null {
     if (row.verification === "disagreed") return "the cloud comes to another figure";
     const key = `${agent.machine.name}/${row.device} ${row.quantity} ${row.from_ms} ${row.epoch} ${row.batch}`;
     if (this.#checked.has(key)) return null;
@@ -111,11 +118,13 @@ export class BooksChecker {
     const definition = this.#definitions.get(`${agent.machine.name}/${row.device}`)!;
     const counter = definition.counters.find(({ quantity }) => quantity === row.quantity)!;
     const { opening, closing, ticks, flag } = row;
-    for (const [boundary, at_ms] of [
-      [opening, row.from_ms],
-      [closing, row.to_ms],
+    // Where time between was closed before the clock was set, it opens with the count at the end of the one before it.
+    const opens_ms = row.cause === "clock" && before !== undefined ? [row.from_ms, before.to_ms] : [row.from_ms];
+    for (const [boundary, instants_ms] of [
+      [opening, opens_ms],
+      [closing, [row.to_ms]],
     ] as const) {
-      const why = boundary === null ? null : this.#whyBoundary(agent, meter, definition, row, boundary, at_ms);
+      const why = boundary === null ? null : this.#whyBoundary(agent, meter, definition, row, boundary, instants_ms);
       if (why !== null) return why;
     }
     if (ticks === null) return flag === "X" ? null : `flag ${flag} without a figure`;
@@ -138,7 +147,7 @@ export class BooksChecker {
     definition: DeviceDefinition,
     { quantity, flag, cause }: StoredInterval,
     { count, words, across }: Boundary,
-    at_ms: number,
+    instants_ms: readonly number[],
   ): string | null {
     if (words === null) return null;
     const modulus = definition.counters.find((counter) => counter.quantity === quantity)!.modulus;
@@ -150,22 +159,18 @@ export class BooksChecker {
       if (why !== null) return why;
       counts.push(shown);
     }
-    const expected =
-      across === null
-        ? words.at_ms === at_ms
-          ? counts[0]!
-          : null
-        : between(
-            { at_ms: words.at_ms, count: counts[0]! },
-            { at_ms: across.at_ms, count: counts[1]! },
-            at_ms,
-            modulus,
-          );
+    const at = (at_ms: number): bigint | null => {
+      if (across === null) return words.at_ms === at_ms ? counts[0]! : null;
+      const [one, other] = [words.at_ms, across.at_ms].map((read_ms, i) => ({ at_ms: read_ms, count: counts[i]! }));
+      return between(one!, other!, at_ms, modulus);
+    };
+    const given = instants_ms.map(at);
+    if (given.includes(count)) return null;
     // Around a clock that was set the readings lie on one side: the count cannot be made again.
-    if (expected === null && cause === "clock") return null;
-    if (expected === null)
-      return `the evidence of ${words.at_ms} says nothing of ${at_ms} (flag ${flag}, cause ${cause})`;
-    return expected === count ? null : `count ${count} at the boundary, the evidence gives ${expected}`;
+    if (given[0] === null && cause === "clock") return null;
+    if (given[0] === null)
+      return `the evidence of ${words.at_ms} says nothing of ${instants_ms[0]} (flag ${flag}, cause ${cause})`;
+    return `count ${count} at the boundary, the evidence gives ${given[0]}`;
   }
 
   /** The meter showed this count when the gateway's clock showed that time, or while the poll that began then went on. */
