@@ -101,8 +101,12 @@ export function paced(bus: Bus, gap_ms: number, wait: (ms: number) => Promise<vo
       return bus.read(request);
     },
     close: () => bus.close(),
+    ...(bus.owed === undefined ? {} : { owed: bus.owed }),
   };
 }
+
+/** Words of a line that answers twice, or one question late, are nobody's. */
+const OUT_OF_STEP = "garbled: its replies come twice or one question late";
 
 async function readAll(
   bus: Bus,
@@ -116,6 +120,7 @@ async function readAll(
   const unread = new Map<Register, string>();
   let exchanges = exchangesBefore;
   let lost = 0;
+  const doubts = bus.owed?.doubts(unit);
 
   for (let block = queue.shift(); block !== undefined; block = queue.shift()) {
     const { fc, address, count, registers } = block;
@@ -131,6 +136,16 @@ async function readAll(
       if (lost < TIMEOUTS_MAX && reply.kind !== "unreachable" && !isNobodyThere(reply)) continue;
       for (const left of queue.splice(0)) for (const register of left.registers) unread.set(register, whyOf(reply));
     }
+  }
+
+  const proof = blocks.length === 0 ? null : (bus.owed?.proof(unit) ?? null);
+  if (proof !== null) {
+    await bus.read({ ...proof, timeout_ms });
+    exchanges++;
+  }
+  if (bus.owed?.doubts(unit) !== doubts) {
+    blocks.length = 0;
+    for (const register of model.registers) unread.set(register, OUT_OF_STEP);
   }
 
   const source = {

@@ -70,6 +70,7 @@ export async function openOwnedBus(address: BusAddress, folder: string = runtime
     through: null,
     read: (request) => bus.read(request),
     close: () => bus.close().finally(unlock),
+    ...(bus.owed === undefined ? {} : { owed: bus.owed }),
   };
 }
 

@@ -187,3 +187,20 @@ test("a gateway that hears nothing from the unit is asked once, not for every re
     new Set(["exception 11: the gateway hears nothing from this unit"]),
   );
 });
+
+test("a serial server that still holds the answer to somebody else's question gives no values, and says why", async () => {
+  let held: Buffer | null = rtuFrame([1, 3, 4, 0, 1, 0, 2]);
+  const server = await rawServer((request, socket) => {
+    const [unit = 0, code = 0] = request;
+    const count = request.readUInt16BE(4);
+    const bytes = Array.from({ length: count }, () => [0, 9]).flat();
+    if (held !== null) socket.write(held);
+    held = rtuFrame([unit, code, bytes.length, ...bytes]);
+  });
+  const bus = openBus({ kind: "rtu+tcp", host: "127.0.0.1", port: server.port });
+  open.push(bus, server);
+  const one = model([register({ name: "energy", type: "u32", address: 10 })]);
+  const { readings, unread } = await readModel(bus, 1, one, { timeout_ms: 100 });
+  expect(readings).toEqual([]);
+  expect(unread.map(({ why }) => why)).toEqual([expect.stringMatching(/one question late/)]);
+});
