@@ -1,3 +1,4 @@
+import { hasOneOffset } from "../../core/interval/calendar.ts";
 import { nearest } from "../nearest.ts";
 import { type Parsed, parsed, wrong } from "./parsed.ts";
 
@@ -27,6 +28,7 @@ export function parseGroupName(text: string): Parsed<string> {
 
 /** A time zone by its IANA name, as `Intl` knows it. */
 export function parseTimeZone(text: string): Parsed<string> {
+  if (hasOneOffset(text)) return parsed(text);
   try {
     new Intl.DateTimeFormat("en", { timeZone: text });
     return parsed(text);

@@ -2,7 +2,7 @@ import type { EpochMs } from "../reading/reading.ts";
 
 /**
  * Local time of a named zone: where intervals, days, months and years begin. Offsets come from the runtime's IANA data
- * (Intl); nothing here reads a clock.
+ * (Intl), but for zones of one offset; nothing here reads a clock.
  */
 export const STEPS = ["15min", "hour", "day", "month", "year"] as const;
 export type Step = (typeof STEPS)[number];
@@ -11,11 +11,34 @@ export type Step = (typeof STEPS)[number];
 export const BUCKETS_MAX = 40_000;
 
 const DAY_MS = 86_400_000;
+/** The last instant that a Date can hold. */
+const DATE_MAX_MS = 8.64e15;
+
+/**
+ * Zones that have had one offset since an instant, by the same IANA data (a test compares the two). A gateway that asks for no
+ * other never loads Intl, which takes 7 MB of its memory.
+ */
+const ONE_OFFSET = new Map([
+  ["Asia/Ho_Chi_Minh", { since_ms: Date.UTC(1975, 5, 13), offset_ms: 7 * 3_600_000 }],
+  ["UTC", { since_ms: -DATE_MAX_MS, offset_ms: 0 }],
+]);
+
+/** Whether its local time needs no Intl, at least of late. */
+export function hasOneOffset(timeZone: string): boolean {
+  return ONE_OFFSET.has(timeZone);
+}
+
+function oneOffset_ms(timeZone: string, at_ms: EpochMs): number | null {
+  const zone = ONE_OFFSET.get(timeZone);
+  return zone !== undefined && at_ms >= zone.since_ms && at_ms <= DATE_MAX_MS ? zone.offset_ms : null;
+}
 
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 /** Offset of the zone from UTC at this instant, ms; +25 200 000 for Asia/Ho_Chi_Minh. @throws {RangeError} unknown zone. */
 export function zoneOffset_ms(timeZone: string, at_ms: EpochMs): number {
+  const one_ms = oneOffset_ms(timeZone, at_ms);
+  if (one_ms !== null) return one_ms;
   const quarter = Math.floor(at_ms / QUARTER_MS);
   if (knownZone !== timeZone || knownOffsets_ms.size > OFFSETS_MAX) {
     knownZone = timeZone;
@@ -46,12 +69,26 @@ export interface LocalParts {
 }
 
 export function localParts(timeZone: string, at_ms: EpochMs): LocalParts {
+  const one_ms = oneOffset_ms(timeZone, at_ms);
+  if (one_ms !== null) return utcParts(at_ms + one_ms);
   const parts: Record<string, number> = {};
   for (const part of formatterOf(timeZone).formatToParts(at_ms)) {
     if (part.type !== "literal") parts[part.type] = Number(part.value);
   }
   const { year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
   return { year, month, day, hour: hour % 24, minute, second };
+}
+
+function utcParts(at_ms: EpochMs): LocalParts {
+  const date = new Date(at_ms);
+  return {
+    year: date.getUTCFullYear(),
+    month: date.getUTCMonth() + 1,
+    day: date.getUTCDate(),
+    hour: date.getUTCHours(),
+    minute: date.getUTCMinutes(),
+    second: date.getUTCSeconds(),
+  };
 }
 
 /**

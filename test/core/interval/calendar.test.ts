@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   BUCKETS_MAX,
   buckets,
+  hasOneOffset,
   instantOfLocal,
   intervalStart,
   localParts,
@@ -35,6 +36,32 @@ const zone = fc.constantFrom(
   "Pacific/Apia",
   "Africa/Cairo",
 );
+
+/** What Intl says, and no shortcut of ours. */
+function intlOffset_ms(timeZone: string, at_ms: number): number {
+  const name = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" })
+    .formatToParts(at_ms)
+    .find(({ type }) => type === "timeZoneName")!.value;
+  const [, sign, hours, minutes] = /^GMT(?:([+-])(\d\d):(\d\d))?/.exec(name)!;
+  return (sign === "-" ? -1 : 1) * (Number(hours ?? 0) * HOUR_MS + Number(minutes ?? 0) * 60_000);
+}
+
+test("law: a zone that is known to have one offset has it by the IANA data too, from that day on and a second before it not yet", () => {
+  const since = ms("1975-06-13T00:00:00Z");
+  expect(["UTC", HCM, BERLIN].map(hasOneOffset)).toEqual([true, true, false]);
+  const at = fc.integer({ min: since, max: ms("2040-01-01T00:00:00Z") });
+  fc.assert(
+    fc.property(fc.constantFrom("UTC", HCM), at, (timeZone, at_ms) => {
+      expect(zoneOffset_ms(timeZone, at_ms)).toBe(intlOffset_ms(timeZone, at_ms));
+      const { year, month, day, hour, minute, second } = localParts(timeZone, at_ms);
+      const local_ms = Date.UTC(year, month - 1, day, hour, minute, second);
+      expect(local_ms).toBe(Math.floor((at_ms + intlOffset_ms(timeZone, at_ms)) / 1000) * 1000);
+    }),
+  );
+  for (const at_ms of [since, since - 1000, ms("1970-01-01T00:00:00Z")]) {
+    expect(zoneOffset_ms(HCM, at_ms)).toBe(intlOffset_ms(HCM, at_ms));
+  }
+});
 
 describe("in Vietnam", () => {
   test("clocks are seven hours ahead of UTC", () => {
