@@ -63,12 +63,13 @@ function openAs(dir: string, name: string, how: How): DiskSegment {
   url.search = SEARCH[how] ?? "";
   const db = new DatabaseSync(url, { readOnly: !isWriter, timeout: BUSY_MS });
   try {
-    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     if (how === "alone" || how === "unlocked") db.exec("PRAGMA locking_mode = EXCLUSIVE");
     if (isWriter) {
       if ((statSync(file).mode & 0o777) !== 0o600) chmodSync(file, 0o600);
       db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     }
+    // Behind those above: it opens the file.
+    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     return isFirstForm(db) ? firstFormSegment(dir, name, db) : segmentOf(dir, name, db);
   } catch (cause) {
     db.close();
