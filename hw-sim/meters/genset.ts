@@ -71,6 +71,8 @@ function startsOf(active: Course): Course {
   return {
     upTo(slot, minutes) {
       let before = runs(slot - 1, SLOT_MINUTES - 1);
+      const runsAllOfIt = Math.abs(active.upTo(slot, SLOT_MINUTES)) / SLOT_MINUTES > active.swing(slot);
+      if (runsAllOfIt) return before || minutes === 0 ? 0 : 1;
       let starts = 0;
       for (let minute = 0; minute < minutes; minute++) {
         const now = runs(slot, minute);
