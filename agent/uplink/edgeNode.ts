@@ -10,7 +10,7 @@ import {
 } from "../../core/ports.ts";
 import { MetricName, parseAck } from "../../core/wire/ack.ts";
 import { data, decodePayload, type Metric } from "../../core/wire/payload.ts";
-import { parseState } from "../../core/wire/state.ts";
+import { type HostState, parseState } from "../../core/wire/state.ts";
 import { deviceCommandFilter, parseTopic, topicOf } from "../../core/wire/topics.ts";
 import type { Journal } from "../journal/journal.ts";
 import { Aliases } from "./aliases.ts";
@@ -311,7 +311,8 @@ export class EdgeNode {
 
   #onHostState(bytes: Uint8Array): void {
     const state = parseState(bytes);
-    if (state === null || state.timestamp_ms < this.#hostStateAt_ms) return;
+    if (state === null) return;
+    if (state.timestamp_ms < this.#hostStateAt_ms) return this.#noteOlderState(state);
     this.#hostStateAt_ms = state.timestamp_ms;
     this.#isHostOnline = state.online;
     if (state.online) this.#bearWhenAllowed();
@@ -320,6 +321,20 @@ export class EdgeNode {
       this.#reconnectDelay_ms = RECONNECT_AFTER_HOST_OFFLINE_MS;
       void this.#leave().then(() => this.#endSession("host offline"));
     }
+  }
+
+  /**
+   * Ignored [message-flow-edge-node-birth-publish-phid-wait-timestamp]: a host whose clock was ahead is waited for until time
+   * is there, or this process begins anew. Who waits so is told.
+   */
+  #noteOlderState({ online, timestamp_ms }: HostState): void {
+    if (!online || this.#born !== null) return;
+    this.#o.log.warn("uplink.host-state-older", {
+      host: this.#o.hostId,
+      said_ms: timestamp_ms,
+      seen_ms: this.#hostStateAt_ms,
+      hint: "The host's clock went back behind its earlier word. Restart this agent to take the host as it is now.",
+    });
   }
 
   #onCommand(bytes: Uint8Array): void {

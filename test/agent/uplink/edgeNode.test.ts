@@ -375,3 +375,19 @@ test("a long backlog goes out in bursts, as much as the window holds, and goes o
   await ack(stage, [1, 800]);
   expect(stage.journal.unconfirmed()).toBe(0);
 });
+
+test("a host that is online with an older time than it once said is not believed, and the log says what to do", async () => {
+  const stage = staged();
+  const said: string[] = [];
+  stage.log.warn = (event) => said.push(event);
+  stage.start();
+  await stage.pass(1000);
+  await stage.hostSays(false, stage.now_ms + 3_600_000);
+  await stage.hostSays(true, stage.now_ms);
+  expect(sent(stage.broker.packets, "NBIRTH")).toEqual([]);
+  expect(said).toContain("uplink.host-state-older");
+  await stage.edge.stop();
+  stage.restart();
+  await stage.pass(1000);
+  expect(sent(stage.broker.packets, "NBIRTH")).toHaveLength(1);
+});
