@@ -249,7 +249,8 @@ export class Batches {
   #commitOne(batch: NewBatch, { epochId, gatewayId }: BatchOrigin, known_ms: EpochMs): BatchOutcome {
     const key = batchKey(epochId, batch.number);
     const deviceId = this.#keys.names.devices.intern({ gatewayId, device: batch.device });
-    if (batch.mayBeRenumbered === true && this.#renumbered.isHeld(batch, deviceId, epochId)) return "renumbered";
+    const mayBeHeld = batch.mayBeRenumbered === true && this.#keys.hasManyEpochs(gatewayId);
+    if (mayBeHeld && this.#renumbered.isHeld(batch, deviceId, epochId)) return "renumbered";
     const isNew = this.#db.run(
       `INSERT INTO batch (batch_key, device_id, birth_id, from_ms, to_ms, crc32c, payload, is_poll)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)

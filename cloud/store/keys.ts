@@ -6,6 +6,8 @@ import { BATCH_NUMBER_MAX, type GatewayKey } from "./store.ts";
 /** From what people and wire call things to the small integers of the tables, and back. */
 export class Keys {
   readonly names: Names;
+  /** Gateways with more than one epoch, as of so many epochs in all. */
+  #renewed: { readonly epochs: number; readonly gateways: ReadonlySet<number> } = { epochs: 0, gateways: new Set() };
 
   constructor(names: Names) {
     this.names = names;
@@ -22,6 +24,22 @@ export class Keys {
   findEpoch(gateway: GatewayKey, epoch: string): number | null {
     const gatewayId = this.names.gateways.find(gateway);
     return gatewayId === null ? null : this.names.epochs.find({ gatewayId, epoch });
+  }
+
+  /** The names were read again: what was made of them is not sure any more. */
+  reloaded(): void {
+    this.#renewed = { epochs: 0, gateways: new Set() };
+  }
+
+  hasManyEpochs(gatewayId: number): boolean {
+    const { epochs } = this.names;
+    if (this.#renewed.epochs !== epochs.size) {
+      const once = new Set<number>();
+      const gateways = new Set<number>();
+      for (const [, name] of epochs.entries()) (once.has(name.gatewayId) ? gateways : once).add(name.gatewayId);
+      this.#renewed = { epochs: epochs.size, gateways };
+    }
+    return this.#renewed.gateways.has(gatewayId);
   }
 
   /** Of one gateway, in the order they were first heard of. */

@@ -67,6 +67,10 @@ class NameTable<T> {
     return value;
   }
 
+  get size(): number {
+    return this.#values.size;
+  }
+
   entries(): Iterable<[number, T]> {
     return this.#values;
   }

@@ -36,8 +36,11 @@ export function openSqliteStore({ path, now_ms = Date.now, access = "write", onA
 /** The parts of the store behind its port. */
 export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const names = openNames(db.raw);
-  db.onRollback(() => reloadNames(names));
   const keys = new Keys(names);
+  db.onRollback(() => {
+    reloadNames(names);
+    keys.reloaded();
+  });
   const alarms = new Alarms(db, keys);
   const intervals = new BookedIntervals(db, keys, alarms);
   const emissions = new BookedEmissions(db, keys, alarms, intervals);

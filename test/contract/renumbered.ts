@@ -75,6 +75,16 @@ export function renumberedContract(name: string, make: (now: { ms: number }) => 
       expect(reopened.alarms(10)).toEqual([]);
     });
 
+    test("an epoch whose first commit failed is known when it comes again", () => {
+      const [a, b] = [birthOf(store, E1, [1, 2, 3]), birthOf(store, E1, [1, 2, 3], GATEWAY, "beside")];
+      store.commitBatches([batch(E1, 1, a, poll(1, [1, 2, 3]))]);
+      const gateway = { ...GATEWAY, edge: "gw-02" };
+      const stray = { ...batch(E1, 1, b, poll(9, [1, 2, 3])), gateway };
+      expect(() => store.commitBatches([stray, batch(E2, 1, 424_242, poll(1, [1, 2, 3]))])).toThrow();
+      const again = birthOf(store, E2, [3, 1, 2]);
+      expect(store.commitBatches([batch(E2, 1, again, poll(1, [3, 1, 2]))])).toEqual(["renumbered"]);
+    });
+
     test("one batch of a commit is known to the next", () => {
       const [a, b] = [birthOf(store, E1, [1, 2, 3]), birthOf(store, E2, [1, 2, 3])];
       const outcomes = store.commitBatches([batch(E1, 1, a, poll(1, [1, 2, 3])), batch(E2, 1, b, poll(1, [1, 2, 3]))]);

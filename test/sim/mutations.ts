@@ -192,7 +192,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     edits: [
       {
         file: "cloud/store/batches.ts",
-        from: "if (batch.mayBeRenumbered === true && ",
+        from: "if (mayBeHeld && ",
         to: "if (false && ",
       },
     ],
