@@ -13,7 +13,7 @@ export class WireChecker {
   readonly #findings: Findings;
   /** Content of each batch that was ever sent: gateway, epoch and number to checksum. */
   readonly #contents = new Map<string, number>();
-  readonly #connections = new Map<string, { readonly bdSeq: number; readonly refusals: number }>();
+  readonly #connections = new Map<string, Connection>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -27,10 +27,12 @@ export class WireChecker {
     const bdSeq = numberOf(decodePayload(options.will.payload).metrics, MetricName.bdSeq);
     const before = this.#connections.get(who);
     if (bdSeq === null) this.#wrong(who, "a will without bdSeq");
-    if (bdSeq !== null && before?.bdSeq === bdSeq && before.refusals === refusals) {
+    const wasKept = before?.wasKept === true && before.refusals === refusals;
+    if (bdSeq !== null && before?.bdSeq === bdSeq && wasKept) {
       this.#wrong(who, `bdSeq ${bdSeq} a second time in a row`);
     }
-    if (bdSeq !== null) this.#connections.set(who, { bdSeq, refusals });
+    const isKept = refusals === (before?.refusals ?? 0);
+    if (bdSeq !== null) this.#connections.set(who, { bdSeq, refusals, wasKept: isKept });
     const session: Session = { bdSeq, seq: null, epoch: null, names: new Map(), births: new Map() };
     return (topic, payload) => this.#published(who, session, topic, payload);
   }
@@ -95,6 +97,13 @@ export class WireChecker {
   #wrong(who: string, what: string): void {
     this.#findings.report("wire", `${who}: ${what}`);
   }
+}
+
+interface Connection {
+  readonly bdSeq: number;
+  readonly refusals: number;
+  /** Its disk refused nothing since the connection before, so this number is on it. */
+  readonly wasKept: boolean;
 }
 
 interface Session {
