@@ -186,7 +186,9 @@ class ModbusBus implements Bus {
     order.asking(canary, request);
     const reply = await this.#ask(canary);
     const isAnswered = reply.kind === "words" || reply.kind === "exception";
-    if (!order.isUnanswered(request) && (wasUnanswered || isAnswered)) return this.#outwait(request);
+    // Not if it was the reply to an older one of its kind.
+    const isInStep = isAnswered && !order.isUnanswered(canary);
+    if (!order.isUnanswered(request) && (wasUnanswered || isInStep)) return this.#outwait(request);
     return isAnswered || order.lateReplies(request.unit) > late ? BEHIND : reply;
   }
 

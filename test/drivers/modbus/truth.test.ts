@@ -161,7 +161,7 @@ function mulberry(seed: number): () => number {
 
 test.each<[Framing, number, number]>([
   ["tcp", 4, 500],
-  ["rtu+tcp", 3, 120],
+  ["rtu+tcp", 3, 80],
 ])(
   "%s: whatever a server does, words are only ever given to the request they answer",
   async (framing, numRuns, requests) => {
@@ -201,9 +201,11 @@ test.each<[Framing, number, number]>([
               expect([...got.words], `request ${i}, server: ${way} after ${last}`).toEqual(tags(request));
             } else {
               const told = `request ${i}, server: ${way} after ${last}, got ${JSON.stringify(got)}`;
-              // Of a unit that repeats itself an answer given before is held, also to what is asked to hear the order of replies.
-              const isCutOff = framing === "rtu+tcp" && way === "and closes" && got.kind === "unreachable";
-              expect(WAYS[way]![0] && !isCutOff, told).toBe(false);
+              // A unit that was out of step is asked something else first, and that may be cut off or not be enough yet.
+              const isCutOff = got.kind === "unreachable" && way === "and closes";
+              const isNotAsked = got.kind === "garbled" && got.detail.startsWith("not asked");
+              const isExcused = framing === "rtu+tcp" && (isCutOff || isNotAsked);
+              expect(WAYS[way]![0] && !isExcused, told).toBe(false);
             }
           }
         } finally {
