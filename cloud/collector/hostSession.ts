@@ -48,6 +48,8 @@ export class HostSession {
   #isStopping = false;
   #end: (why: string) => void = () => {};
   #stateAt_ms: number;
+  /** STATE offline that came while the session was being made. */
+  #retained: Uint8Array | null = null;
   readonly #topics = new Map<string, Topic | null>();
 
   constructor(options: HostSessionOptions) {
@@ -83,7 +85,8 @@ export class HostSession {
     this.#isStopping = true;
     const link = this.#link;
     if (link !== null) {
-      const state = encodeState({ online: false, timestamp_ms: Math.max(this.#o.clock.now_ms(), this.#stateAt_ms) });
+      this.#keepStateTime(Math.max(this.#o.clock.now_ms(), this.#stateAt_ms));
+      const state = encodeState({ online: false, timestamp_ms: this.#stateAt_ms });
       const said = link.publish(this.#topic, state, { qos: 1, retain: true }).then(() => link.end());
       await atMost(FAREWELL_MS, said, this.#o.timers).catch(() => link.destroy());
     }
@@ -93,6 +96,7 @@ export class HostSession {
   async #session(): Promise<string> {
     const { hostId, connector, connect, log } = this.#o;
     this.#nextStateTime();
+    this.#retained = null;
     const ended = new Promise<string>((resolve) => {
       this.#end = resolve;
     });
@@ -112,6 +116,8 @@ export class HostSession {
     ]);
     this.#link = link;
     this.#sayOnline();
+    // What is retained comes before the subscription is confirmed.
+    if (this.#retained !== null) this.#onOwnState(this.#retained);
     log.info("collector.online", { host: hostId });
     return await ended;
   }
@@ -126,6 +132,17 @@ export class HostSession {
     }
     this.#stateAt_ms = Math.max(now_ms, this.#stateAt_ms + 1);
     store.setValue(STATE_KEY, String(this.#stateAt_ms));
+  }
+
+  /** The clock may be put back before the next start: what was said last is the least that is said then. */
+  #keepStateTime(at_ms: number): void {
+    this.#stateAt_ms = at_ms;
+    try {
+      this.#o.store.setValue(STATE_KEY, String(at_ms));
+    } catch (error) {
+      // A full disk keeps nobody from saying goodbye. What is retained then tells the next start.
+      this.#o.log.warn("collector.state-time-not-kept", { error: String(error) });
+    }
   }
 
   #sayOnline(): void {
@@ -154,7 +171,11 @@ export class HostSession {
   /** Someone (an old will of ours) says we are offline: contradict at once, or, if that is newer, with a newer session. */
   #onOwnState(bytes: Uint8Array): void {
     const state = parseState(bytes);
-    if (state === null || state.online || this.#link === null || this.#isStopping) return;
+    if (state === null || state.online || this.#isStopping) return;
+    if (this.#link === null) {
+      this.#retained = bytes;
+      return;
+    }
     this.#sayOnline();
     if (state.timestamp_ms <= this.#stateAt_ms) return;
     this.#stateAt_ms = state.timestamp_ms;

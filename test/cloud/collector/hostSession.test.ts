@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { HostSession } from "../../../cloud/collector/hostSession.ts";
 import type { MqttConnect, MqttLink } from "../../../core/ports.ts";
+import { parseState } from "../../../core/wire/state.ts";
 import { ID_LENGTH_MAX } from "../../../core/wire/topics.ts";
 import { recordingLog } from "../../recordingLog.ts";
 
@@ -56,3 +57,70 @@ test("topics as long as MQTT allows are not kept, and others are heard beside th
   collectGarbage();
   expect(process.memoryUsage().heapUsed - before_bytes).toBeLessThan(20_000_000);
 });
+
+/** A broker that retains STATE and hands it out while the subscription is made; the collector's clock and what it keeps. */
+function stateStage() {
+  const kept = new Map<string, string>();
+  const said: { online: boolean; timestamp_ms: number }[] = [];
+  let retained: Uint8Array | null = null;
+  const stage = { now_ms: 1_795_339_100_000, kept, said };
+  const session = () =>
+    new HostSession({
+      hostId: "zone-collector",
+      connect: { url: "mqtt://none" },
+      connector: {
+        connect: async ({ onMessage, onClose }) => ({
+          publish: async (topic, payload) => {
+            if (!topic.endsWith("STATE/zone-collector")) return;
+            retained = payload;
+            said.push(parseState(payload)!);
+          },
+          subscribe: async ([first]) => {
+            if (first!.filter.includes("STATE") && retained !== null)
+              onMessage("spBv1.0/STATE/zone-collector", retained);
+          },
+          end: async () => {},
+          destroy: () => onClose("destroyed"),
+        }),
+      },
+      store: {
+        getValue: (key) => kept.get(key) ?? null,
+        setValue: (key, value) => void kept.set(key, value),
+        putAlarm: () => {},
+      },
+      clock: { now_ms: () => stage.now_ms, mono_ms: () => 0 },
+      timers: {
+        after(_delay_ms, run) {
+          queueMicrotask(run);
+          return () => {};
+        },
+        every: () => () => {},
+      },
+      random: { unit: () => 0.5, hex: () => "" },
+      log: recordingLog(),
+      onMessage: () => {},
+      onLost: () => {},
+    });
+  return { ...stage, stage, session };
+}
+
+test.each(["kept", "lost"])(
+  "a collector that said goodbye while its clock was ahead is believed when it comes back with the right time (its own time %s)",
+  async (how) => {
+    const { stage, said, kept, session } = stateStage();
+    const before = session();
+    void before.run();
+    while (!before.isConnected) await Promise.resolve();
+    stage.now_ms += 345_000;
+    await before.stop();
+    const goodbye = said.at(-1)!;
+    expect(goodbye.online).toBe(false);
+    stage.now_ms -= 300_000;
+    if (how === "lost") kept.clear();
+    const after = session();
+    void after.run();
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+    expect(said.at(-1)!.online).toBe(true);
+    expect(said.at(-1)!.timestamp_ms).toBeGreaterThan(goodbye.timestamp_ms);
+  },
+);
