@@ -60,6 +60,7 @@ interface Server {
 async function polled(server: Server, length_ms: number): Promise<Line> {
   const line: Line = { now_ms: 0, samples: [], met: new Map() };
   let due: { readonly at_ms: number; readonly frame: Buffer }[] = [];
+  let wakeups: { readonly at_ms: number; readonly done: () => void }[] = [];
   let hear: (bytes: Buffer) => void = () => {};
   const withheld = new Map<number, Buffer[]>();
   let asked = 0;
@@ -127,9 +128,9 @@ async function polled(server: Server, length_ms: number): Promise<Line> {
     sharedWith: [],
     url: "rtu:///dev/line",
     bus: openBus(address, { drain_ms: 10 }, async () => stream),
-    clock: { now_ms: () => 1_760_000_400_000 + line.now_ms, mono_ms: () => performance.now() },
+    clock: { now_ms: () => 1_760_000_400_000 + line.now_ms, mono_ms: () => line.now_ms },
     log: recordingLog(),
-    pause: (ms) => new Promise((done) => setTimeout(done, ms)),
+    pause: (ms) => new Promise((done) => wakeups.push({ at_ms: line.now_ms + ms, done })),
     meters: UNITS.map((unit) => meter(unit, server)),
     onSample: (_, sample) => line.samples.push(sample),
     onLearned() {},
@@ -140,6 +141,8 @@ async function polled(server: Server, length_ms: number): Promise<Line> {
     for (const end_ms = line.now_ms + ms; line.now_ms < end_ms; ) {
       line.now_ms += 1;
       vi.advanceTimersByTime(1);
+      for (const { done } of wakeups.filter(({ at_ms }) => at_ms <= line.now_ms)) done();
+      wakeups = wakeups.filter(({ at_ms }) => at_ms > line.now_ms);
       const said = due.filter(({ at_ms }) => at_ms <= line.now_ms);
       if (said.length > 0) due = due.filter(({ at_ms }) => at_ms > line.now_ms);
       for (const { frame } of said) hear(Buffer.from(frame));
