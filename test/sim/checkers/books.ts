@@ -40,8 +40,12 @@ export class BooksChecker {
       }
       this.#checkNothingSetAside(agent);
     }
-    for (const alarm of this.#store().alarms(ALARMS_MAX)) {
-      if (ALARMS_OF_FAULTS.includes(alarm.code) || isOfLoss(alarm, agents)) continue;
+    const alarms = this.#store().alarms(ALARMS_MAX);
+    const redefined = alarms.filter((alarm) => isOfLoss(alarm, agents));
+    for (const alarm of alarms) {
+      if (ALARMS_OF_FAULTS.includes(alarm.code) || redefined.includes(alarm)) continue;
+      // With an interval its emissions.
+      if (alarm.code === "EMISSION_REDEFINED" && redefined.some((interval) => isOfSame(interval, alarm))) continue;
       this.#findings.report(
         "books",
         `alarm ${alarm.code} ${alarm.gateway?.edge}/${alarm.device} ${JSON.stringify(alarm.detail)}`,
@@ -225,6 +229,14 @@ function isOfLoss({ code, gateway, detail }: Alarm, agents: readonly SimAgent[])
   const agent = agents.find(({ machine }) => machine.name === gateway?.edge);
   const [held, arrived] = [detail.held_batch, detail.arrived_batch].map((batch) => String(batch).split(" ")[0]);
   return code === "INTERVAL_REDEFINED" && agent !== undefined && agent.damages > 0 && held !== arrived;
+}
+
+function isOfSame(one: Alarm, other: Alarm): boolean {
+  return (
+    one.gateway?.edge === other.gateway?.edge &&
+    one.device === other.device &&
+    one.detail.from_ms === other.detail.from_ms
+  );
 }
 
 /** With its words in another order what a register shows leaps to and fro: each moment of a poll is looked at. */
