@@ -339,7 +339,9 @@ export const TraceInterval = z.object({
     .string()
     .nullable()
     .describe("why it is not whole; clock: the gateway's clock was set, and the figure may hold energy of other time"),
-  verification: z.enum(["pending", "agreed", "disagreed", "unverifiable"]),
+  verification: z
+    .enum(["pending", "agreed", "disagreed", "unverifiable", "recomputed"])
+    .describe("recomputed: the gateway had lost readings that had arrived, and the figure is the zone server's own"),
   opening: TraceBoundary.nullable(),
   closing: TraceBoundary.nullable(),
   batch: z.object({ gateway: z.string(), epoch: z.string(), number: z.number() }),

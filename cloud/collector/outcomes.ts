@@ -11,7 +11,7 @@ import type { Verifier } from "./verifier.ts";
 export type Unusable = Omit<DeadLetter, "at_ms" | "code" | "batch">;
 
 export interface OutcomesOptions {
-  readonly store: Pick<ZoneStore, "deadLetter">;
+  readonly store: Pick<ZoneStore, "deadLetter" | "outdoneIntervals">;
   readonly clock: Pick<Clock, "now_ms">;
   readonly log: Log;
   readonly nodes: Nodes;
@@ -27,6 +27,7 @@ export interface OutcomesOptions {
 export class Outcomes {
   readonly #o: OutcomesOptions;
   #booksTo_ms: EpochMs | null = null;
+  #outdone = 0;
   readonly counts = { malformed: 0, committed: 0, duplicates: 0, differing: 0 };
 
   constructor(options: OutcomesOptions) {
@@ -57,6 +58,7 @@ export class Outcomes {
       if (outcomes[i] === "stored") restater.noteBooked(batch);
       for (const { to_ms } of batch.intervals) this.#booksTo_ms = Math.max(this.#booksTo_ms ?? 0, to_ms);
     });
+    this.#sayOutdone();
     this.#o.wake("notify");
     confirmations.flushMany();
     this.#o.wake("ack");
@@ -75,6 +77,15 @@ export class Outcomes {
   setAside(letter: Unusable, batch: DeadLetter["batch"]): void {
     this.counts.malformed += 1;
     this.#o.store.deadLetter({ ...letter, batch, at_ms: this.#o.clock.now_ms(), code: "WIRE_MALFORMED" });
+  }
+
+  /** Gateways that lost what they had sent share out what is measured here: no harm, and worth a word. */
+  #sayOutdone(): void {
+    const outdone = this.#o.store.outdoneIntervals();
+    if (outdone > this.#outdone) {
+      this.#o.log.info("collector.intervals-known-better", { intervals: outdone - this.#outdone });
+    }
+    this.#outdone = outdone;
   }
 
   #count(outcome: BatchOutcome | undefined, { gateway, number }: NewBatch): void {

@@ -1,5 +1,6 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import type { Clock, Log } from "../../core/ports.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import {
   BATCH_NUMBER_MAX,
   type GatewayKey,
@@ -32,6 +33,8 @@ export class Verifier {
   /** The epoch of each gateway since which its earlier ones have nothing left to compare. */
   readonly #settled = new Map<string, string>();
   #arrived = 0;
+  /** When this helping began: what it corrects belongs together. */
+  #runAt_ms: EpochMs = 0;
   disagreed = 0;
 
   constructor(parts: {
@@ -66,6 +69,7 @@ export class Verifier {
     const isIdle = this.#arrived < IDLE_BATCHES;
     this.#arrived = 0;
     const until_ms = this.#clock.mono_ms() + (isIdle ? BUDGET_MS : 1);
+    this.#runAt_ms = this.#clock.now_ms();
     try {
       for (const { gateway, epoch } of nodes) {
         if (epoch === null) continue;
@@ -109,9 +113,14 @@ export class Verifier {
 
   #verify(interval: StoredInterval): Verification {
     const { gateway, device, quantity, from_ms, pollsExpected, epoch, batch } = interval;
-    const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence);
+    const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence, this.#clock.now_ms());
     // What was taken twice changes no figure. One that was restated without its counts says 0 of both.
     if (verdict.kind === "agreed" && pollsExpected > 0) this.#checkPolls(interval);
+    if (verdict.kind === "recomputed") {
+      const { correction, edge, cloud } = verdict;
+      if (!this.#store.correct({ ...correction, runAt_ms: this.#runAt_ms })) return "unverifiable";
+      this.#log.warn("collector.interval-recomputed", { ...gateway, device, quantity, from_ms, edge, cloud });
+    }
     if (verdict.kind !== "disagreed") return verdict.kind;
     // Of an epoch that is over: what it rests on may have been lost on its way and with the journal, or may be of its other life.
     const { numbers, isContested } = this.#epochs.of(gateway, epoch);

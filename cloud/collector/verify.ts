@@ -6,6 +6,7 @@ import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
+import { type Correction, correctionOf } from "./correction.ts";
 import type { CountedBatch, Evidence } from "./evidence.ts";
 
 /**
@@ -17,6 +18,8 @@ import type { CountedBatch, Evidence } from "./evidence.ts";
 export type Verdict =
   | { readonly kind: "agreed" }
   | { readonly kind: "disagreed"; readonly edge: string; readonly cloud: string }
+  /** The gateway had less to count with than arrived here: this is what the readings say. */
+  | { readonly kind: "recomputed"; readonly correction: Correction; readonly edge: string; readonly cloud: string }
   /** The readings it rests on are not there (a dead letter, a loss): the edge's figure stands alone, and says so. */
   | { readonly kind: "unverifiable"; readonly why: string };
 
@@ -31,6 +34,7 @@ export function verifyInterval(
   store: ZoneStore,
   factors: readonly EmissionFactor[],
   evidence: Evidence,
+  now_ms: EpochMs,
 ): Verdict {
   const { device, quantity, from_ms, to_ms } = stored;
   // The edge leaves out what a clock that went back dated twice; sorted by time the readings no longer tell which.
@@ -55,14 +59,23 @@ export function verifyInterval(
     }
   }
   if (computed === null) return { kind: "unverifiable", why: "no readings around it" };
-  const booked = emittingQuantity(profile) === quantity ? bookedEmissions(stored, store) : [];
+  const isEmitting = emittingQuantity(profile) === quantity;
+  const booked = isEmitting ? bookedEmissions(stored, store) : [];
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
-  if (edge === cloud) return { kind: "agreed" };
-  if (hasLostWhatArrived(stored, used, store)) {
-    return { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
-  }
-  return { kind: "disagreed", edge, cloud };
+  const isSame = edge === cloud;
+  if (isSame && haveSameCounts(stored, computed)) return { kind: "agreed" };
+  if (!hasLostWhatArrived(stored, used, store)) return isSame ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
+  const correction = correctionOf(stored, computed, readings, store, isEmitting ? profile : null, factors, now_ms);
+  if (correction !== null) return { kind: "recomputed", correction, edge, cloud };
+  return isSame ? { kind: "agreed" } : { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
+}
+
+/** What one side does not know is no difference. */
+function haveSameCounts(edge: Interval, cloud: Interval): boolean {
+  return (["opening", "closing"] as const).every(
+    (end) => edge[end] === null || cloud[end] === null || edge[end].count === cloud[end].count,
+  );
 }
 
 /**

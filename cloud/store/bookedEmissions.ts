@@ -103,29 +103,27 @@ export class BookedEmissions {
 
   /**
    * Entries in the place of those in force, each version behind the other. They rest on the same interval, so they name the
-   * batch that brought it.
+   * batch that brought it. Inside a transaction.
    * @returns how many entries it made
    */
   restate(restatement: NewRestatement, log: Restatements, known_ms: EpochMs): number {
     const { gateway, device, entries } = restatement;
-    return this.#db.transaction(() => {
-      const deviceId = this.#keys.deviceId(gateway, device);
-      let made = 0;
-      for (const emission of entries) {
-        const brought = this.#intervals.broughtBy(deviceId, emission.from_ms);
-        if (brought === null) continue;
-        const entry = this.#entryOf(emission, deviceId, { known_ms, ...brought });
-        const [held] = this.#versionsOf(entry);
-        if (held?.mg === emission.mg && Number(held.source_id) === entry.sourceId) continue;
-        const id = this.#nextId;
-        if (held === undefined) this.#insertEmission(entry, 1);
-        else this.#supersede(entry, held);
-        const before = held === undefined ? null : { mg: held.mg as bigint, sourceId: Number(held.source_id) };
-        log.note(restatement, deviceId, before, emission, id);
-        made += 1;
-      }
-      return made;
-    });
+    const deviceId = this.#keys.deviceId(gateway, device);
+    let made = 0;
+    for (const emission of entries) {
+      const brought = this.#intervals.broughtBy(deviceId, emission.from_ms);
+      if (brought === null) continue;
+      const entry = this.#entryOf(emission, deviceId, { known_ms, ...brought });
+      const [held] = this.#versionsOf(entry);
+      if (held?.mg === emission.mg && Number(held.source_id) === entry.sourceId) continue;
+      const id = this.#nextId;
+      if (held === undefined) this.#insertEmission(entry, 1);
+      else this.#supersede(entry, held);
+      const before = held === undefined ? null : { mg: held.mg as bigint, sourceId: Number(held.source_id) };
+      log.note(restatement, deviceId, before, emission, id);
+      made += 1;
+    }
+    return made;
   }
 
   #entryOf(emission: Emission, deviceId: number, origin: Origin): Entry {

@@ -10,8 +10,10 @@ import type {
   Alarm,
   BucketBounds,
   Disagreement,
+  EarlierInterval,
   GatewayKey,
   NewBatch,
+  NewCorrection,
   NewSubstitution,
   Order,
   StoredInterval,
@@ -20,15 +22,20 @@ import type {
 } from "./store.ts";
 import { SUBSTITUTED_EPOCH, type Substitutions } from "./substitutions.ts";
 
-const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable"];
+const VERIFICATIONS: readonly Verification[] = ["pending", "agreed", "disagreed", "unverifiable", "recomputed"];
 const INTERVAL_COLUMNS = `series_id, from_ms, length_ms, tick_id, ticks, flag, coverage, polls_expected, polls_answered,
   cause, epoch_id, batch, verification`;
+
+/** What became of an interval that arrived. stands: the one that was held, the same or another. */
+export type Booking = "booked" | "superseded" | "outdone" | "stands";
 
 /** Intervals as rows: what the gateways booked, what stands in for what is missing, and whether the cloud came to the same. */
 export class BookedIntervals {
   readonly #db: Database;
   readonly #keys: Keys;
   readonly #alarms: Alarms;
+  /** Intervals that arrived for a time of which an earlier epoch knew more. */
+  outdone = 0;
 
   constructor(db: Database, keys: Keys, alarms: Alarms) {
     this.#db = db;
@@ -113,14 +120,18 @@ export class BookedIntervals {
       });
   }
 
-  /** Inside the transaction that stores the batch. @returns whether the interval took the place of another one. */
-  book(interval: Interval, batch: NewBatch, epochId: number, known_ms: EpochMs): boolean {
+  /** Inside the transaction that stores the batch. */
+  book(interval: Interval, batch: NewBatch, epochId: number, known_ms: EpochMs): Booking {
     const deviceId = this.#keys.deviceId(batch.gateway, interval.device);
     const seriesId = this.#keys.names.series.intern({ deviceId, quantity: interval.quantity });
-    if (this.#insertInterval(interval, seriesId, batch, epochId)) return false;
+    if (this.#insertInterval(interval, seriesId, batch, epochId)) return "booked";
 
     const held = this.#heldInterval(seriesId, interval.from_ms)!;
-    const verdict = held.epoch === SUBSTITUTED_EPOCH ? overFill(interval) : precedence(held, interval);
+    const verdict = held.epoch === SUBSTITUTED_EPOCH ? overFill(interval) : precedenceOf(held, interval, batch.epoch);
+    if (verdict === "outdone") {
+      this.outdone += 1;
+      return "outdone";
+    }
     if (verdict === "redefined") {
       this.#alarms.insert({
         gateway: batch.gateway,
@@ -130,10 +141,32 @@ export class BookedIntervals {
         detail: redefinition(held, interval, batch),
       });
     }
-    if (verdict !== "supersedes") return false;
+    if (verdict !== "supersedes") return "stands";
     this.#archiveInterval(seriesId, interval.from_ms, known_ms);
     this.#insertInterval(interval, seriesId, batch, epochId);
+    return "superseded";
+  }
+
+  /** Inside the transaction that restates its emissions. @returns false when the gateway's figure is not in force any more. */
+  correct({ interval, figure }: NewCorrection, known_ms: EpochMs): boolean {
+    const { gateway, device, quantity, from_ms, epoch, batch } = interval;
+    const seriesId = this.#keys.names.series.intern({ deviceId: this.#keys.deviceId(gateway, device), quantity });
+    const held = this.#heldInterval(seriesId, from_ms);
+    if (held?.epoch !== epoch || held.batch !== batch) return false;
+    this.#setVerification(interval, "unverifiable");
+    this.#archiveInterval(seriesId, from_ms, known_ms);
+    this.#insertInterval(figure, seriesId, { number: batch }, this.#keys.epochId(gateway, epoch), "recomputed");
     return true;
+  }
+
+  /** Figures that gave way to another one, oldest first. */
+  earlier(gateway: GatewayKey, device: string, quantity: QuantityId, from_ms: EpochMs): readonly EarlierInterval[] {
+    const deviceId = this.#keys.findDevice(gateway, device);
+    const seriesId = deviceId === null ? null : this.#keys.names.series.find({ deviceId, quantity });
+    if (seriesId === null) return [];
+    return this.#db
+      .allBig("SELECT * FROM interval_superseded WHERE series_id = ? AND from_ms = ? ORDER BY id", seriesId, from_ms)
+      .map((row) => ({ ...this.#storedInterval(row), superseded_ms: Number(row.superseded_ms) }));
   }
 
   #archiveInterval(seriesId: number, from_ms: EpochMs, known_ms: EpochMs): void {
@@ -266,6 +299,17 @@ export class BookedIntervals {
       verification: VERIFICATIONS[Number(row.verification)]!,
     };
   }
+}
+
+/**
+ * A gateway that lost what it had sent, and says so by another epoch, knows less than it knew: neither what was measured then
+ * nor what was recomputed here is touched by what it shares out now. Within an epoch a figure that gets worse is a redefinition.
+ */
+function precedenceOf(held: StoredInterval, arrived: Interval, epoch: string): Precedence {
+  const verdict = precedence(held, arrived);
+  if (verdict === "outdone") return held.epoch === epoch ? "redefined" : "outdone";
+  const isRecomputed = held.verification === "recomputed" && arrived.flag !== "M";
+  return verdict === "redefined" && isRecomputed && held.epoch !== epoch ? "outdone" : verdict;
 }
 
 /** What a gateway knows of the time goes before any fill; that it knows nothing does not. */

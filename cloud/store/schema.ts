@@ -331,4 +331,8 @@ CREATE TABLE plain_sample (
   PRIMARY KEY (metric_id, at_ms)
 ) WITHOUT ROWID, STRICT;
 `,
+  `
+-- Figures that gave way are asked for by the interval they were of.
+CREATE INDEX interval_superseded_by_start ON interval_superseded (series_id, from_ms);
+`,
 ];

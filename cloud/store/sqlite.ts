@@ -48,7 +48,8 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const substitutions = new Substitutions(db, keys);
   const places = new Places(db, keys);
   const renumbered = new Renumbered(db, (birthId) => places.birth(birthId));
-  const batches = new Batches(db, keys, alarms, new Books(intervals, emissions), renumbered);
+  const books = new Books(intervals, emissions);
+  const batches = new Batches(db, keys, alarms, books, renumbered);
   const plain = new PlainSamples(db, keys, batches);
   const sums = openSums(db.raw, names);
   return {
@@ -82,10 +83,13 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     intervals: (...query) => intervals.within(...query),
     intervalsToVerify: (...query) => intervals.toVerify(...query),
     setVerifications: (results) => intervals.setVerifications(results),
+    correct: (correction) => db.transaction(() => books.correct(correction, restatements, now_ms())),
+    earlierIntervals: (...query) => intervals.earlier(...query),
+    outdoneIntervals: () => intervals.outdone,
     disagreements: () => intervals.disagreements(),
     emission: (id) => emissions.get(id),
     emissions: (...query) => emissions.within(...query),
-    restate: (restatement) => emissions.restate(restatement, restatements, now_ms()),
+    restate: (restatement) => db.transaction(() => emissions.restate(restatement, restatements, now_ms())),
     restatements: (...query) => restatements.within(...query),
     emissionVersions: (id) => restatements.versions(id),
     substitute: (fill) => intervals.substitute(fill, substitutions, now_ms()),

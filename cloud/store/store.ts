@@ -147,7 +147,11 @@ export interface StoredNodeRecord<K extends NodeRecordKind = NodeRecordKind> {
   readonly record: RecordOfKind<K>;
 }
 
-export type Verification = "pending" | "agreed" | "disagreed" | "unverifiable";
+/**
+ * What the collector came to when it computed the figure itself. unverifiable: it could not · recomputed: the gateway had lost
+ * readings that had arrived here, and the figure is the collector's own; what the gateway said stays readable.
+ */
+export type Verification = "pending" | "agreed" | "disagreed" | "unverifiable" | "recomputed";
 
 export interface StoredInterval extends Interval {
   readonly gateway: GatewayKey;
@@ -185,6 +189,8 @@ export interface DeadLetter {
 export const STORED_EXCEEDS_READ = "STORED_EXCEEDS_READ";
 /** Code of an alarm: the same instant of a meter is stored under two epochs of its gateway; what is the same in all should be known by its content. */
 export const STORED_TWICE = "STORED_TWICE";
+/** Code of an alarm: an interval opens with another count than the one before it closes with; the ticks between stand in no interval, or in both. */
+export const COUNTS_APART = "COUNTS_APART";
 /** Code of an alarm: messages of a node that numbers no batches, and so sends none again, could not be stored in time. */
 export const MESSAGES_GIVEN_UP = "MESSAGES_GIVEN_UP";
 /** Code of an alarm: sessions of a gateway begin too often: two with one name, or a connection that breaks all the time. */
@@ -207,6 +213,22 @@ export interface NewRestatement {
   readonly reason: string;
   /** All gases of their intervals; what is equal to the entry in force is left as it is. */
   readonly entries: readonly Emission[];
+}
+
+/** A figure of the collector's own, in the place of one that the gateway came to with less than had arrived here. */
+export interface NewCorrection {
+  /** As the gateway booked it. */
+  readonly interval: StoredInterval;
+  readonly figure: Interval;
+  /** Its emissions, by the factors of those in force; none if it emits nothing. */
+  readonly entries: readonly Emission[];
+  /** As of a restatement. */
+  readonly runAt_ms: EpochMs;
+}
+
+/** A figure whose place another one took, as it stood. */
+export interface EarlierInterval extends StoredInterval {
+  readonly superseded_ms: EpochMs;
 }
 
 /** What a run did to one gas of one meter from one factor to another; the earlier entries stay. */
@@ -410,6 +432,20 @@ export interface ZoneStore {
   intervalsToVerify(gateway: GatewayKey, epoch: string, through: number, limit: number): readonly StoredInterval[];
   /** All of them in one transaction. */
   setVerifications(results: readonly (readonly [StoredInterval, Verification])[]): void;
+  /**
+   * Books a recomputed figure and its emissions in one transaction; the earlier ones stay readable.
+   * @returns false when the gateway's figure is not in force any more
+   */
+  correct(correction: NewCorrection): boolean;
+  /** Figures of the meter's interval that gave way to another one, oldest first; empty for most. */
+  earlierIntervals(
+    gateway: GatewayKey,
+    device: string,
+    quantity: QuantityId,
+    from_ms: EpochMs,
+  ): readonly EarlierInterval[];
+  /** Intervals, since the store was opened, that arrived for a time of which an earlier epoch of the gateway knew more. */
+  outdoneIntervals(): number;
   /** All of them, however old. */
   disagreements(): readonly Disagreement[];
   emission(id: number): StoredEmission | null;

@@ -61,6 +61,18 @@ export class SimDisk {
     return true;
   }
 
+  /** What lies on it now, as a backup keeps it: {@link restore} puts it in the place of all that lies there then. */
+  backup(): DiskBackup {
+    return { files: new Map([...this.#files].map(([name, file]) => [name, copyOf(file)])) };
+  }
+
+  /** While no process has it open. */
+  restore({ files }: DiskBackup): void {
+    this.#files.clear();
+    for (const [name, file] of files) this.#files.set(name, copyOf(file));
+    this.#trace.note(`${this.#name}: a backup of ${files.size} files restored`);
+  }
+
   get bytes(): number {
     let sum = 0;
     for (const file of this.#files.values()) sum += file.bytes;
@@ -96,7 +108,7 @@ export class SimDisk {
         this.#assertWritable(life, 0);
         const file = this.#files.get(name);
         if (file === undefined) return;
-        this.#files.set(aside, { ...file, rows: [...file.rows], values: new Map(file.values) });
+        this.#files.set(aside, copyOf(file));
         this.#trace.note(`${this.#name}: ${name} kept as ${aside}: ${reason}`);
       },
       remove: (name) => {
@@ -181,6 +193,11 @@ export class SimDisk {
   }
 }
 
+/** Of the whole medium; opaque. */
+export interface DiskBackup {
+  readonly files: ReadonlyMap<string, SegmentFile>;
+}
+
 interface SegmentFile {
   /** Ascending by key. */
   rows: DiskRow[];
@@ -195,6 +212,11 @@ const ROW_BYTES = 16;
 
 function emptyFile(): SegmentFile {
   return { rows: [], values: new Map(), bytes: FILE_BYTES, isTorn: false };
+}
+
+/** Blobs are never changed in place, so they are shared. */
+function copyOf(file: SegmentFile): SegmentFile {
+  return { ...file, rows: [...file.rows], values: new Map(file.values) };
 }
 
 function sizeOf({ rows, values }: DiskWrite): number {

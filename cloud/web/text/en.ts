@@ -250,6 +250,7 @@ export const en: Texts = {
       agreed: "recomputed by the server, agrees",
       disagreed: "recomputed by the server, does NOT agree",
       unverifiable: "the server has too few readings to recompute it",
+      recomputed: "recomputed by the server: the gateway had lost readings that had arrived here",
     },
     opening: "Opening",
     closing: "Closing",

@@ -244,6 +244,7 @@ export const vi = {
       agreed: "máy chủ tính lại, khớp",
       disagreed: "máy chủ tính lại, KHÔNG khớp",
       unverifiable: "máy chủ không đủ số đọc để tính lại",
+      recomputed: "máy chủ tính lại: gateway đã mất những số đọc mà máy chủ đã nhận",
     },
     opening: "Đầu khoảng",
     closing: "Cuối khoảng",

@@ -8,6 +8,7 @@ import { Database } from "../../../cloud/store/database.ts";
 import { PRESENCE_MAX } from "../../../cloud/store/places.ts";
 import { openSqliteStore } from "../../../cloud/store/sqlite.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
+import { correctionContract } from "../../contract/correction.ts";
 import { renumberedContract } from "../../contract/renumbered.ts";
 import { restatementContract } from "../../contract/restatement.ts";
 import { GATEWAY, interval, START_MS, type StoreUnderTest, storeContract } from "../../contract/store.ts";
@@ -17,6 +18,7 @@ storeContract("sqlite", sqliteUnderTest);
 restatementContract("sqlite", sqliteUnderTest);
 renumberedContract("sqlite", sqliteUnderTest);
 substitutionContract("sqlite", sqliteUnderTest);
+correctionContract("sqlite", sqliteUnderTest);
 
 function sqliteUnderTest(now: { readonly ms: number }): StoreUnderTest {
   const folder = mkdtempSync(join(tmpdir(), "khuxanh-store-"));

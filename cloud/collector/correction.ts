@@ -1,0 +1,106 @@
+import type { EmissionFactor } from "../../core/emission/factor.ts";
+import { restate } from "../../core/emission/restate.ts";
+import type { Boundary, Interval, IntervalCause } from "../../core/interval/interval.ts";
+import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { DeviceProfile } from "../../core/wire/content.ts";
+import type { NewCorrection, StoredInterval, ZoneStore } from "../store/store.ts";
+
+/**
+ * The figure that takes the place of one a gateway came to with less than had arrived here: its journal was restored, or lost
+ * what it had sent, and it shared out what it had measured before. Pure but for what it reads of the store.
+ *
+ * Only where the readings here say at least as much as the gateway's: a figure with both counts, as good as the gateway's
+ * or better, each count between readings that are as near to it as those the gateway named or nearer.
+ */
+export type Correction = Omit<NewCorrection, "runAt_ms">;
+
+/**
+ * The clock was set, or another meter stood there: the gateway saw what the readings do not tell. And where it began anew nobody
+ * knows whether the meter before was the same.
+ */
+const SEEN_THERE: readonly (IntervalCause | null)[] = [
+  "clock",
+  "meter-replaced",
+  "counter-reset",
+  "rate-too-high",
+  "first-reading",
+];
+
+/** @param readings the figure was recomputed from, in time order */
+export function correctionOf(
+  stored: StoredInterval,
+  computed: Interval,
+  readings: readonly Reading[],
+  store: ZoneStore,
+  emitter: DeviceProfile | null,
+  factors: readonly EmissionFactor[],
+  now_ms: EpochMs,
+): Correction | null {
+  if (SEEN_THERE.includes(stored.cause) || SEEN_THERE.includes(computed.cause)) return null;
+  if (!isAsGood(stored, computed, store)) return null;
+  if (!isAsNear(stored.opening, stored.from_ms, readings) || !isAsNear(stored.closing, stored.to_ms, readings)) {
+    return null;
+  }
+  const figure = asBooked(stored, computed);
+  const entries = emitter === null ? [] : entriesOf(stored, figure, emitter, store, factors, now_ms);
+  return entries === null ? null : { interval: stored, figure, entries };
+}
+
+/**
+ * What the gateway shared out or measured in part is measured now; what it shared out is shared between nearer readings. A
+ * measured figure changes only where it did not go on from the interval before it, and now does.
+ */
+function isAsGood(stored: StoredInterval, computed: Interval, store: ZoneStore): boolean {
+  const { flag, ticks, opening, closing } = computed;
+  if (ticks === null || opening === null || closing === null) return false;
+  if (stored.flag === "S") return flag === "M" || flag === "S";
+  if (stored.flag === "X") return flag === "M";
+  if (stored.flag !== "M" || flag !== "M" || stored.closing?.count !== closing.count) return false;
+  const { gateway, device, quantity, from_ms, to_ms } = stored;
+  const [before] = store.intervals(gateway, device, quantity, from_ms - (to_ms - from_ms), from_ms, 1, "newest");
+  return before?.to_ms === from_ms && before.closing?.count === opening.count;
+}
+
+/** Whether there are readings on both sides of a boundary that are no farther from it than those the gateway names. */
+function isAsNear(named: Boundary | null, at_ms: EpochMs, readings: readonly Reading[]): boolean {
+  const times_ms = [named?.words?.at_ms, named?.across?.at_ms].filter((one) => one !== undefined);
+  const before_ms = readings.findLast((reading) => reading.at_ms <= at_ms)?.at_ms;
+  const after_ms = readings.find((reading) => reading.at_ms >= at_ms)?.at_ms;
+  if (before_ms === undefined || after_ms === undefined) return false;
+  return times_ms.every((time_ms) => (time_ms <= at_ms ? before_ms >= time_ms : after_ms <= time_ms));
+}
+
+/** With what the gateway tells beside the counts: the words it read, and why it polled less. */
+function asBooked(stored: StoredInterval, computed: Interval): Interval {
+  const same = (one: Boundary | null, other: Boundary | null) => (one?.count === other?.count ? one : other);
+  return {
+    ...computed,
+    cause: computed.flag === "M" ? computed.cause : (stored.cause ?? computed.cause),
+    opening: same(stored.opening, computed.opening),
+    closing: same(stored.closing, computed.closing),
+  };
+}
+
+/** By the factors of the entries in force; of those known now where nothing was booked. Null: one is not known here. */
+function entriesOf(
+  { gateway, device, from_ms, to_ms }: StoredInterval,
+  figure: Interval,
+  emitter: DeviceProfile,
+  store: ZoneStore,
+  factors: readonly EmissionFactor[],
+  now_ms: EpochMs,
+): Correction["entries"] | null {
+  const held = store.emissions(gateway, device, from_ms, to_ms, EMISSIONS_MAX);
+  const named = factors.filter(({ id, version }) =>
+    held.some(({ factorId, factorVersion }) => factorId === id && factorVersion === version),
+  );
+  const restated =
+    held.length === 0
+      ? restate(figure, held, emitter, factors, now_ms)
+      : restate(figure, held, emitter, named, Number.POSITIVE_INFINITY);
+  if (restated.kind === "unknown-factor") return null;
+  return restated.kind === "restated" ? restated.entries : [];
+}
+
+/** Entries in force of one interval: one a gas. */
+const EMISSIONS_MAX = 16;
