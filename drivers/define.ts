@@ -220,7 +220,7 @@ function seldomChanged(
 }
 
 /** Serial numbers are asked for once an interval, no more often than this. */
-const SERIAL_MS = 900_000;
+export const SERIAL_MS = 900_000;
 
 /** Name of the register in every model that tells one. */
 export const SERIAL_NUMBER = "serial_number";

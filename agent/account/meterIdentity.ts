@@ -52,7 +52,8 @@ const ASK_AGAIN_MS = 60_000;
  *
  * Limits   a meter that tells no serial number is always the same one; a zero is none. One that is exchanged unnoticed for
  *          one that stands a little higher is noticed when the serial number is read next, and what it counted until then is
- *          taken for the old one's.
+ *          taken for the old one's. One that tells another number for a while, its words swapped, is exchanged twice: the
+ *          way back is noticed by a count that makes no sense, or when the serial number is read next.
  */
 export class MeterIdentity {
   readonly #definition: DeviceDefinition;

@@ -1,6 +1,7 @@
 import { parseDecimal } from "../../core/emission/decimal.ts";
 import type { MeterModel, Register } from "../../core/model/meterModel.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BookInterval } from "./books.ts";
 
 /** Amounts as whole micro-units (1 µWh, 1 mL): the truth is written with six decimals. */
@@ -43,6 +44,13 @@ export function floatUnit(model: MeterModel | undefined, quantity: QuantityId): 
 export function isFloat(model: MeterModel | undefined, quantity: QuantityId): boolean {
   const type = registerOf(model, quantity)?.type;
   return type === "f32" || type === "f64";
+}
+
+/** Whether its serial number is a number in several registers, whose words may be swapped. */
+export function hasSerialOfWords(model: MeterModel | undefined): boolean {
+  return (model?.registers ?? []).some(
+    ({ name, type, words }) => name === SERIAL_NUMBER && type !== "str" && words > 1,
+  );
 }
 
 /** The choice is that of `drivers/define.ts`: the register called like the quantity, integers before floats. */

@@ -243,6 +243,21 @@ test("a counter that rolls over explains nothing and costs nothing", () => {
   expect(kinds(check(entries, lost))).toContain("unexplained");
 });
 
+test("a serial number that was read with its words swapped explains another meter until it is read next, and nothing else", () => {
+  const END = FROM + 3 * INTERVAL_ms + 120_000;
+  const swapped = fault("word-order", END - 88_000, END);
+  const booksWith = (model: string, n: number, cause: BookInterval["cause"]) => {
+    const meter = meterOf({ model, name: "line", load: LINE, since: "2025-06-01" });
+    const books = mutated(booksOf(reader(meter)), n, (row) => [{ ...row, flag: "X", cause }]);
+    return kinds(check([...truthOf(meter), ...swapped], books));
+  };
+  expect(booksWith("eastron-sdm630", 4, "meter-replaced")).toEqual([]);
+  expect(booksWith("eastron-sdm630", 4, "counter-reset")).toEqual(["unexplained"]);
+  expect(booksWith("eastron-sdm630", 6, "meter-replaced")).toEqual(["unexplained"]);
+  // Its serial number is a text, or is not read.
+  expect(booksWith("carlo-gavazzi-em340-et340", 4, "meter-replaced")).toEqual(["unexplained"]);
+});
+
 test("every kind of fault has its excuse", () => {
   expect(Object.keys(FAULT_EXCUSES).sort()).toEqual([...FAULT_KINDS].sort());
 });

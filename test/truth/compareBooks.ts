@@ -1,7 +1,18 @@
 import type { MeterModel } from "../../core/model/meterModel.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
+import { SERIAL_MS } from "../../drivers/define.ts";
 import type { FaultKind } from "../../hw-sim/faults/catalogue.ts";
-import { amountText, figure, floatStep, floatUnit, isFloat, MICRO, micro, tickOf } from "./amounts.ts";
+import {
+  amountText,
+  figure,
+  floatStep,
+  floatUnit,
+  hasSerialOfWords,
+  isFloat,
+  MICRO,
+  micro,
+  tickOf,
+} from "./amounts.ts";
 import type { BookBoundary, BookInterval } from "./books.ts";
 import { type Excuse, FAULT_EXCUSES, type Happening } from "./excuses.ts";
 import { type TrueFault, type TrueMeter, type TruthEntry, trueMeters } from "./truthLog.ts";
@@ -84,6 +95,9 @@ export function compareBooks(
     ...[...meters.values()].flatMap((meter) => meterFindings(meter, books, options)),
   ];
 }
+
+/** Unless the options say otherwise. */
+const RECOVERY_MS = 60_000;
 
 const NOWHERE = { quantity: null, from_ms: null, to_ms: null } as const;
 
@@ -183,11 +197,24 @@ class Judge {
       return;
     }
     const isFirst = row.cause === "first-reading" && this.#rows[0] === row;
-    if (isFirst || this.#explained(row, "gap")) return;
+    if (isFirst || this.#explained(row, "gap") || this.#isSerialReadAgain(row)) return;
     this.#say(
       "unexplained",
       row,
       `marked ${row.flag}${row.cause === null ? "" : ` for "${row.cause}"`}, but nothing happened then`,
+    );
+  }
+
+  /** The meter counts as another one since its serial number was read wrong, until it is read next. */
+  #isSerialReadAgain({ from_ms, to_ms, cause }: BookInterval): boolean {
+    const { models, interval_ms, poll_ms, recovery_ms = RECOVERY_MS } = this.#options;
+    if (cause !== "meter-replaced" || !hasSerialOfWords(models.get(this.#meter.model))) return false;
+    const later_ms = Math.max(interval_ms, SERIAL_MS) + recovery_ms + poll_ms;
+    return this.#meter.faults.some(
+      (fault) =>
+        FAULT_EXCUSES[fault.kind as FaultKind]?.ofSerial === true &&
+        fault.from_ms - poll_ms <= to_ms &&
+        fault.to_ms + later_ms >= from_ms,
     );
   }
 
@@ -351,7 +378,7 @@ class Judge {
 
   /** Did anything happen in or right before this time that explains it? `until_ms`: and was it still going on then? */
   #explained(row: Stretch, by: "gap" | "break" | "stale" | "absent", until_ms: number | null = null): boolean {
-    const { interval_ms, poll_ms, recovery_ms = 60_000, happenings = [] } = this.#options;
+    const { interval_ms, poll_ms, recovery_ms = RECOVERY_MS, happenings = [] } = this.#options;
     const { name, faults } = this.#meter;
     // The last good reading lies up to a poll before a trouble, the next one up to the recovery after it.
     const isSeenByReadings = by === "gap" || by === "break";

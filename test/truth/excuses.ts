@@ -15,6 +15,8 @@ export interface Excuse {
   readonly instant: boolean;
   /** Stale only in float registers. */
   readonly ofFloats?: true;
+  /** A serial number in several registers may be read wrong: the meter counts as replaced, and again when it is read next. */
+  readonly ofSerial?: true;
 }
 
 const GAP: Excuse = { gap: true, break: false, stale: false, instant: false };
@@ -40,7 +42,7 @@ export const FAULT_EXCUSES: Readonly<Record<FaultKind, Excuse>> = {
   reboot: BREAK,
   frozen: { ...BREAK, stale: true },
   // An integer's words in the other order are far from it; a float's are any number, also one that the meter might show.
-  "word-order": { ...BREAK, stale: true, ofFloats: true },
+  "word-order": { ...BREAK, stale: true, ofFloats: true, ofSerial: true },
   "ct-reversed": BREAK,
   "register-reset": { ...BREAK, instant: true },
   "meter-replaced": { ...BREAK, instant: true },
