@@ -83,6 +83,7 @@ export function ledgerJson({ zone, site, from_ms, to_ms, meters }: SiteLedger) {
         ...figureJson(meter, line),
         redated_ms: line.redated_ms,
         surplus: line.surplus,
+        apart_ticks: String(line.apart_ticks),
         hole: line.hole,
         emissions: line.emissions.map(({ id, gas, mg, factorId, factorVersion, match, version }) => ({
           id,
@@ -195,7 +196,8 @@ function runsOf(lines: readonly LedgerLine[]): LedgerLine[][] {
       before.hole?.cause === line.hole?.cause &&
       before.hole?.detail === line.hole?.detail &&
       before.hole?.energy === line.hole?.energy &&
-      before.surplus > 0 === line.surplus > 0;
+      before.surplus > 0 === line.surplus > 0 &&
+      line.apart_ticks === 0n;
     if (run !== undefined && isAlike) run.push(line);
     else runs.push([line]);
   }
@@ -208,6 +210,7 @@ const ENERGY_TEXT = {
   "lower-bound": "energy is a lower bound",
   misplaced: "some of its energy may stand in other intervals, and some of theirs here",
   across: "energy known across the gap",
+  apart: "it does not open with the count the interval before closed with",
   open: "still under way",
   unknown: "energy unknown",
 } as const;
@@ -246,7 +249,15 @@ function whyText(run: readonly LedgerLine[]): string {
   const surplus = run.reduce((sum, line) => sum + line.surplus, 0);
   if (hole === null) return surplusText({ surplus }).slice(2);
   const detail = hole.detail === null ? "" : ` (${hole.detail})`;
-  return `${hole.cause}${detail}: ${ENERGY_TEXT[hole.energy]}${surplusText({ surplus })}`;
+  return `${hole.cause}${detail}: ${ENERGY_TEXT[hole.energy]}${apartText(run[0]!)}${surplusText({ surplus })}`;
+}
+
+function apartText({ apart_ticks, figure }: LedgerLine): string {
+  if (apart_ticks === 0n || figure === null) return "";
+  const { amount, unit } = figure.tick;
+  return apart_ticks > 0n
+    ? `, ${apart_ticks} × ${amount} ${unit} stand in no interval`
+    : `, ${-apart_ticks} × ${amount} ${unit} stand in both`;
 }
 
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7];

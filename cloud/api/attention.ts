@@ -6,6 +6,7 @@ import type { Bucket } from "../../core/interval/calendar.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import {
   type Alarm,
+  COUNTS_APART,
   type Disagreement,
   type EmissionSum,
   MESSAGES_GIVEN_UP,
@@ -68,20 +69,37 @@ export function clockOff(gateways: readonly GatewaySituation[]): readonly Item[]
 
 const BEYOND_READ: readonly string[] = [STORED_EXCEEDS_READ, STORED_TWICE];
 
-/** Intervals of the last day of which more readings are stored than were taken, per meter. */
+/** Intervals of which more readings are stored than were taken, per meter; of alarms raised since then. */
 export function storedExceedsRead(
   meters: readonly CatalogMeter[],
   alarms: readonly Alarm[],
   since_ms: EpochMs,
 ): readonly Item[] {
-  const surplus = alarms.filter(({ code, at_ms }) => BEYOND_READ.includes(code) && at_ms >= since_ms);
+  return intervalsOf("stored-exceeds-read", BEYOND_READ, meters, alarms, since_ms);
+}
+
+/** Intervals that do not go on from the one before, per meter; of alarms raised since then. */
+export function countsApart(
+  meters: readonly CatalogMeter[],
+  alarms: readonly Alarm[],
+  since_ms: EpochMs,
+): readonly Item[] {
+  return intervalsOf("counts-apart", [COUNTS_APART], meters, alarms, since_ms);
+}
+
+function intervalsOf(
+  item: string,
+  codes: readonly string[],
+  meters: readonly CatalogMeter[],
+  alarms: readonly Alarm[],
+  since_ms: EpochMs,
+): readonly Item[] {
+  const raised = alarms.filter(({ code, at_ms }) => codes.includes(code) && at_ms >= since_ms);
   return meters.flatMap((meter) => {
-    const own = surplus.filter(
-      ({ gateway, device }) => gateway?.edge === meter.key.edge && device === meter.key.device,
-    );
+    const own = raised.filter(({ gateway, device }) => gateway?.edge === meter.key.edge && device === meter.key.device);
     if (own.length === 0) return [];
     const oldest_ms = Math.min(...own.map(({ at_ms, detail }) => Number(detail.from_ms ?? at_ms)));
-    return [ofMeter("warn", "stored-exceeds-read", meter, oldest_ms, { intervals: own.length })];
+    return [ofMeter("warn", item, meter, oldest_ms, { intervals: own.length })];
   });
 }
 
@@ -254,6 +272,7 @@ export function attentionItems(deps: ApiDeps, situation: Situation): readonly It
     ...unassigned(gateways),
     ...provisionalFactors(emissions, (sum) => findFactor(deps.factors, sum)?.stated ?? null),
     ...clockOff(gateways),
+    ...countsApart(meters, alarms, day[0].from_ms),
     ...storedExceedsRead(meters, alarms, day[0].from_ms),
     ...alarmed("messages-given-up", gateways, alarms, {
       alarm: MESSAGES_GIVEN_UP,

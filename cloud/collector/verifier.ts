@@ -3,6 +3,7 @@ import type { Clock, Log } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import {
   BATCH_NUMBER_MAX,
+  COUNTS_APART,
   type GatewayKey,
   STORED_EXCEEDS_READ,
   STORED_TWICE,
@@ -13,6 +14,7 @@ import {
 import type { BirthReader } from "./births.ts";
 import type { Epochs } from "./epochs.ts";
 import { Evidence } from "./evidence.ts";
+import { seamsAt } from "./seams.ts";
 import { hasLostWhatArrived, verifyInterval } from "./verify.ts";
 
 /** Recomputes in small helpings what the edge booked, when there is nothing more urgent, and raises what disagrees. */
@@ -102,6 +104,7 @@ export class Verifier {
       const intervals = this.#store.intervalsToVerify(gateway, epoch, through, CHUNK);
       if (intervals.length > 0) {
         this.#store.setVerifications(intervals.map((interval) => [interval, this.#verify(interval)]));
+        if (this.#store.epochs(gateway).length > 1) this.#checkSeams(intervals);
       }
       if (intervals.length < CHUNK) break;
       if (this.#clock.mono_ms() > until_ms) return false;
@@ -135,6 +138,15 @@ export class Verifier {
       detail: { quantity, from_ms, edge: verdict.edge, cloud: verdict.cloud },
     });
     return verdict.kind;
+  }
+
+  #checkSeams(compared: readonly StoredInterval[]): void {
+    for (const { after, ticks } of seamsAt(compared, this.#store)) {
+      const { gateway, device, quantity, from_ms } = after;
+      const detail = { quantity, from_ms, ticks: String(ticks) };
+      this.#log.error("collector.counts-apart", { ...gateway, device, ...detail, code: COUNTS_APART });
+      this.#store.putAlarm({ code: COUNTS_APART, gateway, device, at_ms: this.#clock.now_ms(), detail });
+    }
   }
 
   /**

@@ -27,9 +27,19 @@ export type HoleCause = (typeof HOLE_CAUSES)[number];
  * known         the figure is whole; only readings are missing · shared   exact over the gap, its division is estimated
  * lower-bound   part of it is missing · across   no figure of its own, but the counts at both ends of the gap are known
  * misplaced     the gateway's clock was set: part of it may stand elsewhere, and what stands here may be of other time
+ * apart         it opens with another count than the interval before closes with: ticks stand in no interval, or in both
  * open          still under way · unknown   nobody will ever know
  */
-export const ENERGIES_ACROSS = ["known", "shared", "lower-bound", "misplaced", "across", "open", "unknown"] as const;
+export const ENERGIES_ACROSS = [
+  "known",
+  "shared",
+  "lower-bound",
+  "misplaced",
+  "across",
+  "apart",
+  "open",
+  "unknown",
+] as const;
 export type EnergyAcross = (typeof ENERGIES_ACROSS)[number];
 
 export interface Cause {
@@ -72,6 +82,7 @@ export interface Circumstance {
   readonly isUnderWay: boolean;
 }
 
+const UNKNOWN: Cause = { cause: "unknown", detail: null };
 const REPLACED: Cause = { cause: "meter-changed", detail: "meter-replaced" };
 
 /** Why a held interval is not whole. */
@@ -79,10 +90,10 @@ export function causeOfInterval(noted: IntervalCause | null, around: Circumstanc
   const shed = shedding(around);
   // Whatever else went wrong meanwhile, a meter was exchanged: the silence was for that.
   if (around.swaps.length > 0) return REPLACED;
-  if (noted === null) return shed ?? pollCause(around) ?? downCause(around, null) ?? { cause: "unknown", detail: null };
+  if (noted === null) return shed ?? pollCause(around) ?? downCause(around, null) ?? setAside(around) ?? UNKNOWN;
   if (noted !== "not-polled" && noted !== "first-reading") return { cause: OF_INTERVAL[noted], detail: noted };
   // Nobody asked the meter: the line was full, the gateway was off, or what it read then was given up.
-  const better = pollCause(around) ?? shed ?? downCause(around, noted);
+  const better = pollCause(around) ?? shed ?? downCause(around, noted) ?? setAside(around);
   return better ?? { cause: OF_INTERVAL[noted], detail: noted };
 }
 
@@ -92,17 +103,27 @@ export function causeOfAbsence(around: Circumstance): Cause {
   if (shed !== null) return shed;
   if (around.isUnderWay) return { cause: "uplink", detail: null };
   if (around.swaps.length > 0) return REPLACED;
-  return pollCause(around) ?? downCause(around, null) ?? { cause: "unknown", detail: null };
+  return pollCause(around) ?? downCause(around, null) ?? setAside(around) ?? UNKNOWN;
 }
 
 /** Why readings that were recorded are not here. */
 export function causeOfMissingReadings(around: Circumstance): Cause {
-  return shedding(around) ?? { cause: around.isUnderWay ? "uplink" : "unknown", detail: null };
+  if (around.isUnderWay) return shedding(around) ?? { cause: "uplink", detail: null };
+  return shedding(around) ?? setAside(around) ?? UNKNOWN;
 }
 
+/** Known to have been given up. */
 function shedding({ losses }: Circumstance): Cause | null {
-  const [first] = losses;
-  return first === undefined ? null : { cause: "shed", detail: first.why };
+  return shedBy(losses.find(({ count }) => count > 0));
+}
+
+/** Nobody knows whether anything was lost: of a journal that could not be read to its end, where nothing else explains it. */
+function setAside({ losses }: Circumstance): Cause | null {
+  return shedBy(losses[0]);
+}
+
+function shedBy(loss: LossRecord | undefined): Cause | null {
+  return loss === undefined ? null : { cause: "shed", detail: loss.why };
 }
 
 /** What most of the polls that brought nothing ended in. */

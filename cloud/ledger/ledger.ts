@@ -11,6 +11,7 @@ import {
   causeOfMissingReadings,
   type EnergyAcross,
 } from "./cause.ts";
+import { ticksApart } from "./seam.ts";
 
 /**
  * The delivery ledger of one counter: for every interval what was to be read, what was read, what the gateway recorded, what
@@ -63,6 +64,8 @@ export interface LedgerLine {
   };
   /** Polls stored beyond those that were ever taken, as far as that is known: a journal that was copied, or a mistake. */
   readonly surplus: number;
+  /** Ticks between the closing of the interval before and the opening of this one, as `ticksApart`; 0 as it should be. */
+  readonly apart_ticks: bigint;
   /** Null: no record of this interval. */
   readonly figure: StoredInterval | null;
   readonly emissions: readonly StoredEmission[];
@@ -82,7 +85,7 @@ export function ledgerLines(facts: LedgerFacts): LedgerLine[] {
   for (; from_ms + facts.interval_ms <= facts.to_ms; from_ms += facts.interval_ms) {
     lines.push(lineOf(facts, accounts, from_ms, held.get(from_ms) ?? null, emissions.get(from_ms) ?? []));
   }
-  return withCountsAcross(lines);
+  return withCountsAcross(withSeams(lines));
 }
 
 function lineOf(
@@ -108,7 +111,17 @@ function lineOf(
   const polls = countsOf(facts, around, account, figure);
   const hole = figure === null ? absence(around) : holeIn(figure, polls, around);
   const surplus = surplusOf(facts, polls, figure, around);
-  return { from_ms, to_ms, polls, surplus, figure, emissions, redated_ms: redating(facts.clocks, figure), hole };
+  return {
+    from_ms,
+    to_ms,
+    polls,
+    surplus,
+    apart_ticks: 0n,
+    figure,
+    emissions,
+    redated_ms: redating(facts.clocks, figure),
+    hole,
+  };
 }
 
 /**
@@ -196,6 +209,18 @@ function redating(clocks: readonly ClockRecord[], figure: StoredInterval | null)
   );
   return found?.offset_ms ?? null;
 }
+
+/** Where the counts of neighbours do not meet, no sum over both is exact, whatever else is known of them. */
+function withSeams(lines: readonly LedgerLine[]): LedgerLine[] {
+  return lines.map((line, i) => {
+    const [before, after] = [lines[i - 1]?.figure ?? null, line.figure];
+    const apart_ticks = before === null || after === null ? 0n : ticksApart(before, after);
+    if (apart_ticks === 0n) return line;
+    return { ...line, apart_ticks, hole: { ...(line.hole ?? NO_CAUSE), energy: "apart" } };
+  });
+}
+
+const NO_CAUSE: Cause = { cause: "unknown", detail: "counts-apart" };
 
 /** Where the counts before and after a gap are both known, its energy is, whatever happened in it. */
 function withCountsAcross(lines: LedgerLine[]): LedgerLine[] {

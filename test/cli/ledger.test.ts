@@ -73,7 +73,7 @@ test("ledger says of every interval what came, and of what is missing why and wh
   expect(lines.map((line: { hole: unknown }) => line.hole)).toEqual([
     null,
     { cause: "meter-silent", detail: "meter-silent", energy: "shared" },
-    { cause: "unknown", detail: null, energy: "unknown" },
+    { cause: "unknown", detail: null, energy: "across" },
     null,
   ]);
   expect(lines[0]).toMatchObject({

@@ -34,11 +34,11 @@ export function interval(index: number, change: Partial<Interval> = {}): Interva
     pollsAnswered: 900,
     cause: null,
     opening: {
-      count: 1_000n,
+      count: 1_000n + 250_000n * BigInt(index),
       words: { fc: 3, address: 3203, hex: "00000000000003E8", at_ms: from_ms - 5 },
       across: null,
     },
-    closing: { count: 251_000n, words: null, across: null },
+    closing: { count: 251_000n + 250_000n * BigInt(index), words: null, across: null },
     ...change,
   };
 }

@@ -41,6 +41,7 @@ export function attentionWords(item: Attention, names: AttentionNames, t: Texts,
     case "no-factor":
       return t.attention[item.code](what);
     case "stored-exceeds-read":
+    case "counts-apart":
       return t.attention[item.code](place, meter);
     case "gateway-clock":
       return t.attention[item.code](place, offset(), Number(item.params.offset_ms) > 0);

@@ -342,6 +342,11 @@ export const en: Texts = {
       detail:
         "No energy is counted twice, because the counter tells it. If it comes again, send the gateway's journal to whoever looks after the system.",
     }),
+    "counts-apart": (place, meter) => ({
+      title: `${place}: intervals of ${meter} do not go on from one another`,
+      detail:
+        "One opens with another count than the one before it closed with, so a little energy stands in no interval, or in two. It comes of a gateway whose disk lost what it had read; `khuxanh ledger` tells how much.",
+    }),
     "gateway-sessions": (place, count) => ({
       title: `${place}: the gateway connected anew ${count} times in an hour`,
       detail:

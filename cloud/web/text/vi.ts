@@ -337,6 +337,11 @@ export const vi = {
       detail:
         "Năng lượng không bị tính hai lần vì lấy theo công tơ. Nếu lặp lại, hãy gửi nhật ký của gateway cho người phụ trách hệ thống.",
     }),
+    "counts-apart": (place: string, meter: string) => ({
+      title: `${place}: các khoảng đo của ${meter} không nối liền nhau`,
+      detail:
+        "Có khoảng bắt đầu bằng số đếm khác với số đếm cuối của khoảng trước, nên một ít năng lượng không thuộc khoảng nào hoặc bị tính ở cả hai. Nguyên nhân là đĩa của gateway đã mất những gì nó đọc; lệnh `khuxanh ledger` cho biết bao nhiêu.",
+    }),
     "gateway-sessions": (place: string, count: string) => ({
       title: `${place}: gateway kết nối lại ${count} lần trong một giờ`,
       detail:

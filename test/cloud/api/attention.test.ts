@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { alarmed, clockOff, storedExceedsRead } from "../../../cloud/api/attention.ts";
+import { alarmed, clockOff, countsApart, storedExceedsRead } from "../../../cloud/api/attention.ts";
 import { catalogMeter } from "../../../cloud/api/catalogue.ts";
 import type { GatewaySituation } from "../../../cloud/api/situation.ts";
 import { CLOCK_OFFSET_MAX_MS } from "../../../cloud/api/state.ts";
 import {
   type Alarm,
+  COUNTS_APART,
   type GatewayRow,
   type MeterRow,
   SESSIONS_TOO_MANY,
@@ -75,6 +76,23 @@ test("a meter of which more readings are stored than were taken is one item, sin
       params: { intervals: 2 },
     },
   ]);
+});
+
+test("a meter whose counts do not meet is one item, told in both languages", () => {
+  const row = { gateway: GATEWAY, device: "furnace", name: null, parent: null } as MeterRow;
+  const from_ms = START_MS + QUARTER_MS;
+  const detail = { quantity: "active_energy_import_total", from_ms, ticks: "-19" };
+  const alarm: Alarm = { code: COUNTS_APART, gateway: GATEWAY, device: "furnace", at_ms: from_ms + 9, detail };
+  const [item, ...more] = countsApart([catalogMeter(row, "steel")], [alarm, { ...alarm, code: "OTHER" }], START_MS);
+  expect(more).toEqual([]);
+  expect(item).toMatchObject({ severity: "warn", code: "counts-apart", meter: "gw-01/furnace", since_ms: from_ms });
+  const names = { place: "Thép Gia Minh", meter: "lò" };
+  expect(attentionWords({ ...item!, since: null }, names, en, "en").title).toBe(
+    "Thép Gia Minh: intervals of lò do not go on from one another",
+  );
+  expect(attentionWords({ ...item!, since: null }, names, vi, "vi").title).toBe(
+    "Thép Gia Minh: các khoảng đo của lò không nối liền nhau",
+  );
 });
 
 test("alarms of gateways are one item each with their sum, since the first that is not too old", () => {

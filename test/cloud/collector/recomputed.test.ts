@@ -1,7 +1,12 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { StoredInterval, ZoneStore } from "../../../cloud/store/store.ts";
+import { BirthReader } from "../../../cloud/collector/births.ts";
+import { Epochs } from "../../../cloud/collector/epochs.ts";
+import { seamsAt } from "../../../cloud/collector/seams.ts";
+import { Verifier } from "../../../cloud/collector/verifier.ts";
+import { COUNTS_APART, type StoredInterval, type ZoneStore } from "../../../cloud/store/store.ts";
 import { loadFactors } from "../../../config/factors.ts";
 import { emissionsOf } from "../../../core/emission/emission.ts";
+import { recordingLog } from "../../recordingLog.ts";
 import { equalMeters } from "../../sim/meters.ts";
 import { SimZone, ZONE } from "../../sim/zone.ts";
 
@@ -160,6 +165,35 @@ test("a measured interval that does not go on from the one before it does so aft
   expect(recomputed.length).toBeGreaterThan(0);
   for (const { flag, from_ms } of recomputed) expect([flag, from_ms]).toEqual(["M", ORIGIN_MS + boundary_ms]);
   expectEmitted(store);
+});
+
+test("where an interval does not go on from the one before it, and cannot be recomputed, an alarm tells by how much", async () => {
+  const { store, agent } = await restored(20 * MINUTE_MS, 70 * MINUTE_MS, 71 * MINUTE_MS, 140 * MINUTE_MS);
+  const [rows] = series(store);
+  const { device, quantity, from_ms, epoch } = rows![4]!;
+  const apart = (row: StoredInterval, verification: StoredInterval["verification"]): StoredInterval => {
+    const isOurs = row.from_ms === from_ms && row.device === device && row.quantity === quantity;
+    return isOurs ? { ...row, verification, opening: { ...row.opening!, count: row.opening!.count - 19n } } : row;
+  };
+  const found = (verification: StoredInterval["verification"]) =>
+    seamsAt([rows![4]!], { intervals: (...query) => store.intervals(...query).map((row) => apart(row, verification)) });
+  expect(found("unverifiable")).toMatchObject([{ after: { device, quantity, from_ms }, ticks: -19n }]);
+  expect(found("pending")).toEqual([]);
+  expect(seamsAt([rows![4]!], store)).toEqual([]);
+
+  store.setVerifications([[rows![4]!, "pending"]]);
+  const doctored = {
+    ...store,
+    intervals: (...query: Parameters<ZoneStore["intervals"]>) =>
+      store.intervals(...query).map((row) => apart(row, "unverifiable")),
+  };
+  const log = recordingLog();
+  const epochs = new Epochs(doctored, log);
+  const clock = { now_ms: () => from_ms, mono_ms: () => 0 };
+  const births = new BirthReader(doctored);
+  new Verifier({ store: doctored, factors: FACTORS, clock, log, births, epochs }).run([{ gateway: GATEWAY, epoch }]);
+  expect(agent.epochs).toContain(epoch);
+  expect(store.alarms(9)).toMatchObject([{ code: COUNTS_APART, device, detail: { quantity, from_ms, ticks: "-19" } }]);
 });
 
 test("where the clock was set the gateway's figure stands: the readings do not tell which time is whose", async () => {

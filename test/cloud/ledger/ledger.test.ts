@@ -245,6 +245,47 @@ describe("an interval that is not whole", () => {
   });
 });
 
+describe("counts that do not meet", () => {
+  const opening = (count: bigint) => ({ opening: { count, words: null, across: null } });
+  const lines = (change: Partial<Interval>, before: Partial<Interval> = {}) =>
+    ledgerLines(facts({ intervals: [held(0), held(1, before), held(2, change), held(3)] }));
+
+  test("are told with the ticks that stand in no interval, or in two, and nothing is called exact there", () => {
+    const beyond = lines({ ...opening(2019n), flag: "S", cause: "not-polled" });
+    expect(beyond.map(({ apart_ticks }) => apart_ticks)).toEqual([0n, 0n, 19n, 0n]);
+    expect(beyond.map(({ hole }) => hole?.energy)).toEqual([undefined, undefined, "apart", undefined]);
+    expect(lines(opening(1993n))[2]).toMatchObject({
+      apart_ticks: -7n,
+      hole: { cause: "unknown", detail: "counts-apart", energy: "apart" },
+    });
+    expect(ledgerTotals(beyond).holes).toEqual([{ cause: "unknown", energy: "apart", intervals: 1 }]);
+  });
+
+  test("are none where the clock was set, where a count is not known, and where another tick is counted", () => {
+    const apart = (change: Partial<Interval>, before: Partial<Interval> = {}) => lines(change, before)[2]?.apart_ticks;
+    expect(apart({ ...opening(2019n), cause: "clock", flag: "X" })).toBe(0n);
+    expect(apart(opening(2019n), { cause: "clock", flag: "X" })).toBe(0n);
+    expect(apart({ opening: null })).toBe(0n);
+    expect(apart(opening(2019n), { closing: null })).toBe(0n);
+    expect(apart({ ...opening(2019n), tick: { amount: "10", unit: "Wh" } })).toBe(0n);
+  });
+});
+
+test("a journal that was set aside, of which nobody knows that it lost anything, is the cause where there is no other", () => {
+  const losses = [loss({ device: null, count: 0, what: "unknown", why: "set-aside" })];
+  const shared = held(1, { flag: "S", coverage: 0.5, cause: "not-polled", pollsAnswered: 450 });
+  const presence = [
+    { gateway: GATEWAY, at_ms: at(1), state: "offline" },
+    { gateway: GATEWAY, at_ms: at(1) + 400_000, state: "online" },
+  ] as const;
+  for (const intervals of [[held(0), shared], without(1)]) {
+    expect(holes({ intervals, losses, presence })[1]).toMatchObject({ cause: "gateway-down" });
+    expect(holes({ intervals, losses })[1]).toMatchObject({ cause: "shed", detail: "set-aside" });
+    const known = { ...losses[0]!, count: 3 };
+    expect(holes({ intervals, losses: [...losses, known], presence })[1]).toMatchObject({ cause: "shed" });
+  }
+});
+
 describe("an interval in which the gateway was killed and started again", () => {
   /** Of the time since the restart alone: what was counted before it died with the process. */
   const since = { ...polls(1, { expected: 450, answered: 451, journaled: 451 }), boot: 2, from_ms: at(1) + 450_000 };
