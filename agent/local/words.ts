@@ -204,6 +204,9 @@ function failureText(words: string): Text {
   return both(`${said.vi} (mã ${code})`, `${said.en} (code ${code})`);
 }
 
+/** A line that has less time to spare than this and leaves polls out does so because too much is asked of it. */
+const NEARLY = 0.8;
+
 export function busWords(
   { needed_ms, available_ms, overruns, isOverloaded, meters, backoffUntil_ms }: BusFacts,
   now: Now,
@@ -217,12 +220,21 @@ export function busWords(
   if (silent === meters.length) {
     return { level: "bad", text: both("không đồng hồ nào trả lời", "no meter answers") };
   }
-  if (isOverloaded || needed_ms > available_ms) {
+  if (needed_ms > available_ms * (isOverloaded ? NEARLY : 1)) {
     return {
       level: "bad",
       text: both(
         "quá tải: hỏi thưa hơn, hoặc chia đồng hồ sang bus khác",
         "overloaded: poll less often, or move meters to another bus",
+      ),
+    };
+  }
+  if (isOverloaded) {
+    return {
+      level: "watch",
+      text: both(
+        "lỡ nhịp trong phút vừa qua dù đường truyền còn rảnh: máy này bận, hoặc một đồng hồ trả lời chậm",
+        "missed beats in the last minute, though the line has time: this machine was busy, or a meter slow",
       ),
     };
   }

@@ -339,7 +339,7 @@ function strip() {
 function busPanel(bus) {
   const text = words();
   const isOpen = frames.has(bus.id);
-  const loadLevel = bus.isOverloaded || bus.needed_ms > bus.available_ms ? "bad" : bus.load_pct > 80 ? "watch" : "ok";
+  const loadLevel = bus.needed_ms > bus.available_ms ? "bad" : bus.isOverloaded || bus.load_pct > 80 ? "watch" : "ok";
   return h(
     "section.panel.bus",
     { "data-key": bus.id, "aria-label": `${text.bus} ${bus.id}` },
@@ -360,7 +360,7 @@ function busPanel(bus) {
           `${text.load} ${number(bus.load_pct, bus.load_pct < 10 ? 1 : 0)} %`,
         ),
         h("span.quiet", {}, text.lineTime(number(bus.needed_ms, 0), number(bus.available_ms, 0))),
-        h(`span${bus.isOverloaded ? ".bad-text" : ".quiet"}`, {}, text.overruns(bus.overruns)),
+        h(`span${bus.isOverloaded ? TONES[bus.state.level] : ".quiet"}`, {}, text.overruns(bus.overruns)),
         h("button.button", { "data-frames": bus.id, "aria-expanded": String(isOpen) }, text.frames),
       ),
     ),

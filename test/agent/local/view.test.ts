@@ -149,7 +149,8 @@ describe("a bus in words", () => {
     ["has a silent meter", bus([meter(), meter(silent)]), "watch"],
     ["has only silent meters", bus([meter(silent)]), "bad"],
     ["needs more time than there is", bus([meter()], { needed_ms: 1240 }), "bad"],
-    ["leaves polls out", bus([meter()], { isOverloaded: true }), "bad"],
+    ["leaves polls out for want of time", bus([meter()], { isOverloaded: true, needed_ms: 900 }), "bad"],
+    ["leaves polls out, and has time", bus([meter()], { isOverloaded: true, needed_ms: 131 }), "watch"],
     ["cannot be reached", bus([meter()], { backoffUntil_ms: NOW + 5000 }), "bad"],
     ["has not begun", bus([meter({ isAnswering: false, lastPollDuration_ms: null })]), "idle"],
   ] as const)("that %s", (_what, facts, level) => {
