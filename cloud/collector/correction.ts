@@ -37,7 +37,7 @@ export function correctionOf(
   now_ms: EpochMs,
 ): Correction | null {
   if (SEEN_THERE.includes(stored.cause) || SEEN_THERE.includes(computed.cause)) return null;
-  if (!isAsGood(stored, computed, store)) return null;
+  if (!isAsGood(stored, computed)) return null;
   if (!isAsNear(stored.opening, stored.from_ms, readings) || !isAsNear(stored.closing, stored.to_ms, readings)) {
     return null;
   }
@@ -47,18 +47,45 @@ export function correctionOf(
 }
 
 /**
- * What the gateway shared out or measured in part is measured now; what it shared out is shared between nearer readings. A
- * measured figure changes only where it did not go on from the interval before it, and now does.
+ * Corrections of one counter that stand or fall together: what one closes with the next opens with. They are made only if the
+ * books go on from the interval before the first, and to the one after the last: no tick may come into two intervals by them, or
+ * into none. What cannot be recomputed among them (a clock that was set) leaves all as the gateway booked it.
+ * @param correctionAt what the readings say of an interval that is held; null: nothing else, or not enough
+ * @returns null where they do not join the books
  */
-function isAsGood(stored: StoredInterval, computed: Interval, store: ZoneStore): boolean {
-  const { flag, ticks, opening, closing } = computed;
+export function joined(
+  first: Correction,
+  store: Pick<ZoneStore, "intervals">,
+  correctionAt: (stored: StoredInterval) => Correction | null,
+): readonly Correction[] | null {
+  const { gateway, device, quantity, from_ms, to_ms } = first.interval;
+  const [before] = store.intervals(gateway, device, quantity, from_ms - (to_ms - from_ms), from_ms, 1, "newest");
+  if (!meets(before?.to_ms === from_ms ? before.closing : null, first.figure.opening)) return null;
+  const run = [first];
+  while (run.length < RUN_MAX) {
+    const { interval, figure } = run.at(-1)!;
+    if (interval.closing?.count === figure.closing?.count) return run;
+    const [after] = store.intervals(gateway, device, quantity, interval.to_ms, interval.to_ms + 1, 1);
+    if (after === undefined || meets(figure.closing, after.opening)) return run;
+    const next = correctionAt(after);
+    if (next === null || !meets(figure.closing, next.figure.opening)) return null;
+    run.push(next);
+  }
+  return null;
+}
+
+/** Intervals that stand or fall together: a month of quarters of an hour. Of more the gateway's figures stand. */
+const RUN_MAX = 3000;
+
+function meets(closing: Boundary | null, opening: Boundary | null): boolean {
+  return closing === null || opening === null || closing.count === opening.count;
+}
+
+/** What the gateway shared out or measured in part is measured now; what it shared out is shared between nearer readings. */
+function isAsGood(stored: Interval, { flag, ticks, opening, closing }: Interval): boolean {
   if (ticks === null || opening === null || closing === null) return false;
   if (stored.flag === "S") return flag === "M" || flag === "S";
-  if (stored.flag === "X") return flag === "M";
-  if (stored.flag !== "M" || flag !== "M" || stored.closing?.count !== closing.count) return false;
-  const { gateway, device, quantity, from_ms, to_ms } = stored;
-  const [before] = store.intervals(gateway, device, quantity, from_ms - (to_ms - from_ms), from_ms, 1, "newest");
-  return before?.to_ms === from_ms && before.closing?.count === opening.count;
+  return (stored.flag === "X" || stored.flag === "M") && flag === "M";
 }
 
 /** Whether there are readings on both sides of a boundary that are no farther from it than those the gateway names. */

@@ -12,10 +12,11 @@ import {
   type ZoneStore,
 } from "../store/store.ts";
 import type { BirthReader } from "./births.ts";
+import { joined } from "./correction.ts";
 import type { Epochs } from "./epochs.ts";
 import { Evidence } from "./evidence.ts";
 import { seamsAt } from "./seams.ts";
-import { hasLostWhatArrived, verifyInterval } from "./verify.ts";
+import { hasLostWhatArrived, type Verdict, verifyInterval } from "./verify.ts";
 
 /** Recomputes in small helpings what the edge booked, when there is nothing more urgent, and raises what disagrees. */
 export const VERIFY_MS = 50;
@@ -35,6 +36,8 @@ export class Verifier {
   /** The epoch of each gateway since which its earlier ones have nothing left to compare. */
   readonly #settled = new Map<string, string>();
   #arrived = 0;
+  /** Of this helping: what could be recomputed and would not join the books. */
+  readonly #refused = new Set<string>();
   /** When this helping began: what it corrects belongs together. */
   #runAt_ms: EpochMs = 0;
   disagreed = 0;
@@ -83,6 +86,7 @@ export class Verifier {
       return true;
     } finally {
       this.#evidence.forget();
+      this.#refused.clear();
     }
   }
 
@@ -119,11 +123,7 @@ export class Verifier {
     const verdict = verifyInterval(interval, this.#store, this.#factors, this.#evidence, this.#clock.now_ms());
     // What was taken twice changes no figure. One that was restated without its counts says 0 of both.
     if (verdict.kind === "agreed" && pollsExpected > 0) this.#checkPolls(interval);
-    if (verdict.kind === "recomputed") {
-      const { correction, edge, cloud } = verdict;
-      if (!this.#store.correct({ ...correction, runAt_ms: this.#runAt_ms })) return "unverifiable";
-      this.#log.warn("collector.interval-recomputed", { ...gateway, device, quantity, from_ms, edge, cloud });
-    }
+    if (verdict.kind === "recomputed") return this.#correct(interval, verdict);
     if (verdict.kind !== "disagreed") return verdict.kind;
     // Of an epoch that is over: what it rests on may have been lost on its way and with the journal, or may be of its other life.
     const { numbers, isContested } = this.#epochs.of(gateway, epoch);
@@ -138,6 +138,29 @@ export class Verifier {
       detail: { quantity, from_ms, edge: verdict.edge, cloud: verdict.cloud },
     });
     return verdict.kind;
+  }
+
+  /** With all that stand or fall with it. */
+  #correct(interval: StoredInterval, { correction, edge, cloud }: Verdict & { kind: "recomputed" }): Verification {
+    const otherwise = edge === cloud ? "agreed" : "unverifiable";
+    if (this.#refused.has(keyOf(interval))) return otherwise;
+    const tried = new Set([keyOf(interval)]);
+    const run = joined(correction, this.#store, (stored) => {
+      tried.add(keyOf(stored));
+      const verdict = verifyInterval(stored, this.#store, this.#factors, this.#evidence, this.#clock.now_ms());
+      return verdict.kind === "recomputed" ? verdict.correction : null;
+    });
+    if (run === null) {
+      for (const key of tried) this.#refused.add(key);
+      return otherwise;
+    }
+    const { gateway, device, quantity } = interval;
+    const made = run.filter((one) => this.#store.correct({ ...one, runAt_ms: this.#runAt_ms }));
+    if (made.length > 0) {
+      const [from_ms, to_ms] = [interval.from_ms, made.at(-1)!.interval.to_ms];
+      this.#log.warn("collector.intervals-recomputed", { ...gateway, device, quantity, from_ms, to_ms, edge, cloud });
+    }
+    return "recomputed";
   }
 
   #checkSeams(compared: readonly StoredInterval[]): void {
@@ -173,4 +196,8 @@ export class Verifier {
     this.#log.warn("collector.stored-twice", { device, ...detail, copies, code: STORED_TWICE });
     this.#store.putAlarm({ code: STORED_TWICE, gateway, device, at_ms, detail: { ...detail, copies } });
   }
+}
+
+function keyOf({ gateway, device, quantity, from_ms }: StoredInterval): string {
+  return `${gateway.edge}/${device} ${quantity} ${from_ms}`;
 }

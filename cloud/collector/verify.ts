@@ -64,6 +64,7 @@ export function verifyInterval(
   const edge = figureOf(stored, booked);
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   const isSame = edge === cloud;
+  // Counts that differ change no figure, but the next interval goes on from them.
   if (isSame && haveSameCounts(stored, computed)) return { kind: "agreed" };
   if (!hasLostWhatArrived(stored, used, store)) return isSame ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
   const correction = correctionOf(stored, computed, readings, store, isEmitting ? profile : null, factors, now_ms);

@@ -152,7 +152,8 @@ export class BookedIntervals {
     const { gateway, device, quantity, from_ms, epoch, batch } = interval;
     const seriesId = this.#keys.names.series.intern({ deviceId: this.#keys.deviceId(gateway, device), quantity });
     const held = this.#heldInterval(seriesId, from_ms);
-    if (held?.epoch !== epoch || held.batch !== batch) return false;
+    const isOurs = held?.epoch === epoch && held.batch === batch;
+    if (!isOurs || held.verification === "recomputed") return false;
     this.#setVerification(interval, "unverifiable");
     this.#archiveInterval(seriesId, from_ms, known_ms);
     this.#insertInterval(figure, seriesId, { number: batch }, this.#keys.epochId(gateway, epoch), "recomputed");
