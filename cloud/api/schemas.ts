@@ -355,6 +355,15 @@ export const TraceInterval = z.object({
     })
     .nullable()
     .describe("what stands in for a missing measurement, by which rule, and who said so"),
+  gateway_said: z
+    .object({
+      ticks: z.string().nullable(),
+      value: z.number().nullable(),
+      flag: z.enum(["M", "C", "S", "E", "X"]),
+      until: Time.describe("when the recomputed figure took its place"),
+    })
+    .nullable()
+    .describe("of a recomputed interval: the gateway's own figure; null for all others"),
   entries: z.array(
     z.object({
       id: z.string(),

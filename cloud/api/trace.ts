@@ -20,6 +20,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
 import { UNITS } from "../../core/units/units.ts";
 import type {
+  EarlierInterval,
   EmissionSum,
   EmissionVersion,
   StoredEmission,
@@ -380,9 +381,16 @@ function traceIntervals(
       interval,
       (entries.get(interval.from_ms) ?? []).map((entry) => ({ entry, earlier: earlierOf(deps, entry) })),
       interval.epoch === SUBSTITUTED_EPOCH ? deps.store.substitution(interval.batch) : null,
+      interval.verification === "recomputed" ? gatewaySaid(deps, interval) : null,
       deps.zone.time_zone,
     ),
   );
+}
+
+/** What the gateway had booked in the batch that a recomputed figure names. */
+function gatewaySaid(deps: ApiDeps, { gateway, device, quantity, from_ms, epoch, batch }: StoredInterval) {
+  const earlier = deps.store.earlierIntervals(gateway, device, quantity, from_ms);
+  return earlier.findLast((one) => one.epoch === epoch && one.batch === batch) ?? null;
 }
 
 /** An entry with the versions whose place it took, oldest first. */
@@ -402,16 +410,18 @@ export function traceInterval(
   interval: StoredInterval,
   entries: readonly TracedEntry[],
   fill: StoredSubstitution | null,
+  said: EarlierInterval | null,
   timeZone: string,
 ): TraceInterval {
   const { unit } = QUANTITIES[interval.quantity];
+  const valueIn = ({ ticks, tick }: StoredInterval) => (ticks === null ? null : toNumber(amountIn(unit, ticks, tick)));
   return {
     from: isoIn(timeZone, interval.from_ms),
     to: isoIn(timeZone, interval.to_ms),
     quantity: interval.quantity,
     ticks: interval.ticks === null ? null : String(interval.ticks),
     tick: `${interval.tick.amount} ${UNITS[interval.tick.unit].ucum}`,
-    value: interval.ticks === null ? null : toNumber(amountIn(unit, interval.ticks, interval.tick)),
+    value: valueIn(interval),
     unit: UNITS[unit].ucum,
     flag: interval.flag,
     coverage_pct: Math.floor(interval.coverage * 1e6) / 1e4,
@@ -431,6 +441,15 @@ export function traceInterval(
             author: fill.author,
             inputs: fill.inputs,
             known_from: isoIn(timeZone, fill.knownFrom_ms),
+          },
+    gateway_said:
+      said === null
+        ? null
+        : {
+            ticks: said.ticks === null ? null : String(said.ticks),
+            value: valueIn(said),
+            flag: said.flag,
+            until: isoIn(timeZone, said.superseded_ms),
           },
     entries: entries.map(({ entry, earlier }) => ({
       id: `e${entry.id}`,

@@ -266,6 +266,8 @@ export const en: Texts = {
     batch: (gateway, epoch, number) => `batch ${number} of ${gateway}, epoch ${epoch}`,
     entries: "Book entries",
     factors: "Emission factors",
+    gatewaySaid: (ticks, how) => `The gateway's own figure was ${ticks} ticks: ${how}.`,
+    noWordsHere: "recomputed from the stored readings on both sides",
     substituted: (rule, author, known) => `No measurement: ${rule}. Stated by ${author} on ${known}.`,
     rules: {
       register: "the register carries the sum, its shape is estimated",

@@ -260,6 +260,8 @@ export const vi = {
     batch: (gateway: string, epoch: string, number: string) => `gói ${number} của ${gateway}, đời ${epoch}`,
     entries: "Bút toán",
     factors: "Hệ số phát thải",
+    gatewaySaid: (ticks: string, how: string) => `Con số của chính gateway là ${ticks} bước đếm: ${how}.`,
+    noWordsHere: "tính lại từ các số đọc đã lưu ở hai bên mốc",
     substituted: (rule: string, author: string, known: string) =>
       `Không có số đo: ${rule}. ${author} xác nhận ngày ${known}.`,
     rules: {

@@ -133,6 +133,9 @@ function IntervalRows({ interval, timeZone, isOpen, toggle }: IntervalRowsProps)
 function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterval; readonly timeZone: string }) {
   const { t, lang } = useApp();
   const ticks = interval.ticks ?? tickDifference(interval.opening?.count ?? null, interval.closing?.count ?? null);
+  const perTick = t.why.tick(tickText(interval.tick, (ucum) => unitText(ucum, lang)));
+  const saidTicks = interval.gateway_said?.ticks ?? null;
+  const said = saidTicks === null ? UNKNOWN : groupedDigits(saidTicks, lang);
   return (
     <div className="detail">
       <p>
@@ -143,6 +146,9 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
           {t.why.verification[interval.verification]}
         </span>
       </p>
+      {interval.gateway_said !== null && (
+        <p className="quiet small">{t.why.gatewaySaid(said, t.why.flag[interval.gateway_said.flag])}</p>
+      )}
       {interval.substitution !== null && (
         <p className="substituted">
           {t.why.substituted(
@@ -164,6 +170,7 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
             key={index === 0 ? "closing" : "opening"}
             title={index === 0 ? t.why.closing : t.why.opening}
             boundary={boundary}
+            noWords={interval.verification === "recomputed" ? t.why.noWordsHere : t.why.noWords}
             timeZone={timeZone}
           />
         ))}
@@ -171,7 +178,7 @@ function IntervalDetail({ interval, timeZone }: { readonly interval: TraceInterv
           <dt>{t.why.difference}</dt>
           <dd>
             <code>{ticks === null ? UNKNOWN : groupedDigits(ticks, lang)}</code>{" "}
-            <span className="quiet">{t.why.tick(tickText(interval.tick, (ucum) => unitText(ucum, lang)))}</span>
+            <span className="quiet">{perTick}</span>
           </dd>
         </div>
       </dl>
@@ -216,10 +223,12 @@ const gasText = (gas: string): string => GASES[gas] ?? gas;
 interface BoundaryItemProps {
   readonly title: string;
   readonly boundary: TraceInterval["opening"];
+  /** Said where the words of no reading are kept. */
+  readonly noWords: string;
   readonly timeZone: string;
 }
 
-function BoundaryItem({ title, boundary, timeZone }: BoundaryItemProps) {
+function BoundaryItem({ title, boundary, noWords, timeZone }: BoundaryItemProps) {
   const { t, lang } = useApp();
   const words = boundary?.words ?? null;
   const across = boundary?.across ?? null;
@@ -236,11 +245,7 @@ function BoundaryItem({ title, boundary, timeZone }: BoundaryItemProps) {
         )}
       </dd>
       <dd>
-        {words === null ? (
-          <span className="quiet">{t.why.noWords}</span>
-        ) : (
-          <WordsRead words={words} timeZone={timeZone} />
-        )}
+        {words === null ? <span className="quiet">{noWords}</span> : <WordsRead words={words} timeZone={timeZone} />}
       </dd>
       {across !== null && (
         <>

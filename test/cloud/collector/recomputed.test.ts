@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import { traceInterval } from "../../../cloud/api/trace.ts";
 import { BirthReader } from "../../../cloud/collector/births.ts";
 import { Epochs } from "../../../cloud/collector/epochs.ts";
 import { seamsAt } from "../../../cloud/collector/seams.ts";
@@ -122,6 +123,12 @@ test("what the gateway had booked is told beside it, and what it emits is restat
   expect(more).toEqual([]);
   expect(said).toMatchObject({ flag: "S", cause: "not-polled", verification: "unverifiable", epoch, batch });
   expect(said!.ticks).not.toBe(ticks);
+  const traced = traceInterval(rows![4]!, [], null, said!, "Asia/Ho_Chi_Minh");
+  expect(traced).toMatchObject({
+    verification: "recomputed",
+    ticks: String(ticks),
+    gateway_said: { ticks: String(said!.ticks), flag: "S" },
+  });
   const [entry] = store.emissions(GATEWAY, device, from_ms, from_ms + 1, 9);
   const versions = store.emissionVersions(entry!.id);
   expect(versions.map(({ reason }) => reason)).toEqual([null, "interval-corrected"]);

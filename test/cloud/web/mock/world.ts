@@ -431,6 +431,7 @@ function interval({ meter, rate, scale }: Stream, from_ms: number): TraceInterva
     closing: known ? boundary(closing, from_ms + QUARTER_MS, 1) : null,
     batch: { gateway: meter.gateway, epoch: "7f3a", number: Math.round((from_ms - START_MS) / QUARTER_MS) },
     substitution: null,
+    gateway_said: null,
     entries: known
       ? [
           {
