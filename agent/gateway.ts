@@ -285,11 +285,12 @@ export class Gateway {
     readonly busOf: (bus: BusConfig) => Bus;
     readonly at: (at_ms: EpochMs) => void;
     readonly goesOn: boolean;
+    readonly isHeld?: (at_ms: EpochMs) => boolean;
     readonly onProgress: (at_ms: EpochMs) => void;
     readonly isCancelled?: () => boolean;
   }): Promise<"done" | "cancelled"> {
     const { journal, timers, factors, config } = this.#o;
-    const { busOf, isCancelled, ...rest } = run;
+    const { busOf, isCancelled, isHeld, ...rest } = run;
     run.at(run.from_ms);
     const buses: { readonly bus: Bus; readonly meters: HistoryMeter[] }[] = [];
     for (const { config: of, meters } of this.#buses) {
@@ -302,6 +303,7 @@ export class Gateway {
         ...rest,
         buses,
         interval_ms: config.interval_ms,
+        isHeld: isHeld ?? (() => false),
         isCancelled: () => this.#isStopped || isCancelled?.() === true,
       },
       { journal, timers, factors, recorder: this.#recorder, accounts: this.#accounts },
@@ -334,7 +336,7 @@ export class Gateway {
     this.counts.polls += 1;
     if (sample.blocks.length === 0) this.counts.failedPolls += 1;
     this.#polls.polled(sample, mainRegister(meter.definition));
-    this.#pending.push({ meter, sample });
+    this.#pending.push({ meter, sample, isHeld: false });
   }
 
   #noteAnswering(device: string, isAnswering: boolean, why: string | null): void {

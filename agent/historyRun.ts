@@ -1,7 +1,7 @@
 import type { EmissionFactor } from "../core/emission/factor.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { Bus, Timers } from "../core/ports.ts";
-import type { EpochMs } from "../core/reading/reading.ts";
+import type { EpochMs, Sample } from "../core/reading/reading.ts";
 import type { BlockRead } from "../drivers/modbus/planner.ts";
 import { type Accountant, createAccountant } from "./account/accountant.ts";
 import type { AccountedMeter, SavedAccounts } from "./account/savedAccounts.ts";
@@ -31,6 +31,9 @@ export interface HistoryRun {
   readonly at: (at_ms: EpochMs) => void;
   /** The live accounts continue where it ends. */
   readonly goesOn: boolean;
+  /** The readings of that boundary are in the journal already: where another run began, or one was cut off. */
+  readonly isHeld: (at_ms: EpochMs) => boolean;
+  /** All up to there is in the journal. */
   readonly onProgress: (at_ms: EpochMs) => void;
   readonly isCancelled: () => boolean;
 }
@@ -62,7 +65,9 @@ export async function runHistory(run: HistoryRun, parts: HistoryParts): Promise<
     run.at(at_ms);
     mono_ms += 1;
     const now = { now_ms: () => at_ms, mono_ms: () => mono_ms };
-    polled.push(...(await Promise.all(run.buses.map(({ bus, meters }) => pollAll(bus, meters, now)))).flat());
+    const samples = (await Promise.all(run.buses.map(({ bus, meters }) => pollAll(bus, meters, now)))).flat();
+    const isHeld = run.isHeld(at_ms);
+    for (const [meter, sample] of samples) polled.push({ meter, sample, isHeld });
     const isLast = at_ms + interval_ms > run.to_ms || isCancelled();
     if (polled.length < COMMIT_SAMPLES && !isLast) continue;
     parts.recorder.record(polled.splice(0), ({ definition }) => accountants.get(definition.device), false);
@@ -86,12 +91,12 @@ async function pollAll(
   bus: Bus,
   meters: readonly HistoryMeter[],
   now: { now_ms(): EpochMs; mono_ms(): number },
-): Promise<Polled[]> {
-  const polled: Polled[] = [];
+): Promise<(readonly [AccountedMeter, Sample])[]> {
+  const polled: (readonly [AccountedMeter, Sample])[] = [];
   for (const { meter, unit, timeout_ms, counterBlocks } of meters) {
     const asked = { device: meter.definition.device, unit, timeout_ms };
     const sample = await pollMeter(bus, asked, counterBlocks, now);
-    if (sample !== null) polled.push({ meter, sample });
+    if (sample !== null) polled.push([meter, sample]);
   }
   return polled;
 }

@@ -42,6 +42,8 @@ export interface RecorderOptions {
 export interface Polled {
   readonly meter: AccountedMeter;
   readonly sample: Sample;
+  /** The journal has it already, from a run of history before: it is accounted, and not recorded a second time. */
+  readonly isHeld: boolean;
 }
 
 /** Record first, derive after: what was polled and what it closes become one synced commit; what cannot be written waits. */
@@ -105,14 +107,14 @@ export class Recorder {
     if (clockState === "set" && isLive) this.#dateSamples();
     const samples: JournalEntry[] = [];
     const books: JournalEntry[] = [];
-    for (const { meter, sample } of polled) {
+    for (const { meter, sample, isHeld } of polled) {
       const { definition } = meter;
       const readings = this.#guarded(definition.device, () => decodeSample(definition, sample));
       const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
-      samples.push(entry);
+      if (!isHeld) samples.push(entry);
       const main = CARRIERS[definition.carrier].counters[0];
       if (isLive && readings.some(({ quantity }) => quantity === main)) this.#mainPolls.add(entry);
-      this.#o.counts.readings += readings.length;
+      if (!isHeld) this.#o.counts.readings += readings.length;
       if (isLive) this.#o.onReadings(definition.device, readings);
       const accountant = accountantOf(meter);
       // The counter carries it to the first reading whose date is known.

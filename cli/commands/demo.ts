@@ -11,7 +11,14 @@ import { startSim } from "../../hw-sim/sim.ts";
 import type { SimConfig } from "../../hw-sim/simConfig.ts";
 import { type Command, noMoreThan, optional, untilStopped, wholeNumber } from "../command.ts";
 import { keepSeed, SEED_DEFAULT, seedFor } from "../demo/folder.ts";
-import { historyToDo, readHistoryRecord, runSpan, SteppedClock, writeHistoryRecord } from "../demo/history.ts";
+import {
+  historyToDo,
+  isHeldIn,
+  readHistoryRecord,
+  runSpan,
+  SteppedClock,
+  writeHistoryRecord,
+} from "../demo/history.ts";
 import { startSummary } from "../demo/summary.ts";
 import { DEMO_INTERVAL_MS, demoAgent, demoCollector, LOOPBACK } from "../demo/zone.ts";
 import { mqttConnector } from "../io/mqtt.ts";
@@ -168,13 +175,17 @@ function computeHistory({
     try {
       for (const span of todo.spans) {
         let last_ms = span.from_ms;
+        const { held } = record;
         const onProgress = (at_ms: number): void => {
           progress.add(at_ms - last_ms);
           last_ms = at_ms;
+          record = { ...record, held: [...held, { from_ms: span.from_ms, to_ms: at_ms }] };
+          writeHistoryRecord(file, record);
         };
         const goesOn = span.to_ms === record.until_ms;
         const outcome = await runSpan({ agent, sim, clock }, span, {
           goesOn,
+          isHeld: (at_ms) => isHeldIn(held, at_ms),
           onProgress,
           isCancelled: () => isStopped,
         });

@@ -52,6 +52,8 @@ export function historySpans(until_ms: number, days: number): readonly Span[] {
 export interface HistoryRecord {
   readonly until_ms: number;
   readonly done: readonly Span[];
+  /** What the journal holds readings of: the steps that are done, and those that were cut off as far as they came. */
+  readonly held: readonly Span[];
 }
 
 /** The steps still to do; a start that was cut off in its first step begins afresh, with the present time. */
@@ -62,7 +64,7 @@ export function historyToDo(
 ): { readonly record: HistoryRecord; readonly spans: readonly Span[] } {
   const newest = record?.done.find(({ to_ms }) => to_ms === record.until_ms);
   if (record === null || newest === undefined) {
-    return { record: { until_ms: now_ms, done: [] }, spans: historySpans(now_ms, days) };
+    return { record: { until_ms: now_ms, done: [], held: record?.held ?? [] }, spans: historySpans(now_ms, days) };
   }
   const isDone = ({ from_ms, to_ms }: Span) =>
     record.done.some((done) => done.from_ms <= from_ms && to_ms <= done.to_ms);
@@ -71,7 +73,8 @@ export function historyToDo(
 
 export function readHistoryRecord(file: string): HistoryRecord | null {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as HistoryRecord;
+    const record = JSON.parse(readFileSync(file, "utf8")) as Omit<HistoryRecord, "held"> & Partial<HistoryRecord>;
+    return { ...record, held: record.held ?? record.done };
   } catch {
     return null; // none yet, or cut off while being written: the steps are done again, which changes no figure
   }
@@ -81,12 +84,18 @@ export function writeHistoryRecord(file: string, record: HistoryRecord): void {
   writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
 }
 
-/** Runs one step for one factory. `goesOn`: the live accounts continue where it ends. */
+/** Whether the readings of a boundary are in the journal: both ends of a step belong to it. */
+export function isHeldIn(held: readonly Span[], at_ms: number): boolean {
+  return held.some(({ from_ms, to_ms }) => from_ms <= at_ms && at_ms <= to_ms);
+}
+
+/** Runs one step for one factory. `goesOn`: the live accounts continue where it ends; `isHeld`: not recorded again. */
 export function runSpan(
   { agent, sim, clock }: HistorySource,
   { from_ms, to_ms }: Span,
   options: {
     readonly goesOn: boolean;
+    readonly isHeld: (at_ms: number) => boolean;
     readonly onProgress: (at_ms: number) => void;
     readonly isCancelled: () => boolean;
   },

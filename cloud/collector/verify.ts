@@ -124,7 +124,7 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
     newest ??= before?.batch;
   }
   if (last === undefined || last.at_ms < to_ms) {
-    const after = neighbour(stored, evidence, isLater, to_ms, 1);
+    const after = neighbour(stored, evidence, isLater, to_ms, 1) ?? readingAt(to_ms, there, isBefore);
     if (after === "too-far") return "too-far";
     if (after !== null) readings.push(after.reading);
     if (after !== null) used.push(after.batch);
@@ -157,6 +157,16 @@ function readingBefore(
   );
   const isLater = named?.batch.epoch === latest.batch.epoch && named.batch.number > latest.batch.number;
   return isLater ? named : latest;
+}
+
+/** Where two steps of history meet, which is polled in steps, the newest first: that reading was recorded with the later step. */
+function readingAt(
+  at_ms: EpochMs,
+  there: readonly CountedBatch[],
+  isOf: (batch: StoredBatch) => boolean,
+): Found | null {
+  const isAt = ({ batch, readings }: CountedBatch) => isOf(batch) && readings.some((one) => one.at_ms === at_ms);
+  return lastOf(there.filter(isAt), at_ms) ?? null;
 }
 
 /** The last reading of some batches; of those at an instant, if one is named. */

@@ -116,6 +116,7 @@ test("an error of our own in one meter's books costs neither its sample nor what
     return {
       meter: { definition, hash, accountant: device === "broken" ? { ...accountant, take } : accountant },
       sample,
+      isHeld: false,
     };
   });
   recorder.record(polled, ({ accountant }) => accountant, true);

@@ -36,11 +36,13 @@ test("history goes back from now, the last day first, then the week, then week b
 test("a second start does what is left; one cut off in its first day begins afresh with the present time", () => {
   const later_ms = NOW_MS + 3 * DAY_MS;
   const [first, second] = historySpans(NOW_MS, 30);
-  const half = historyToDo({ until_ms: NOW_MS, done: [first!, second!] }, later_ms, 30);
+  const held = [first!, second!];
+  const half = historyToDo({ until_ms: NOW_MS, done: held, held }, later_ms, 30);
   expect(half.record.until_ms).toBe(NOW_MS);
   expect(half.spans).toEqual(historySpans(NOW_MS, 30).slice(2));
-  expect(historyToDo({ until_ms: NOW_MS, done: [] }, later_ms, 30)).toEqual({
-    record: { until_ms: later_ms, done: [] },
+  const cutOff = [{ from_ms: first!.from_ms, to_ms: first!.from_ms + 3_600_000 }];
+  expect(historyToDo({ until_ms: NOW_MS, done: [], held: cutOff }, later_ms, 30)).toEqual({
+    record: { until_ms: later_ms, done: [], held: cutOff },
     spans: historySpans(later_ms, 30),
   });
   expect(historyToDo(null, later_ms, 7).spans).toEqual(historySpans(later_ms, 7));
