@@ -124,7 +124,9 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
     newest ??= before?.batch;
   }
   if (last === undefined || last.at_ms < to_ms) {
-    const after = neighbour(stored, evidence, isLater, to_ms, 1) ?? readingAt(to_ms, there, isBefore);
+    const nearest = neighbour(stored, evidence, isLater, to_ms, 1);
+    const isFound = nearest !== null && nearest !== "too-far";
+    const after = isFound ? nearest : (readingAt(to_ms, there, isBefore) ?? nearest);
     if (after === "too-far") return "too-far";
     if (after !== null) readings.push(after.reading);
     if (after !== null) used.push(after.batch);
