@@ -1,3 +1,4 @@
+import { ADDRESSES, READ_MAX } from "../../core/model/modbus.ts";
 import type { BusRead } from "../../core/ports.ts";
 
 /**
@@ -18,8 +19,8 @@ export type ParsedRead =
 const NUMBERS = {
   unit: [0, 255],
   fc: [3, 4],
-  address: [0, 65_535],
-  count: [1, 125],
+  address: [0, ADDRESSES - 1],
+  count: [1, READ_MAX],
 } as const satisfies Record<string, readonly [number, number]>;
 const TIMEOUT_MS = [50, 5000] as const;
 
@@ -40,7 +41,7 @@ export function parseRead(query: URLSearchParams, defaultTimeout_ms: number): Pa
     numbers[name] = value;
   }
   const { unit = 0, fc = 0, address = 0, count = 0 } = numbers;
-  if (address + count > 65_536) return wrong("address + count is beyond 65536");
+  if (address + count > ADDRESSES) return wrong(`address + count is beyond ${ADDRESSES}`);
   const written = query.get("timeout_ms");
   const timeout_ms = written === null ? clamp(defaultTimeout_ms) : wholeNumber(written);
   if (timeout_ms === null || timeout_ms < TIMEOUT_MS[0] || timeout_ms > TIMEOUT_MS[1]) {

@@ -3,6 +3,7 @@ import type { Bus, BusRead, BusReply, Clock, Log, OwedReplies } from "../../core
 import type { Sample } from "../../core/reading/reading.ts";
 import { SERIAL_NUMBER } from "../../drivers/define.ts";
 import type { BlockRead } from "../../drivers/modbus/planner.ts";
+import { BEHIND_MS } from "../../drivers/modbus/replyOrder.ts";
 import { afterSilence, type Backoff, isHeld } from "./backoff.ts";
 import { refreshed } from "./learn.ts";
 import { learn } from "./lessons.ts";
@@ -50,8 +51,6 @@ export interface BusWorkerOptions {
 
 /** A question that the bus would keep back longer than this is not put to it. */
 const KEPT_BACK_MAX_MS = 20;
-/** What was passed over follows an answer this close behind, if at all. */
-const BEHIND_MS = 20;
 /** Looks who else has become due after this long. */
 const ROUND_MS = 250;
 const UNREACHABLE_BASE_MS = 1000;

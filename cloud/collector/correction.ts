@@ -4,6 +4,7 @@ import type { Boundary, Interval, IntervalCause } from "../../core/interval/inte
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { NewCorrection, StoredInterval, ZoneStore } from "../store/store.ts";
+import { entriesInForce, factorsOf } from "./entries.ts";
 
 /**
  * The figure that takes the place of one a gateway came to with less than had arrived here: its journal was restored, or lost
@@ -77,8 +78,9 @@ export function joined(
 /** Intervals that stand or fall together: a month of quarters of an hour. Of more the gateway's figures stand. */
 const RUN_MAX = 3000;
 
-function meets(closing: Boundary | null, opening: Boundary | null): boolean {
-  return closing === null || opening === null || closing.count === opening.count;
+/** Whether two ends are of one count; what one side does not know is no difference. */
+export function meets(one: Boundary | null, other: Boundary | null): boolean {
+  return one === null || other === null || one.count === other.count;
 }
 
 /** What the gateway shared out or measured in part is measured now; what it shared out is shared between nearer readings. */
@@ -110,24 +112,18 @@ function asBooked(stored: StoredInterval, computed: Interval): Interval {
 
 /** By the factors of the entries in force; of those known now where nothing was booked. Null: one is not known here. */
 function entriesOf(
-  { gateway, device, from_ms, to_ms }: StoredInterval,
+  stored: StoredInterval,
   figure: Interval,
   emitter: DeviceProfile,
   store: ZoneStore,
   factors: readonly EmissionFactor[],
   now_ms: EpochMs,
 ): Correction["entries"] | null {
-  const held = store.emissions(gateway, device, from_ms, to_ms, EMISSIONS_MAX);
-  const named = factors.filter(({ id, version }) =>
-    held.some(({ factorId, factorVersion }) => factorId === id && factorVersion === version),
-  );
+  const held = entriesInForce(stored, store);
   const restated =
     held.length === 0
       ? restate(figure, held, emitter, factors, now_ms)
-      : restate(figure, held, emitter, named, Number.POSITIVE_INFINITY);
+      : restate(figure, held, emitter, factorsOf(held, factors), Number.POSITIVE_INFINITY);
   if (restated.kind === "unknown-factor") return null;
   return restated.kind === "restated" ? restated.entries : [];
 }
-
-/** Entries in force of one interval: one a gas. */
-const EMISSIONS_MAX = 16;

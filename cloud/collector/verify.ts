@@ -6,7 +6,8 @@ import type { EpochMs, Reading } from "../../core/reading/reading.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
-import { type Correction, correctionOf } from "./correction.ts";
+import { type Correction, correctionOf, meets } from "./correction.ts";
+import { entriesInForce, factorsOf } from "./entries.ts";
 import type { CountedBatch, Evidence } from "./evidence.ts";
 
 /**
@@ -65,18 +66,12 @@ export function verifyInterval(
   const cloud = figureOf(computed, recomputedEmissions(computed, profile, booked, factors));
   const isSame = edge === cloud;
   // Counts that differ change no figure, but the next interval goes on from them.
-  if (isSame && haveSameCounts(stored, computed)) return { kind: "agreed" };
+  const hasSameCounts = meets(stored.opening, computed.opening) && meets(stored.closing, computed.closing);
+  if (isSame && hasSameCounts) return { kind: "agreed" };
   if (!hasLostWhatArrived(stored, used, store)) return isSame ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
   const correction = correctionOf(stored, computed, readings, store, isEmitting ? profile : null, factors, now_ms);
   if (correction !== null) return { kind: "recomputed", correction, edge, cloud };
   return isSame ? { kind: "agreed" } : { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
-}
-
-/** What one side does not know is no difference. */
-function haveSameCounts(edge: Interval, cloud: Interval): boolean {
-  return (["opening", "closing"] as const).every(
-    (end) => edge[end] === null || cloud[end] === null || edge[end].count === cloud[end].count,
-  );
 }
 
 /**
@@ -103,7 +98,8 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
   const isBefore = ({ epoch, number }: StoredBatch): boolean => epoch !== stored.epoch || number < stored.batch;
   const there = evidence.around(stored, from_ms, to_ms);
   if (there === null) return "too-far";
-  const within = asRecorded(there.filter(({ batch }) => isBefore(batch)));
+  const recorded = there.filter(({ batch }) => isBefore(batch));
+  const within = asRecorded(recorded);
   const oldest = within[0]?.batch;
   // What the interval, or the reading before it, is followed by was recorded after it: of a clock that was behind for a while
   // older readings may stand nearer.
@@ -124,9 +120,7 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
     newest ??= before?.batch;
   }
   if (last === undefined || last.at_ms < to_ms) {
-    const nearest = neighbour(stored, evidence, isLater, to_ms, 1);
-    const isFound = nearest !== null && nearest !== "too-far";
-    const after = isFound ? nearest : (readingAt(to_ms, there, isBefore) ?? nearest);
+    const after = readingAfter(stored, evidence, isLater, recorded);
     if (after === "too-far") return "too-far";
     if (after !== null) readings.push(after.reading);
     if (after !== null) used.push(after.batch);
@@ -161,14 +155,22 @@ function readingBefore(
   return isLater ? named : latest;
 }
 
-/** Where two steps of history meet, which is polled in steps, the newest first: that reading was recorded with the later step. */
-function readingAt(
-  at_ms: EpochMs,
-  there: readonly CountedBatch[],
-  isOf: (batch: StoredBatch) => boolean,
-): Found | null {
-  const isAt = ({ batch, readings }: CountedBatch) => isOf(batch) && readings.some((one) => one.at_ms === at_ms);
-  return lastOf(there.filter(isAt), at_ms) ?? null;
+/**
+ * What the interval ended with, recorded after it. History is polled in steps, the newest first: where two of them meet was recorded
+ * with the later step, before the interval.
+ * @param recorded around the interval, before it was booked
+ */
+function readingAfter(
+  stored: StoredInterval,
+  evidence: Evidence,
+  isLater: (batch: StoredBatch) => boolean,
+  recorded: readonly CountedBatch[],
+): Found | null | "too-far" {
+  const { to_ms } = stored;
+  const later = neighbour(stored, evidence, isLater, to_ms, 1);
+  if (later !== null && later !== "too-far") return later;
+  const isAtEnd = ({ readings }: CountedBatch) => readings.some(({ at_ms }) => at_ms === to_ms);
+  return lastOf(recorded.filter(isAtEnd), to_ms) ?? later;
 }
 
 /** The last reading of some batches; of those at an instant, if one is named. */
@@ -216,18 +218,12 @@ function isForgotten(batches: readonly StoredBatch[], { gateway, epoch, batch }:
 const LOSSES_MAX = 1000;
 
 /** What the gateway booked: an entry may have been restated since, or made here where nothing was booked. */
-function bookedEmissions(
-  { gateway, device, from_ms, to_ms }: StoredInterval,
-  store: ZoneStore,
-): readonly StoredEmission[] {
-  return store.emissions(gateway, device, from_ms, to_ms, EMISSIONS_MAX).flatMap((entry) => {
+function bookedEmissions(stored: StoredInterval, store: ZoneStore): readonly StoredEmission[] {
+  return entriesInForce(stored, store).flatMap((entry) => {
     const sent = store.emissionVersions(entry.id).findLast(({ reason }) => reason === null);
     return sent === undefined ? [] : [sent.entry];
   });
 }
-
-/** Entries in force of one interval: one a gas. */
-const EMISSIONS_MAX = 16;
 
 /** The figure as one line of text: what must be equal to the last digit. */
 function figureOf(interval: Interval, emissions: readonly Emission[]): string {
@@ -247,10 +243,7 @@ function recomputedEmissions(
   booked: readonly Emission[],
   factors: readonly EmissionFactor[],
 ): readonly Emission[] {
-  const named = factors.filter((factor) =>
-    booked.some(({ factorId, factorVersion }) => factor.id === factorId && factor.version === factorVersion),
-  );
-  const result = emissionsOf(interval, profile, named, Number.POSITIVE_INFINITY);
+  const result = emissionsOf(interval, profile, factorsOf(booked, factors), Number.POSITIVE_INFINITY);
   return result.kind === "emissions" ? result.entries : [];
 }
 

@@ -50,9 +50,7 @@ export class BookedEmissions {
     limit: number,
     order: Order = "oldest",
   ): readonly StoredEmission[] {
-    const deviceId = this.#keys.findDevice(gateway, device);
-    const series: number[] = [];
-    for (const [id, name] of this.#keys.names.emissionSeries.entries()) if (name.deviceId === deviceId) series.push(id);
+    const series = this.#keys.seriesOf("emissionSeries", gateway, device);
     const direction = order === "oldest" ? "ASC" : "DESC";
     return this.#db
       .allBig(

@@ -53,6 +53,14 @@ export class Keys {
     return gatewayId === null ? null : this.names.devices.find({ gatewayId, device });
   }
 
+  /** Ids of a meter's series: of its counters, or of its emissions. */
+  seriesOf(of: "series" | "emissionSeries", gateway: GatewayKey, device: string): readonly number[] {
+    const deviceId = this.findDevice(gateway, device);
+    const series: number[] = [];
+    for (const [id, name] of this.names[of].entries()) if (name.deviceId === deviceId) series.push(id);
+    return series;
+  }
+
   epochOf(row: Row): { readonly gateway: GatewayKey; readonly epoch: string } {
     const { gatewayId, epoch } = this.names.epochs.value(Number(row.epoch_id));
     return { gateway: this.names.gateways.value(gatewayId), epoch };

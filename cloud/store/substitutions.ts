@@ -54,9 +54,7 @@ export class Substitutions {
     to_ms: EpochMs,
     limit: number,
   ): readonly StoredSubstitution[] {
-    const deviceId = this.#keys.findDevice(gateway, device);
-    const series: number[] = [];
-    for (const [id, name] of this.#keys.names.series.entries()) if (name.deviceId === deviceId) series.push(id);
+    const series = this.#keys.seriesOf("series", gateway, device);
     return this.#db
       .all(
         `SELECT * FROM substitution WHERE series_id IN (SELECT value FROM json_each(?)) AND from_ms < ? AND to_ms > ?

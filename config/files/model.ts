@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Discovery, MeterModel, ModelTiming, Register } from "../../core/model/meterModel.ts";
+import { READ_MAX } from "../../core/model/modbus.ts";
 import { quantityOfRegister } from "../../core/units/quantities.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
 import { positive, section, text, wholeNumber } from "../fields.ts";
 import { REGISTER_TYPES, UNIT_NOTATIONS, wordsOf } from "../notation/registerTypes.ts";
 import { checkDocument, type FileSpec, prepare } from "../parse.ts";
-import { MODEL_RULES, READ_MAX } from "./modelRules.ts";
+import { MODEL_RULES } from "./modelRules.ts";
 
 /**
  * Meter models: the register lists of vendors as data. The legend is `README.md` of this folder; every key here says what
@@ -15,7 +16,7 @@ import { MODEL_RULES, READ_MAX } from "./modelRules.ts";
 const functionCode = z.literal([3, 4]).describe("Modbus function: 3 holding registers, 4 input registers");
 const address = wholeNumber(0, 65_535, "0-based address, the number on the wire");
 const wordOrder = z.enum(["big", "little"]).describe("big: high word first; little: low word first");
-const length = wholeNumber(1, 125, "Registers of a text");
+const length = wholeNumber(1, READ_MAX, "Registers of a text");
 
 const register = section({
   name: z
@@ -114,7 +115,7 @@ export const modelSchema = section({
   }).describe("Settings it is shipped with"),
   addressing: text("How the vendor counts, for people"),
   limits: section({
-    max_registers_per_read: wholeNumber(1, 125, "Longest read").exactOptional(),
+    max_registers_per_read: wholeNumber(1, READ_MAX, "Longest read").exactOptional(),
     count_must_be_even: z.boolean().describe("Odd counts are refused").exactOptional(),
     max_gap: wholeNumber(0, 124, "Undefined addresses a read may span").exactOptional(),
     note: text("Remarks").exactOptional(),

@@ -1,3 +1,4 @@
+import { ADDRESSES, READ_MAX } from "../../core/model/modbus.ts";
 import { QUANTITIES, type QuantityId, quantityOfRegister } from "../../core/units/quantities.ts";
 import { type Finding, pathText } from "../explain.ts";
 import { editDistance, offer } from "../nearest.ts";
@@ -7,11 +8,6 @@ import type { FileSpec } from "../parse.ts";
 import { duplicates, field, list, textOf } from "../rules.ts";
 
 /** What must hold between the entries of a model file. */
-
-/** Registers a read may have. Source: MODBUS Application Protocol V1.1b3 §6.3. */
-export const READ_MAX = 125;
-/** Registers of a function code there are: addresses are of 16 bits. */
-const ADDRESSES = 65_536;
 
 /** What a list of registers must keep to, the model's own and those of its further blocks. */
 const REGISTER_RULES = [

@@ -21,7 +21,9 @@
  * Limits   requests of 1…125 registers (else `RangeError`); no queue limit: each caller awaits its read. An RTU frame
  *          does not say what it answers: what passes for an answer all the same is written in `decisions/001`.
  */
+
 import { connect, type OnReadOpts, type Socket } from "node:net";
+import { ADDRESSES, READ_MAX } from "../../core/model/modbus.ts";
 import type { Bus, BusRead, BusReply, OwedReplies } from "../../core/ports.ts";
 import { detailOf, Line, pause, UNCERTAIN } from "./line.ts";
 import { type Framing, LinePort, type RtuFraming } from "./linePort.ts";
@@ -264,8 +266,9 @@ function assertReadable({ unit, address, count, timeout_ms }: BusRead): void {
   // The library takes 0 for "wait for ever".
   if (!(timeout_ms > 0)) throw new RangeError(`timeout ${timeout_ms} ms is not positive`);
   if (!inside(unit, 0, 255)) throw new RangeError(`unit ${unit} is not 0…255`);
-  if (!inside(count, 1, 125)) throw new RangeError(`count ${count} is not 1…125`);
-  if (!inside(address, 0, 0x1_0000 - count)) throw new RangeError(`address ${address} + ${count} is beyond 65536`);
+  if (!inside(count, 1, READ_MAX)) throw new RangeError(`count ${count} is not 1…${READ_MAX}`);
+  if (!inside(address, 0, ADDRESSES - count))
+    throw new RangeError(`address ${address} + ${count} is beyond ${ADDRESSES}`);
 }
 
 type SocketAddress = Extract<BusAddress, { readonly host: string }>;

@@ -7,9 +7,11 @@
  * Source   MODBUS Application Protocol V1.1b3 §6.3: at most 125 registers a read
  * Limits   quadratic in the registers of one function code; a model has at most a few hundred
  */
+
 import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceDefinition, PolledRegister } from "../../core/model/deviceDefinition.ts";
 import type { FunctionCode, ModelLimits, Register } from "../../core/model/meterModel.ts";
+import { ADDRESSES } from "../../core/model/modbus.ts";
 import { exchangeTime, type Wire } from "../wireTime.ts";
 
 export interface BlockRead {
@@ -158,9 +160,6 @@ function blockOf(registers: readonly Register[], { limits, avoided }: Within): B
   if (block.count > limits.max_registers_per_read) return null;
   return registers.length > 1 && isAvoided(block, avoided) ? null : block;
 }
-
-/** Registers of a function code there are: addresses are of 16 bits. */
-const ADDRESSES = 65_536;
 
 /** The read from the first to the last of these registers. */
 function spanOf(registers: readonly Register[], limits: ModelLimits): BlockRead {

@@ -17,11 +17,12 @@
  *             answers {@link VAIN_MAX} proofs in a row with silence is believed without. Other lengths draw a refusal from
  *             some meters: that is an answer too
  */
+import { ADDRESSES, READ_MAX } from "../../core/model/modbus.ts";
 import type { BusRead } from "../../core/ports.ts";
 import { formOf, type Question } from "./framing.ts";
 
 /** Replies in order come together or one close behind the other. */
-const BEHIND_MS = 20;
+export const BEHIND_MS = 20;
 const WITHHELD_MAX = 3;
 const FORMS_MAX = 32;
 const ANSWERED_MAX = 8;
@@ -29,8 +30,6 @@ const VAIN_MAX = 3;
 const ON_RECORD_MS = 600_000;
 /** A unit of one question, whose answer stays the same, is to be proved that often. */
 const SAME_MS = 60_000;
-const REGISTERS_MAX = 125;
-const ADDRESSES = 65_536;
 /** Lengths beside a block's own, in the order they are tried; some meters refuse odd ones. */
 const OTHER_LENGTHS = [-2, -1, 2, 1] as const;
 
@@ -304,7 +303,7 @@ function byLength(asked: Iterable<Asked>): readonly Asked[] {
 /** Reads that begin where this one does and have another length, then the other function. */
 function otherLengths(question: Asked): readonly Asked[] {
   const { fc, address, count } = question;
-  const longest = Math.min(REGISTERS_MAX, ADDRESSES - address);
+  const longest = Math.min(READ_MAX, ADDRESSES - address);
   const lengths = OTHER_LENGTHS.map((by) => count + by).filter((length) => length >= 1 && length <= longest);
   return [...lengths.map((length) => ({ ...question, count: length })), { ...question, fc: fc === 3 ? 4 : 3 }];
 }

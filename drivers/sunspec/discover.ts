@@ -5,7 +5,9 @@
  * Source   SunSpec Device Information Model Specification §4; steps as in `discovery` of the model files
  * Limits   64 models in a chain, then the device is taken for broken
  */
+
 import type { Discovery, DiscoveryBlock, MeterModel, Register } from "../../core/model/meterModel.ts";
+import { ADDRESSES } from "../../core/model/modbus.ts";
 import type { Bus, BusReply } from "../../core/ports.ts";
 import { quantityOfRegister } from "../../core/units/quantities.ts";
 
@@ -76,8 +78,6 @@ type Pair = (address: number) => Promise<BusReply>;
 /** Every device of a chain begins with one. */
 const COMMON_MODEL = 1;
 const NOT_IMPLEMENTED = 0xffff;
-/** Registers there are: addresses are of 16 bits. */
-const ADDRESSES = 65_536;
 
 async function walk(first: number, pair: Pair, wanted: Discovery): Promise<Walked> {
   const seen: number[] = [];
