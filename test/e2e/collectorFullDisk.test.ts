@@ -1,16 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { startAgent } from "../../agent/main.ts";
-import { mqttConnector } from "../../cli/io/mqtt.ts";
-import { systemClock, systemRandom, systemTimers } from "../../cli/io/system.ts";
-import { loadFactors } from "../../config/factors.ts";
-import { agentSpec } from "../../config/files/agent.ts";
-import { loadModelLibrary, resolveModel } from "../../config/models.ts";
-import { parseConfig } from "../../config/parse.ts";
+import { systemClock } from "../../cli/io/system.ts";
+import { loadModelLibrary } from "../../config/models.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
-import { quiet, tempDir, until } from "./harness.ts";
+import { agentOfOneMeter, startAgentOf, tempDir, until } from "./harness.ts";
 import { smallDisk } from "./kill/smallDisk.ts";
 import { freePort, khuxanhIn, khuxanhRun } from "./processes.ts";
 
@@ -60,36 +55,14 @@ listen: 127.0.0.1:${page}
     };
     const meter = { unit: 1, model: "schneider-pm5000", load: { shape: "continuous", peak_W: 90_000 } } as const;
     const listen = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
-    const models = loadModelLibrary();
     const sim = await startSim(
       { seed: 3, time_zone: "Asia/Ho_Chi_Minh", lines: [{ listen, meters: [{ ...meter, name: "a" }] }] },
-      { models, clock: systemClock, readProfile },
+      { models: loadModelLibrary(), clock: systemClock, readProfile },
     );
     onTestFinished(() => sim.close());
     const first = await startCollector();
-    const spec = agentSpec({ ids: [...models.keys()], find: (id) => models.get(id) });
-    const yaml = `
-zone: kcn-test
-site: steel
-gateway: gw-01
-data_dir: ${dir.path}/gw-01
-buses:
-  - id: main
-    url: tcp://127.0.0.1:${sim.lines[0]?.port}
-    meters: [{id: a, unit: 1, model: schneider-pm5000, carrier: electricity, every: 200ms}]
-uplink: {url: "mqtt://127.0.0.1:${broker}", host_id: zone-collector, delivery: required}
-listen: 127.0.0.1:0
-`;
-    const agent = await startAgent(parseConfig(yaml, spec, "agent.yaml"), {
-      resolveModel,
-      factors: loadFactors().factors,
-      clock: systemClock,
-      timers: systemTimers,
-      random: systemRandom,
-      connector: mqttConnector(),
-      log: quiet,
-      version: "test",
-    });
+    const at = { dir: dir.path, port: sim.lines[0]!.port, brokerUrl: `mqtt://127.0.0.1:${broker}` };
+    const agent = await startAgentOf(agentOfOneMeter({ ...at, meter: "id: a, every: 200ms" }));
     onTestFinished(() => agent.stop());
     agent.gateway.start();
     const recorded = () => agent.status().journal.nextNumber - 1;

@@ -3,7 +3,7 @@ import { systemClock } from "../../cli/io/system.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
-import { startZone, tempDir, until } from "./harness.ts";
+import { agentOfOneMeter, startZone, tempDir, until } from "./harness.ts";
 import { type SmallDisk, smallDisk } from "./kill/smallDisk.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -45,18 +45,8 @@ test("a gateway whose first start finds its disk full polls, shows what it reads
   cleanups.push(() => sim.close());
   const zone = await startZone(dir.path);
   cleanups.push(() => zone.close());
-  const agent = await zone.startAgent(`
-zone: kcn-test
-site: steel
-gateway: gw-01
-data_dir: ${disk.path}/gw-01
-buses:
-  - id: main
-    url: tcp://127.0.0.1:${sim.lines[0]?.port}
-    meters: [{id: a, unit: 1, model: schneider-pm5000, carrier: electricity, every: 200ms}]
-uplink: {url: "${zone.brokerUrl}", host_id: zone-collector, delivery: required}
-listen: 127.0.0.1:0
-`);
+  const at = { dir: disk.path, port: sim.lines[0]!.port, brokerUrl: zone.brokerUrl };
+  const agent = await zone.startAgent(agentOfOneMeter({ ...at, meter: "id: a, every: 200ms" }));
   agent.gateway.start();
   await until("the meter was read some times", () => agent.status().counts.polls >= 5);
   const page = await fetch(`http://127.0.0.1:${agent.port}/api/status`);

@@ -73,18 +73,7 @@ export async function startZone(dir: string, log: Log = quiet, kind: BrokerKind 
     collector,
     brokerUrl,
     async startAgent(yaml, clock = systemClock) {
-      const library = loadModelLibrary();
-      const spec = agentSpec({ ids: [...library.keys()], find: (id) => library.get(id) });
-      const agent = await startAgent(parseConfig(yaml, spec, "agent.yaml"), {
-        resolveModel,
-        factors,
-        clock,
-        timers: systemTimers,
-        random: systemRandom,
-        connector: mqttConnector(),
-        log,
-        version: "test",
-      });
+      const agent = await startAgentOf(yaml, { clock, log });
       agents.push(agent);
       return agent;
     },
@@ -95,6 +84,47 @@ export async function startZone(dir: string, log: Log = quiet, kind: BrokerKind 
       store.close();
     },
   };
+}
+
+/** An agent with all its real parts, by the text of its file. */
+export function startAgentOf(
+  yaml: string,
+  change: Partial<Parameters<typeof startAgent>[1]> = {},
+): Promise<RunningAgent> {
+  const library = loadModelLibrary();
+  const spec = agentSpec({ ids: [...library.keys()], find: (id) => library.get(id) });
+  return startAgent(parseConfig(yaml, spec, "agent.yaml"), {
+    resolveModel,
+    factors: loadFactors().factors,
+    clock: systemClock,
+    timers: systemTimers,
+    random: systemRandom,
+    connector: mqttConnector(),
+    log: quiet,
+    version: "test",
+    ...change,
+  });
+}
+
+/** The file of an agent with one meter, the first of a simulated line. `meter`: its keys beside unit and model. */
+export function agentOfOneMeter(at: {
+  readonly dir: string;
+  readonly port: number;
+  readonly brokerUrl: string;
+  readonly meter: string;
+}): string {
+  return `
+zone: kcn-test
+site: steel
+gateway: gw-01
+data_dir: ${at.dir}/gw-01
+buses:
+  - id: main
+    url: tcp://127.0.0.1:${at.port}
+    meters: [{unit: 1, model: schneider-pm5000, carrier: electricity, ${at.meter}}]
+uplink: {url: "${at.brokerUrl}", host_id: zone-collector, delivery: required}
+listen: 127.0.0.1:0
+`;
 }
 
 /** Waits for a condition of the world outside (a broker, another process); fails loudly instead of hanging. */

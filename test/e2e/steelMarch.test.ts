@@ -4,7 +4,7 @@ import { divideHalfEven } from "../../core/emission/decimal.ts";
 import { openBus } from "../../drivers/modbus/client.ts";
 import { readProfile } from "../../hw-sim/profiles/io.ts";
 import { startSim } from "../../hw-sim/sim.ts";
-import { SteppedClock, startZone, tempDir, until } from "./harness.ts";
+import { agentOfOneMeter, SteppedClock, startZone, tempDir, until } from "./harness.ts";
 
 /**
  * The whole path with real measurements: March 2018 of the steel plant goes from a simulated meter over real Modbus TCP
@@ -46,18 +46,8 @@ test("March 2018 of the steel plant arrives in the books to the watt-hour, and i
   cleanups.push(() => sim.close());
   const zone = await startZone(dir.path);
   cleanups.push(() => zone.close());
-  const agent = await zone.startAgent(`
-zone: kcn-test
-site: steel
-gateway: gw-01
-data_dir: ${dir.path}/gw-01
-buses:
-  - id: main
-    url: tcp://127.0.0.1:${sim.lines[0]?.port}
-    meters: [{id: incomer, unit: 1, model: schneider-pm5000, carrier: electricity, role: import, every: 15min}]
-uplink: {url: "${zone.brokerUrl}", host_id: zone-collector, delivery: required}
-listen: 127.0.0.1:0
-`);
+  const at = { dir: dir.path, port: sim.lines[0]!.port, brokerUrl: zone.brokerUrl };
+  const agent = await zone.startAgent(agentOfOneMeter({ ...at, meter: "id: incomer, role: import, every: 15min" }));
 
   await agent.gateway.runHistory({
     from_ms: MARCH_FROM_MS,

@@ -3,17 +3,13 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openOwnedBus } from "../../../agent/local/agentBus.ts";
-import { type RunningAgent, startAgent } from "../../../agent/main.ts";
-import { mqttConnector } from "../../../cli/io/mqtt.ts";
-import { systemClock, systemRandom, systemTimers } from "../../../cli/io/system.ts";
+import type { RunningAgent } from "../../../agent/main.ts";
+import { systemClock, systemTimers } from "../../../cli/io/system.ts";
 import { readLook } from "../../../cli/look.ts";
-import { loadFactors } from "../../../config/factors.ts";
-import { agentSpec } from "../../../config/files/agent.ts";
-import { loadModelLibrary, resolveModel } from "../../../config/models.ts";
-import { parseConfig } from "../../../config/parse.ts";
+import { loadModelLibrary } from "../../../config/models.ts";
 import { readProfile } from "../../../hw-sim/profiles/io.ts";
 import { type RunningSim, startSim } from "../../../hw-sim/sim.ts";
-import { quiet, tempDir } from "../harness.ts";
+import { startAgentOf, tempDir } from "../harness.ts";
 import { launchChromium, whyNoChromium } from "./chromium.ts";
 
 /** The page of a real agent in a real browser: two meters that answer, one that never does, no broker. */
@@ -122,18 +118,7 @@ describe.skipIf(skip !== null)("the installer's page", { timeout: 60_000 }, () =
         timers: systemTimers,
       },
     );
-    const spec = agentSpec({ ids: [...models.keys()], find: (id) => models.get(id) });
-    agent = await startAgent(parseConfig(agentYaml(modbus().port), spec, "agent.yaml"), {
-      resolveModel,
-      factors: loadFactors().factors,
-      clock: systemClock,
-      timers: systemTimers,
-      random: systemRandom,
-      connector: mqttConnector(),
-      log: quiet,
-      version: "test",
-      look: readLook,
-    });
+    agent = await startAgentOf(agentYaml(modbus().port), { look: readLook });
     agent.gateway.start();
     browser = await launchChromium();
   });
