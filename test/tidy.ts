@@ -53,7 +53,10 @@ const ROOTS = ["cli", "test"];
  * `cli/`, with the reason. Everything else receives them through `core/ports.ts`.
  */
 const MACHINE: readonly { readonly path: RegExp; readonly why: string }[] = [
-  { path: /^drivers\/modbus\/(client|line|linePort)\.ts$/, why: "client: sockets, serial lines and their timeouts" },
+  {
+    path: /^drivers\/modbus\/(client|line|linePort|machine|socketPort)\.ts$/,
+    why: "client: sockets, serial lines and their timeouts",
+  },
   { path: /^config\/io\.ts$/, why: "the loader's files and environment" },
   { path: /^config\/dataDir\.ts$/, why: "locks the data directory" },
   { path: /^agent\/journal\/(sqliteDisk|sqliteSegment|firstForm)\.ts$/, why: "store: SQLite and its files" },

@@ -22,15 +22,14 @@
  *          does not say what it answers: what passes for an answer all the same is written in `decisions/001`.
  */
 
-import { connect, type OnReadOpts, type Socket } from "node:net";
 import { ADDRESSES, READ_MAX } from "../../core/model/modbus.ts";
 import type { Bus, BusRead, BusReply, OwedReplies } from "../../core/ports.ts";
 import { detailOf, Line, pause, UNCERTAIN } from "./line.ts";
 import { type Framing, LinePort, type RtuFraming } from "./linePort.ts";
 import { LostReplies } from "./lostReplies.ts";
+import { type BusMachine, SYSTEM } from "./machine.ts";
 import { RecentReplies } from "./recentReplies.ts";
 import { ReplyOrder } from "./replyOrder.ts";
-import { openSerialStream, SERIAL_TICK_MS, type SerialStream } from "./serialPort.ts";
 
 export type BusAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
@@ -62,24 +61,24 @@ const TOO_SOON: BusReply = { kind: "garbled", detail: "not asked: a late reply c
 const CLOSED = "the bus was closed";
 const GONE = "the connection was closed";
 
-/** Opens nothing yet: the first read connects. `openStream`: what opens the device file of a serial line. */
+/** Opens nothing yet: the first read connects. `machine`: what is not the system's. */
 export function openBus(
   address: BusAddress,
   options: Partial<BusOptions> = {},
-  openStream: typeof openSerialStream = openSerialStream,
+  machine: Partial<BusMachine> = {},
 ): Bus {
   const settings = { ...DEFAULTS, ...options };
+  const on = { ...SYSTEM, ...machine };
   // What was asked on the old connection a gateway may answer on the new one.
-  const mono_ms = () => performance.now();
-  const framing: Framing = address.kind === "tcp" ? { kind: "tcp", last: 0 } : rtuFraming(mono_ms);
+  const framing: Framing = address.kind === "tcp" ? { kind: "tcp", last: 0 } : rtuFraming(on.mono_ms);
   const open: OpenLine =
     address.kind === "rtu"
-      ? async () => openSerial(address, await openStream(address), { framing, drain_ms: settings.drain_ms })
+      ? () => openSerial(address, on, { framing, drain_ms: settings.drain_ms })
       : (timeout_ms, abort) => {
           const connect_ms = Math.min(timeout_ms, settings.connect_timeout_ms);
-          return openSocket(address, connect_ms, { framing, settle_ms: settings.settle_ms }, abort);
+          return openSocket(address, on, { connect_ms, framing, settle_ms: settings.settle_ms, abort });
         };
-  return new ModbusBus(open, framing.kind === "rtu" ? framing : null);
+  return new ModbusBus(open, framing.kind === "rtu" ? framing : null, on);
 }
 
 function rtuFraming(mono_ms: () => number): RtuFraming {
@@ -96,6 +95,7 @@ class ModbusBus implements Bus {
   readonly #open: OpenLine;
   /** null where replies say what they answer. */
   readonly #rtu: RtuFraming | null;
+  readonly #machine: BusMachine;
   readonly owed?: OwedReplies;
   readonly #abort = new AbortController();
   readonly #queue: { readonly request: BusRead; readonly settle: Settle }[] = [];
@@ -104,9 +104,10 @@ class ModbusBus implements Bus {
   /** Told when the queue has run empty. */
   #onIdle: (() => void) | null = null;
 
-  constructor(open: OpenLine, rtu: RtuFraming | null) {
+  constructor(open: OpenLine, rtu: RtuFraming | null, machine: BusMachine) {
     this.#open = open;
     this.#rtu = rtu;
+    this.#machine = machine;
     if (rtu === null) return;
     const { lost, recent } = rtu;
     this.owed = {
@@ -227,7 +228,7 @@ class ModbusBus implements Bus {
       const wait_ms = keptBack_ms(request, rtu);
       if (isPatient && wait_ms > KEPT_BACK_MAX_MS) return TOO_SOON;
       if (this.#line?.ended === null) await this.#line.pause(wait_ms, signal);
-      else await pause(wait_ms, signal);
+      else await pause(this.#machine, wait_ms, signal);
     } while (!signal.aborted && !(rtu.lost.heardOut(request) && keptBack_ms(request, rtu) === 0));
     return null;
   }
@@ -275,80 +276,45 @@ type SocketAddress = Extract<BusAddress, { readonly host: string }>;
 
 async function openSocket(
   { kind, host, port }: SocketAddress,
-  timeout_ms: number,
-  { framing, settle_ms }: { readonly framing: Framing; readonly settle_ms: number },
-  abort: AbortSignal,
+  machine: BusMachine,
+  {
+    connect_ms,
+    framing,
+    settle_ms,
+    abort,
+  }: {
+    readonly connect_ms: number;
+    readonly framing: Framing;
+    readonly settle_ms: number;
+    readonly abort: AbortSignal;
+  },
 ): Promise<Line> {
-  const isTcp = kind === "tcp";
-  const linePort = new LinePort((bytes) => socket.write(bytes), framing);
-  const socket = await connected({ host, port, hear: (bytes) => linePort.hear(bytes) }, timeout_ms, abort);
-  const line = new Line(linePort, {
-    settle_ms: isTcp ? 0 : settle_ms,
-    tick_ms: 0,
-    release: (done) => {
-      if (socket.closed) return done();
-      socket.once("close", done);
-      socket.destroy();
-    },
+  const linePort = new LinePort((bytes) => connection.write(bytes), framing);
+  const hear = (bytes: Buffer): void => linePort.hear(bytes);
+  const onEnd = (why: unknown): void => line.end(detailOf(why));
+  const connection = await machine.connect({ host, port, hear, onEnd }, connect_ms, abort);
+  const line = new Line(linePort, machine, {
+    settle_ms: kind === "tcp" ? 0 : settle_ms,
+    mustKeepAwake: false,
+    release: (done) => connection.close(done),
     resynchronise: async (line) => line.end("closed after a lost reply"),
   });
-  socket.on("error", (error) => line.end(detailOf(error)));
-  socket.on("end", () => line.end(GONE));
-  socket.on("close", () => line.end(GONE));
   return line;
-}
-
-interface Destination {
-  readonly host: string;
-  readonly port: number;
-  readonly hear: (bytes: Buffer) => void;
-}
-
-/** More than the longest frame; a longer chunk comes in parts. */
-const CHUNK_BYTES = 512;
-
-function connected({ host, port, hear }: Destination, timeout_ms: number, abort: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    // One buffer for all chunks of the socket, and no stream of them: half the cost of receiving. Chunks are mostly of one size.
-    let chunk: Buffer = Buffer.alloc(0);
-    const onread: OnReadOpts = {
-      buffer: Buffer.alloc(CHUNK_BYTES),
-      callback(size, buffer) {
-        if (size !== chunk.length) chunk = (buffer as Buffer).subarray(0, size);
-        hear(chunk);
-        return true;
-      },
-    };
-    const socket = connect({ host, port, noDelay: true, signal: abort, onread });
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`no connection to ${host}:${port} in ${timeout_ms} ms`)),
-      timeout_ms,
-    );
-    const failed = (error: Error) => {
-      clearTimeout(timer);
-      reject(error);
-    };
-    socket.once("error", failed);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.off("error", failed);
-      resolve(socket);
-    });
-  });
 }
 
 type SerialAddress = Extract<BusAddress, { readonly kind: "rtu" }>;
 
-function openSerial(
-  { baud }: SerialAddress,
-  stream: SerialStream,
+async function openSerial(
+  address: SerialAddress,
+  machine: BusMachine,
   { framing, drain_ms }: { readonly framing: Framing; readonly drain_ms: number },
-): Line {
+): Promise<Line> {
+  const stream = await machine.openStream(address);
   const linePort = new LinePort((bytes) => stream.write(bytes), framing);
   stream.on("data", (bytes) => linePort.hear(bytes));
-  const line = new Line(linePort, {
-    settle_ms: silenceBetweenFrames_ms(baud),
-    tick_ms: SERIAL_TICK_MS,
+  const line = new Line(linePort, machine, {
+    settle_ms: silenceBetweenFrames_ms(address.baud),
+    mustKeepAwake: true,
     release: (done) => (stream.isOpen ? stream.close(() => done()) : done()),
     resynchronise: (that) => that.silence(drain_ms),
   });

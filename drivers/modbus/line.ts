@@ -1,6 +1,7 @@
 import modbusSerial from "modbus-serial";
-import type { BusRead, BusReply } from "../../core/ports.ts";
+import type { BusRead, BusReply, Cancel } from "../../core/ports.ts";
 import type { LinePort } from "./linePort.ts";
+import type { BusMachine } from "./machine.ts";
 import { newWords } from "./words.ts";
 
 /** A line that never falls silent is given up on after this many silences. */
@@ -15,14 +16,22 @@ const LISTENING_MS = 5;
 export const UNCERTAIN: BusReply = { kind: "garbled", detail: "the very words of another address" };
 
 const ModbusRTU = modbusSerial.default;
-type Client = InstanceType<typeof ModbusRTU>;
+/** The part of the library that is used. It takes a callback instead of giving a promise; its types do not say so. */
+interface Client {
+  open(): void;
+  destroy(done: () => void): void;
+  setID(unit: number): void;
+  setTimeout(timeout_ms: number): void;
+  readHoldingRegisters(address: number, count: number, next: Next): void;
+  readInputRegisters(address: number, count: number, next: Next): void;
+}
 
 /** What differs between a socket and a serial line. */
 export interface LineKind {
   /** Silence that must follow a reply before it is believed, ms; 0 where frames carry a transaction number. */
   readonly settle_ms: number;
-  /** Keeps the event loop awake while a reply is awaited. */
-  readonly tick_ms: number;
+  /** Bytes are only delivered to a process that something else wakes. */
+  readonly mustKeepAwake: boolean;
   /** Lets go of what is below; tells when nothing of it is left open. */
   release(done: () => void): void;
   /** After a lost, broken or unexpected reply: makes sure no byte of it can reach a later request. */
@@ -32,27 +41,36 @@ export interface LineKind {
 /** The request in flight. */
 interface Pending {
   readonly settle: (reply: BusReply) => void;
-  readonly tick: NodeJS.Timeout | undefined;
+  readonly doze: Cancel | null;
+  giveUp: Cancel;
   /** A reply that waits for the silence behind it. */
   held: BusReply | null;
-  quiet: NodeJS.Timeout | undefined;
+  quiet: Cancel | null;
 }
+
+const NOTHING_TO_CANCEL: Cancel = () => {};
+const NO_ANSWER: BusReply = { kind: "timeout" };
 
 /** An open line: one request at a time through the library, and an end that is told once. */
 export class Line {
   readonly #client: Client;
   readonly #port: LinePort;
+  readonly #machine: BusMachine;
   readonly #kind: LineKind;
   readonly #released = Promise.withResolvers<void>();
   #pending: Pending | null = null;
   #ended: string | null = null;
 
-  constructor(port: LinePort, kind: LineKind) {
+  constructor(port: LinePort, machine: BusMachine, kind: LineKind) {
     this.#port = port;
+    this.#machine = machine;
     this.#kind = kind;
-    this.#client = new ModbusRTU(port);
+    const client = new ModbusRTU(port) as unknown as Client;
+    this.#client = client;
     // The port is open already; the library begins to listen to it.
-    this.#client.open();
+    client.open();
+    // For ever: how long a reply is waited for is the machine's time.
+    client.setTimeout(0);
   }
 
   /** Why the line is no more; null while it is open. */
@@ -88,38 +106,40 @@ export class Line {
 
   /** Lets time pass until `abort`, listening: what came by then has been heard. */
   async pause(length_ms: number, abort: AbortSignal): Promise<void> {
-    const tick = this.#keepAwake();
-    if (length_ms > 0) await pause(length_ms, abort);
+    const doze = this.#keepAwake();
+    if (length_ms > 0) await pause(this.#machine, length_ms, abort);
     // A process that was stalled finds its timers expired before it has read what came meanwhile.
-    await pause(length_ms > 0 ? HEARING_MS : LISTENING_MS, abort);
-    clearInterval(tick);
+    await pause(this.#machine, length_ms > 0 ? HEARING_MS : LISTENING_MS, abort);
+    doze?.();
   }
 
   /** Settles when the line has been silent for `quiet_ms`; bytes that come meanwhile are nobody's. */
   async silence(quiet_ms: number): Promise<void> {
-    const tick = this.#keepAwake();
+    const doze = this.#keepAwake();
     for (let waits = 0; waits < DRAINS_MAX; waits++) {
       this.#port.forget();
-      await new Promise((resolve) => setTimeout(resolve, quiet_ms));
+      await new Promise<void>((resolve) => this.#machine.after(quiet_ms, resolve));
       if (!this.#port.isDirty || this.#ended !== null) break;
     }
     this.#port.forget();
-    clearInterval(tick);
+    doze?.();
   }
 
   /** One request at a time: the caller waits for the reply before it asks again. */
   ask(request: BusRead, settle: (reply: BusReply) => void): void {
     if (this.#ended !== null) return settle({ kind: "unreachable", detail: this.#ended });
-    const tick = this.#keepAwake();
-    const pending: Pending = { settle, tick, held: null, quiet: undefined };
+    const doze = this.#keepAwake();
+    const pending: Pending = { settle, doze, giveUp: NOTHING_TO_CANCEL, held: null, quiet: null };
     this.#pending = pending;
     this.#port.ask(request);
     this.#port.onSuspect = (hold_ms) => {
-      pending.quiet = setTimeout(() => setImmediate(() => this.#endSuspicion(pending)), hold_ms);
+      pending.quiet = this.#afterSilence(hold_ms, () => this.#endSuspicion(pending));
     };
-    const client = this.#client as unknown as Reader;
+    pending.giveUp = this.#machine.after(request.timeout_ms, () => {
+      if (this.#pending === pending) this.#finish(pending, NO_ANSWER);
+    });
+    const client = this.#client;
     client.setID(request.unit);
-    client.setTimeout(request.timeout_ms);
     const next: Next = (error, result) => {
       // A request that the end of the line has settled may be called back once more.
       if (this.#pending !== pending) return;
@@ -137,9 +157,14 @@ export class Line {
     const { settle_ms } = this.#kind;
     if (settle_ms === 0 || (reply.kind !== "words" && reply.kind !== "exception")) return this.#finish(pending, reply);
     pending.held = reply;
-    if (pending.quiet !== undefined) clearTimeout(pending.quiet);
-    // The immediate comes after bytes that have arrived meanwhile were read: a stalled process has not heard silence.
-    pending.quiet = setTimeout(() => setImmediate(() => this.#believe(pending)), settle_ms);
+    pending.giveUp();
+    pending.quiet?.();
+    pending.quiet = this.#afterSilence(settle_ms, () => this.#believe(pending));
+  }
+
+  /** A stalled process has not heard silence before it has read what came meanwhile. */
+  #afterSilence(quiet_ms: number, run: () => void): Cancel {
+    return this.#machine.after(quiet_ms, () => this.#machine.afterInput(run));
   }
 
   #endSuspicion(pending: Pending): void {
@@ -157,41 +182,33 @@ export class Line {
     return { kind: "garbled", detail: "further bytes behind the reply" };
   }
 
-  #finish({ settle, tick, quiet }: Pending, reply: BusReply): void {
+  #finish({ settle, doze, giveUp, quiet }: Pending, reply: BusReply): void {
     this.#pending = null;
     if (reply.kind === "words" || reply.kind === "exception") this.#port.accept();
     this.#port.question = null;
-    // On TCP there is neither; and clearing nothing costs Node a hundredth of an exchange.
-    if (quiet !== undefined) clearTimeout(quiet);
-    if (tick !== undefined) clearInterval(tick);
+    giveUp();
+    quiet?.();
+    doze?.();
     settle(reply);
   }
 
-  /** Undefined where nothing needs it. */
-  #keepAwake(): NodeJS.Timeout | undefined {
-    return this.#kind.tick_ms === 0 ? undefined : setInterval(() => {}, this.#kind.tick_ms);
+  /** null where nothing needs it. */
+  #keepAwake(): Cancel | null {
+    return this.#kind.mustKeepAwake ? this.#machine.keepAwake() : null;
   }
 }
 
 /** Ends early, without an error, when `abort` does. */
-export function pause(length_ms: number, abort: AbortSignal): Promise<void> {
+export function pause(machine: BusMachine, length_ms: number, abort: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
-      clearTimeout(timer);
+      cancel();
       abort.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, length_ms);
+    const cancel = machine.after(length_ms, end);
     abort.addEventListener("abort", end);
   });
-}
-
-/** The library takes a callback instead of giving a promise; its types do not say so. */
-interface Reader {
-  setID(unit: number): void;
-  setTimeout(timeout_ms: number): void;
-  readHoldingRegisters(address: number, count: number, next: Next): void;
-  readInputRegisters(address: number, count: number, next: Next): void;
 }
 
 type Next = (error: LibraryError | null, result?: { readonly data: readonly number[] }) => void;
@@ -213,7 +230,6 @@ interface LibraryError {
 function failureReply(error: LibraryError, complaint: string | null): BusReply {
   if (complaint !== null) return { kind: "garbled", detail: complaint };
   if (error.modbusCode !== undefined) return { kind: "exception", code: error.modbusCode };
-  if (error.errno === "ETIMEDOUT") return { kind: "timeout" };
   if (error.errno !== undefined) return { kind: "unreachable", detail: detailOf(error) };
   return { kind: "garbled", detail: detailOf(error) };
 }

@@ -127,7 +127,7 @@ async function polled(server: Server, length_ms: number): Promise<Line> {
     id: "line",
     sharedWith: [],
     url: "rtu:///dev/line",
-    bus: openBus(address, { drain_ms: 10 }, async () => stream),
+    bus: openBus(address, { drain_ms: 10 }, { openStream: async () => stream }),
     clock: { now_ms: () => 1_760_000_400_000 + line.now_ms, mono_ms: () => line.now_ms },
     log: recordingLog(),
     pause: (ms) => new Promise((done) => wakeups.push({ at_ms: line.now_ms + ms, done })),

@@ -98,7 +98,7 @@ function lineOf(answer: (turn: number, address: number) => Answer): {
     },
   };
   const address = { kind: "rtu", path: "/dev/line", baud: 9600, parity: "none", stop_bits: 1 } as const;
-  return { bus: openBus(address, { drain_ms: DRAIN_MS }, async () => stream), asked: () => asked };
+  return { bus: openBus(address, { drain_ms: DRAIN_MS }, { openStream: async () => stream }), asked: () => asked };
 }
 
 const read = (parts: Partial<BusRead> = {}): BusRead => ({
