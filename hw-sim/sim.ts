@@ -1,6 +1,7 @@
 import { KhuXanhError } from "../core/errors.ts";
 import type { MeterModel } from "../core/model/meterModel.ts";
 import type { Clock, Timers } from "../core/ports.ts";
+import type { Readable } from "./bus/answer.ts";
 import { seedOf } from "./course/noise.ts";
 import { localMidnight, originOf } from "./course/origin.ts";
 import type { FaultSpec } from "./faults/catalogue.ts";
@@ -99,6 +100,8 @@ export interface SimDependencies {
   readonly readProfile: (name: string) => Promise<string>;
   /** Told of every fault that begins or ends. */
   readonly onFault?: (line: FaultLine) => void;
+  /** Once a meter: what it measures is more than a register of it can show, so the read was answered with exception 4. */
+  readonly onUnfit?: (line: number, unit: number, what: string) => void;
   /** A port that could not be opened again after a fault, so far. */
   readonly onTrouble?: (error: unknown) => void;
 }
@@ -122,7 +125,8 @@ export async function startSim(config: SimConfig, dependencies: SimDependencies)
   };
   try {
     for (const [line, { listen }] of built.entries()) {
-      open.push(await openLine(listen, { meters: meters[line]!, clock, timers, faults: book, line }));
+      const readable = told(meters[line]!, (unit, what) => dependencies.onUnfit?.(line, unit, what));
+      open.push(await openLine(listen, { meters: readable, clock, timers, faults: book, line }));
     }
   } catch (error) {
     await closeLines();
@@ -190,6 +194,25 @@ export function withFaults(
       new Map(line.meters.map((meter) => [meter.unit, faultyMeter(meter, () => book.ofMeter(at, meter.unit))])),
   );
   return { book, meters };
+}
+
+/** The meters, with a word about each that cannot show what it measures. */
+function told(
+  meters: ReadonlyMap<number, Readable>,
+  onUnfit: (unit: number, what: string) => void,
+): ReadonlyMap<number, Readable> {
+  const known = new Set<number>();
+  const watched = (unit: number, meter: Readable): Readable => ({
+    read(...request) {
+      const answer = meter.read(...request);
+      if (!(answer instanceof Uint16Array) && answer.unfit !== undefined && !known.has(unit)) {
+        known.add(unit);
+        onUnfit(unit, answer.unfit);
+      }
+      return answer;
+    },
+  });
+  return new Map([...meters].map(([unit, meter]) => [unit, watched(unit, meter)]));
 }
 
 function commanded(runner: FaultRunner | null): FaultRunner {

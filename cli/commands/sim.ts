@@ -84,6 +84,13 @@ async function simulate(args: Arguments): Promise<number> {
         log.info("sim.fault", { id, kind, state, line: line.fault.line, unit });
         if (truth !== undefined) append(truth, [line]);
       },
+      onUnfit: (line, unit, what) =>
+        log.warn("sim.value-does-not-fit", {
+          line,
+          unit,
+          what,
+          hint: "Give the meter a smaller load, or its ct_ratio if the register counts behind transformers.",
+        }),
       onTrouble: (error) => log.error("sim.port", { message: error instanceof Error ? error.message : String(error) }),
     }),
   );

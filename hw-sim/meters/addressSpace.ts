@@ -17,7 +17,13 @@ export interface Cell {
   readonly write: (at_ms: number, out: Uint16Array, at: number) => void;
 }
 
-export type Answer = Uint16Array | { readonly exception: number };
+export type Answer = Uint16Array | Refusal;
+
+export interface Refusal {
+  readonly exception: number;
+  /** A value that its register has no room for, in words. */
+  readonly unfit?: string;
+}
 
 export interface AddressSpace {
   read(fc: 3 | 4, address: number, count: number, at_ms: number): Answer;

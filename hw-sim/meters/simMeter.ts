@@ -131,7 +131,7 @@ export function simMeter(
         // Some devices tell their identity at an address inside a measured value, if it is read alone.
         return alone.get(`${fc}/${address}/${count}`) ?? answer;
       } catch (error) {
-        if (error instanceof RangeError) return { exception: SERVER_DEVICE_FAILURE };
+        if (error instanceof RangeError) return { exception: SERVER_DEVICE_FAILURE, unfit: error.message };
         throw error;
       }
     },

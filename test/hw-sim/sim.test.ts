@@ -243,3 +243,26 @@ test("the demo zone listens with a line for every factory and every meter answer
   expect(sim.meters.flatMap(({ unserved }) => unserved)).toEqual([]);
   expect(sim.truthAt(local("2026-03-02T10:00")).every(({ counters }) => Object.keys(counters).length > 0)).toBe(true);
 });
+
+test("what a register has no room for is exception 4, and said once a meter, with the register and the value", async () => {
+  const clock = clockAt(local("2026-03-02T10:00"));
+  const said: unknown[] = [];
+  const config = configOf([
+    { unit: 1, model: "acrel-adl400", load: { formula: "600000" } },
+    { unit: 2, model: "acrel-adl400", load: { formula: "300000" } },
+  ]);
+  const onUnfit = (...words: unknown[]) => void said.push(words);
+  const sim = await startSim(config, { models: MODELS, clock, readProfile, onUnfit });
+  running.push(sim);
+  const current = MODELS.get("acrel-adl400")!.registers.find(({ name }) => name === "current_l1")!;
+  const { fc, address, words } = current;
+  const client = await rawClient(sim.lines[0]!.port);
+  for (const unit of [1, 2, 1]) {
+    client.send(0, 1, 0, 0, 0, 6, unit, fc, address >> 8, address & 0xff, 0, words);
+    const head = await client.take(9);
+    expect([...head.slice(7)]).toEqual(unit === 1 ? [fc | 0x80, 4] : [fc, 2 * words]);
+    if (unit === 2) await client.take(2 * words);
+  }
+  await client.end();
+  expect(said).toEqual([[0, 1, expect.stringMatching(/^current_l1: \d+ does not fit u16$/)]]);
+});
