@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MUTATIONS, type Mutation } from "./mutations.ts";
+import { NODE_FLAGS } from "./nodeFlags.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDERS = ["core", "drivers", "config", "agent", "cloud", "hw-sim", "test/sim", "test/truth", "package.json"];
@@ -54,7 +55,7 @@ async function tryMutation({ edits, ...run }: Mutation): Promise<string> {
 function found(dir: string, { kinds, seed = 1 }: Pick<Mutation, "kinds" | "seed">): Promise<string> {
   const faults = kinds === undefined ? [] : ["--faults", kinds.join(",")];
   const runs = ["--seed", String(seed), "--runs", String(SEEDS_MAX), "--hours", String(HOURS), "--first"];
-  const args = ["test/sim/main.ts", ...runs, ...faults];
+  const args = [...NODE_FLAGS, "test/sim/main.ts", ...runs, ...faults];
   const child = spawn(process.execPath, args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   const take = (part: Buffer): void => {

@@ -1,0 +1,5 @@
+/**
+ * How Node runs worlds, here and in `npm run sim` (package.json): a young generation of 128 MiB a half. A virtual day makes
+ * garbage like a real one, in seconds; in V8's usual small one much of it would be copied before it is dead.
+ */
+export const NODE_FLAGS: readonly string[] = ["--min-semi-space-size=128", "--max-semi-space-size=128"];
