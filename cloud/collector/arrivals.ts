@@ -54,7 +54,7 @@ export class Arrivals {
     const { batch, isLive } = intake;
     if (isLive) this.#o.epochs.cameLive(gateway, epoch, batch.number);
     const mayBeRenumbered = this.#o.epochs.mayBeRenumbered(gateway, epoch, batch.number);
-    this.#o.commits.add({ gateway, epoch, ...batch, device, mayBeRenumbered });
+    this.#o.commits.add({ ...batch, gateway, epoch, mayBeRenumbered });
     this.#o.wake("commit");
   }
 

@@ -4,6 +4,7 @@ import { encodePayload, type Metric } from "../../core/wire/payload.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import { topicOf } from "../../core/wire/topics.ts";
 import { BATCH_NUMBER_MAX, type GatewayKey } from "../store/store.ts";
+import { GatewayMap } from "./gatewayMap.ts";
 
 /**
  * What is said to the gateways: which batches are committed, up to where, that a birth is wanted. All of it
@@ -57,7 +58,7 @@ const NO_OBJECTIONS = { objections: 0, objected_ms: Number.NEGATIVE_INFINITY } a
 
 export class Confirmations {
   readonly #o: ConfirmationsOptions;
-  readonly #nodes = new Map<string, NodeWords>();
+  readonly #nodes = new GatewayMap<NodeWords>();
 
   constructor(options: ConfirmationsOptions) {
     this.#o = options;
@@ -167,8 +168,7 @@ export class Confirmations {
   }
 
   #node(gateway: GatewayKey): NodeWords {
-    const key = `${gateway.group}/${gateway.edge}`;
-    let node = this.#nodes.get(key);
+    let node = this.#nodes.get(gateway);
     if (node === undefined) {
       node = {
         gateway,
@@ -183,7 +183,7 @@ export class Confirmations {
         cancelHello: () => {},
         cancelRebirth: () => {},
       };
-      this.#nodes.set(key, node);
+      this.#nodes.set(gateway, node);
     }
     return node;
   }

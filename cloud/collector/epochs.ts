@@ -1,6 +1,7 @@
 import type { Log } from "../../core/ports.ts";
 import { BatchRanges } from "../../core/wire/ranges.ts";
 import type { GatewayKey, ZoneStore } from "../store/store.ts";
+import { GatewayMap } from "./gatewayMap.ts";
 
 /** What is known of one epoch of a gateway. */
 export interface Epoch {
@@ -21,7 +22,7 @@ export interface Epoch {
 export class Epochs {
   readonly #store: Pick<ZoneStore, "batchRanges" | "lostRanges" | "quarantineCount">;
   readonly #log: Log;
-  readonly #epochs = new Map<string, Epoch>();
+  readonly #epochs = new GatewayMap<Map<string, Epoch>>();
 
   constructor(store: Pick<ZoneStore, "batchRanges" | "lostRanges" | "quarantineCount">, log: Log) {
     this.#store = store;
@@ -29,13 +30,16 @@ export class Epochs {
   }
 
   of(gateway: GatewayKey, epoch: string): Epoch {
-    const key = `${gateway.group}/${gateway.edge} ${epoch}`;
-    let known = this.#epochs.get(key);
-    if (known !== undefined) return known;
+    return this.#epochs.get(gateway)?.get(epoch) ?? this.#asStored(gateway, epoch);
+  }
+
+  #asStored(gateway: GatewayKey, epoch: string): Epoch {
     // What waits from before the start is not known: the first look says.
     const isContested = this.#store.quarantineCount(gateway, epoch) > 0;
-    known = { numbers: new BatchRanges(), waiting: 1, live: Number.POSITIVE_INFINITY, isContested };
-    this.#epochs.set(key, known);
+    const known: Epoch = { numbers: new BatchRanges(), waiting: 1, live: Number.POSITIVE_INFINITY, isContested };
+    const epochs = this.#epochs.get(gateway);
+    if (epochs === undefined) this.#epochs.set(gateway, new Map([[epoch, known]]));
+    else epochs.set(epoch, known);
     for (const [first, last] of this.#store.batchRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
     for (const [first, last] of this.#store.lostRanges(gateway, epoch)) this.accounted(gateway, epoch, first, last);
     return known;

@@ -62,7 +62,7 @@ export class Messages {
     if (topic.kind === "STATE" || topic.kind === "NCMD" || topic.kind === "DCMD" || topic.group !== this.#o.zone)
       return;
     this.received += 1;
-    const node = this.#o.nodes.of({ group: topic.group, edge: topic.edge });
+    const node = this.#o.nodes.of(topic);
     let payload: Payload;
     try {
       payload = inflated(decodePayload(bytes));

@@ -3,6 +3,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import type { Payload } from "../../core/wire/payload.ts";
 import type { GatewayKey, GatewayRow, Presence, ZoneStore } from "../store/store.ts";
 import { ClockOffset } from "./clockOffset.ts";
+import { GatewayMap } from "./gatewayMap.ts";
 import { SeqWatch } from "./seqWatch.ts";
 import type { NodeSession } from "./session.ts";
 import { SessionWatch } from "./sessionWatch.ts";
@@ -31,7 +32,7 @@ export interface Node {
 export class Nodes {
   readonly #store: Pick<ZoneStore, "gateways" | "putGateway" | "putPresence">;
   readonly #clock: Clock;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes = new GatewayMap<Node>();
   /** Changes of presence that are not written yet: a store that takes nothing is asked again. */
   #unwritten: Presence[] = [];
 
@@ -40,26 +41,25 @@ export class Nodes {
     this.#clock = clock;
     for (const row of store.gateways()) {
       const node = newNode({ ...row, online: false });
-      this.#nodes.set(keyOf(row.gateway), node);
+      this.#nodes.set(row.gateway, node);
       // It was online when we last wrote; what became of it since, nobody saw.
       if (row.online) this.#notePresence(node, row.lastSeen_ms ?? clock.now_ms(), "unknown");
     }
   }
 
-  values(): IterableIterator<Node> {
+  values(): Iterable<Node> {
     return this.#nodes.values();
   }
 
   find(gateway: GatewayKey): Node | undefined {
-    return this.#nodes.get(keyOf(gateway));
+    return this.#nodes.get(gateway);
   }
 
   of(gateway: GatewayKey): Node {
-    const key = keyOf(gateway);
-    let node = this.#nodes.get(key);
+    let node = this.#nodes.get(gateway);
     if (node === undefined) {
-      node = newNode(emptyRow(gateway));
-      this.#nodes.set(key, node);
+      node = newNode(emptyRow({ group: gateway.group, edge: gateway.edge }));
+      this.#nodes.set(gateway, node);
     }
     return node;
   }
@@ -118,10 +118,6 @@ export class Nodes {
       this.#unwritten.shift();
     }
   }
-}
-
-function keyOf({ group, edge }: GatewayKey): string {
-  return `${group}/${edge}`;
 }
 
 function newNode(row: GatewayRow): Node {
