@@ -1,3 +1,5 @@
+import { QUANTITIES, type QuantityId } from "../../core/units/quantities.ts";
+import type { SampleNaming } from "../../core/wire/content.ts";
 import type { Journal } from "../journal/journal.ts";
 
 /**
@@ -8,8 +10,7 @@ export class Aliases {
   static readonly STATE_KEY = "aliases";
   readonly #journal: Pick<Journal, "getState">;
   readonly #numbers: Map<string, number>;
-  /** The same by device, for who sends a hundred thousand metrics a second. */
-  readonly #byDevice = new Map<string, (name: string) => number>();
+  readonly #namings = new Map<string, { readonly live: SampleNaming; readonly late: SampleNaming }>();
 
   constructor(journal: Pick<Journal, "getState">) {
     this.#journal = journal;
@@ -26,21 +27,15 @@ export class Aliases {
     return alias;
   }
 
-  /** `of` for one device. */
-  named(device: string): (name: string) => number {
-    let aliasOf = this.#byDevice.get(device);
-    if (aliasOf !== undefined) return aliasOf;
-    const known = new Map<string, number>();
-    aliasOf = (name) => {
-      let alias = known.get(name);
-      if (alias === undefined) {
-        alias = this.of(device, name);
-        known.set(name, alias);
-      }
-      return alias;
-    };
-    this.#byDevice.set(device, aliasOf);
-    return aliasOf;
+  /** How what is sent of one device is named. */
+  naming(device: string, isHistorical: boolean): SampleNaming {
+    let namings = this.#namings.get(device);
+    if (namings === undefined) {
+      const aliases = new DeviceAliases(this, device);
+      namings = { live: new DeviceNaming(aliases, false), late: new DeviceNaming(aliases, true) };
+      this.#namings.set(device, namings);
+    }
+    return isHistorical ? namings.late : namings.live;
   }
 
   /**
@@ -50,5 +45,55 @@ export class Aliases {
   takeChange(): readonly [string, string] | null {
     const text = JSON.stringify([...this.#numbers]);
     return this.#journal.getState(Aliases.STATE_KEY) === text ? null : [Aliases.STATE_KEY, text];
+  }
+}
+
+/** Of one device, for who sends a hundred thousand metrics a second: a name is looked up once. */
+class DeviceAliases {
+  readonly #all: Aliases;
+  readonly #device: string;
+  readonly #known = new Map<string, number>();
+  /** What stood at each place of the last samples, and its alias. */
+  readonly #placed: QuantityId[] = [];
+  readonly #placedAliases: number[] = [];
+
+  constructor(all: Aliases, device: string) {
+    this.#all = all;
+    this.#device = device;
+  }
+
+  of(name: string): number {
+    let alias = this.#known.get(name);
+    if (alias === undefined) {
+      alias = this.#all.of(this.#device, name);
+      this.#known.set(name, alias);
+    }
+    return alias;
+  }
+
+  ofReading(quantity: QuantityId, place: number): number {
+    if (this.#placed[place] === quantity) return this.#placedAliases[place]!;
+    const alias = this.of(QUANTITIES[quantity].wire);
+    this.#placed[place] = quantity;
+    this.#placedAliases[place] = alias;
+    return alias;
+  }
+}
+
+class DeviceNaming implements SampleNaming {
+  readonly isHistorical: boolean;
+  readonly #aliases: DeviceAliases;
+
+  constructor(aliases: DeviceAliases, isHistorical: boolean) {
+    this.#aliases = aliases;
+    this.isHistorical = isHistorical;
+  }
+
+  aliasOf(name: string): number {
+    return this.#aliases.of(name);
+  }
+
+  aliasOfReading(quantity: QuantityId, place: number): number {
+    return this.#aliases.ofReading(quantity, place);
   }
 }

@@ -1,6 +1,6 @@
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { EpochMs, Reading } from "../../core/reading/reading.ts";
-import { batchMetric, type Naming, writeReading } from "../../core/wire/content.ts";
+import { type SampleNaming, writeBatch, writeReadings } from "../../core/wire/content.ts";
 import { nodeRecordMetric, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
 import { decodePayload, type MetricWriter } from "../../core/wire/payload.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
@@ -23,13 +23,13 @@ export type SourcedBatch =
       readonly isBooks: boolean;
       readonly from_ms: EpochMs;
       readonly to_ms: EpochMs;
-      write(to: MetricWriter, naming: Naming, sent_ms: EpochMs): void;
+      write(to: MetricWriter, naming: SampleNaming, sent_ms: EpochMs): void;
     }
   | {
       readonly kind: "node";
       readonly from_ms: EpochMs;
       readonly to_ms: EpochMs;
-      write(to: MetricWriter, naming: Naming, sent_ms: EpochMs): void;
+      write(to: MetricWriter, naming: SampleNaming, sent_ms: EpochMs): void;
     }
   /** It is not there, or nothing can be made of it. */
   | {
@@ -106,9 +106,8 @@ export class BatchSource {
       from_ms,
       to_ms,
       write(to, naming, sent_ms) {
-        // By index, as everything that is done for every reading: an iterator makes an object for each.
-        for (let i = 0; i < readings.length; i++) writeReading(to, readings[i]!, naming);
-        to.metric(batchMetric(number, sent_ms, naming.aliasOf));
+        writeReadings(to, readings, naming);
+        writeBatch(to, number, sent_ms, naming);
       },
     };
   }
@@ -132,7 +131,7 @@ export class BatchSource {
         // Live metrics of one message are in time order [operational-behavior-data-publish-dbirth-order].
         const metrics = contentMetrics(body, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0));
         for (const metric of metrics) to.metric(metric);
-        to.metric(batchMetric(number, sent_ms, naming.aliasOf));
+        writeBatch(to, number, sent_ms, naming);
       },
     };
   }
@@ -173,7 +172,7 @@ function nodeBatch(stored: StoredRecord): SourcedBatch {
     to_ms,
     write(to, naming, sent_ms) {
       to.metric(nodeRecordMetric(record, naming));
-      to.metric(batchMetric(number, sent_ms, naming.aliasOf));
+      writeBatch(to, number, sent_ms, naming);
     },
   };
 }

@@ -1,5 +1,4 @@
 import type { Clock, Log, Random } from "../../core/ports.ts";
-import type { Naming } from "../../core/wire/content.ts";
 import type { BatchRange } from "../../core/wire/ranges.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Aliases } from "./aliases.ts";
@@ -131,7 +130,7 @@ export class Outbox {
     if (batch.kind === "device") this.#ensureBorn(batch, born);
     const device = batch.kind === "device" ? batch.device : null;
     const isLive = pick.isLive && born.takesAsLive(device, batch.from_ms, batch.to_ms);
-    const naming: Naming = { isHistorical: !isLive, aliasOf: this.#aliases.named(device ?? "") };
+    const naming = this.#aliases.naming(device ?? "", !isLive);
     const sent_ms = this.#o.clock.now_ms();
     const bytes = born.publishData(device, (to) => batch.write(to, naming, sent_ms));
     this.#delivery.sent(pick, bytes, this.#o.mono_ms());

@@ -258,6 +258,12 @@ export interface Naming {
   readonly isHistorical: boolean;
 }
 
+/** Of a device whose samples bring the same quantities in the same order time and again. */
+export interface SampleNaming extends Naming {
+  /** Alias of the quantity's metric. @param place among the readings of its sample */
+  aliasOfReading(quantity: QuantityId, place: number): number;
+}
+
 const QUALITY_CODE = {
   good: QualityCode.Good,
   uncertain: QualityCode.Good,
@@ -274,11 +280,16 @@ export function readingMetric(reading: Reading, naming: Naming): Metric {
   return data.double(head, reading.value);
 }
 
-/** As {@link readingMetric}, into a message. */
-export function writeReading(to: MetricWriter, reading: Reading, naming: Naming): void {
-  const { quantity, quality, value, at_ms } = reading;
-  if (quality !== "good" || value === null) to.metric(readingMetric(reading, naming));
-  else to.number(naming.aliasOf(QUANTITIES[quantity].wire), at_ms, naming.isHistorical, value);
+/** As {@link readingMetric}, all of a sample into a message. */
+export function writeReadings(to: MetricWriter, readings: readonly Reading[], naming: SampleNaming): void {
+  const { isHistorical } = naming;
+  // By index, as everything that is done for every reading: an iterator makes an object for each.
+  for (let place = 0; place < readings.length; place++) {
+    const reading = readings[place]!;
+    const { value } = reading;
+    if (reading.quality !== "good" || value === null) to.metric(readingMetric(reading, naming));
+    else to.number(naming.aliasOfReading(reading.quantity, place), reading.at_ms, isHistorical, value);
+  }
 }
 
 export function intervalMetric(interval: Interval, naming: Naming): Metric {
@@ -312,8 +323,8 @@ export function emissionMetric(emission: Emission, naming: Naming): Metric {
 }
 
 /** The batch metric; the last one of its payload, because readings are older and live metrics must be in time order. */
-export function batchMetric(number: number, sent_ms: number, aliasOf: Naming["aliasOf"]): Metric {
-  return data.int64({ alias: aliasOf(MetricName.deliveryBatch), timestamp_ms: sent_ms, isTransient: true }, number);
+export function writeBatch(to: MetricWriter, number: number, sent_ms: number, naming: Naming): void {
+  to.transient(naming.aliasOf(MetricName.deliveryBatch), sent_ms, BigInt(number));
 }
 
 function headOf(name: string, timestamp_ms: number, naming: Naming, properties: PropertySet | undefined) {

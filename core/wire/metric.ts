@@ -99,6 +99,8 @@ export interface MetricWriter {
    * object for each. A bigint is an Int64, a number a Double.
    */
   number(alias: number, timestamp_ms: number, isHistorical: boolean, value: number | bigint): void;
+  /** The same, as a metric that is transient. */
+  transient(alias: number, timestamp_ms: number, value: number | bigint): void;
 }
 
 export type Value = number | bigint | boolean | string | Uint8Array;

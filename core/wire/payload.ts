@@ -8,7 +8,7 @@ import {
   type PropertyValue,
 } from "./metric.ts";
 import { numbersIn } from "./numbersIn.ts";
-import { ProtobufReader, ProtobufWriter } from "./protobuf.ts";
+import { type NumberTags, ProtobufReader, ProtobufWriter } from "./protobuf.ts";
 
 /**
  * The Sparkplug B payload: what one MQTT message carries.
@@ -75,6 +75,17 @@ const PROPERTY = {
   extension: 0x5a,
 } as const;
 
+/** Metrics that are an alias, a time and a number, with one flag or none. */
+const HISTORICAL_NUMBER: NumberTags = {
+  message: PAYLOAD.metrics,
+  name: METRIC.alias,
+  time: METRIC.timestamp,
+  flag: METRIC.isHistorical,
+  long: METRIC.long,
+  double: METRIC.double,
+};
+const TRANSIENT_NUMBER: NumberTags = { ...HISTORICAL_NUMBER, flag: METRIC.isTransient };
+
 const PAYLOAD_FIELD_LAST = 5;
 const METRIC_FIELD_LAST = 19;
 const PROPERTY_SET_FIELD_LAST = 2;
@@ -106,14 +117,12 @@ class PayloadWriter implements MetricWriter {
   }
 
   number(alias: number, timestamp_ms: number, isHistorical: boolean, value: number | bigint): void {
-    const to = this.#to;
-    const start = this.#open();
-    to.uint(METRIC.alias, alias);
-    to.uint(METRIC.timestamp, timestamp_ms);
-    if (isHistorical && this.#withHistorical) to.bool(METRIC.isHistorical, true);
-    if (typeof value === "bigint") to.uint64(METRIC.long, value);
-    else to.double(METRIC.double, value);
-    this.#close(start);
+    const isMarked = isHistorical && this.#withHistorical;
+    this.#number(HISTORICAL_NUMBER, alias, timestamp_ms, isMarked, value);
+  }
+
+  transient(alias: number, timestamp_ms: number, value: number | bigint): void {
+    this.#number(TRANSIENT_NUMBER, alias, timestamp_ms, true, value);
   }
 
   finish({ seq, uuid, body }: Pick<Payload, "seq" | "uuid" | "body">): Uint8Array {
@@ -123,10 +132,20 @@ class PayloadWriter implements MetricWriter {
     return this.#to.finish();
   }
 
+  #number(tags: NumberTags, alias: number, timestamp_ms: number, isMarked: boolean, value: number | bigint): void {
+    this.#count();
+    this.#to.number(tags, alias, timestamp_ms, isMarked, value);
+    this.#to.assertSize();
+  }
+
   #open(): number {
+    this.#count();
+    return this.#to.open(PAYLOAD.metrics);
+  }
+
+  #count(): void {
     this.#metrics += 1;
     if (this.#metrics > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
-    return this.#to.open(PAYLOAD.metrics);
   }
 
   #close(start: number): void {

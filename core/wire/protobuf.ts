@@ -11,9 +11,12 @@ export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 
 const GROUP_DEPTH_MAX = 16;
 const VARINT_BYTES_MAX = 10;
-const WRITER_BYTES_FIRST = 64 * 1024;
-/** A writer that grew beyond this for one big payload gives the memory back. */
-const WRITER_BYTES_KEPT = 1024 * 1024;
+/** Six tags of a byte each, its length, the flag, three varints and eight bytes that serve as scratch. */
+const NUMBER_BYTES_MAX = 6 + 2 + 3 * VARINT_BYTES_MAX + 8;
+/** What payloads are cut from; one that does not fit into the rest makes it longer, for itself. */
+const SLAB_BYTES = 64 * 1024;
+/** With less left of it the next payload begins another. */
+const SLAB_REST_BYTES = 4 * 1024;
 /** Strings up to this length are copied here; a call into the runtime's UTF-8 code costs more than the loop. */
 const SHORT_STRING = 48;
 
@@ -24,27 +27,45 @@ const utf8Encoder = new TextEncoder();
 // ignoreBOM keeps a leading U+FEFF: without it the decoder swallows it and the string would not survive a round trip.
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Grows as needed and is used again for the next payload, so that encoding allocates only its result. */
+/** Tags of a submessage of a number; each of one byte. */
+export interface NumberTags {
+  readonly message: number;
+  /** A whole number. */
+  readonly name: number;
+  /** A whole number. */
+  readonly time: number;
+  /** A bool. */
+  readonly flag: number;
+  /** The number, if it is a bigint. */
+  readonly long: number;
+  /** The number, if it is none. */
+  readonly double: number;
+}
+
+/** Writes payloads one behind the other into slabs of memory: an ArrayBuffer each would cost more than what is written. */
 export class ProtobufWriter {
-  #bytes = new Uint8Array(WRITER_BYTES_FIRST);
+  #bytes = new Uint8Array(SLAB_BYTES);
   #view = new DataView(this.#bytes.buffer);
+  /** Where the payload being written begins; what lies before it is somebody's. */
+  #from = 0;
   #at = 0;
 
   start(): void {
-    this.#at = 0;
+    this.#at = this.#from;
+    if (this.#from > SLAB_BYTES - SLAB_REST_BYTES || this.#bytes.length > SLAB_BYTES) this.#beginSlab();
   }
 
-  /** What was written since `start`, as bytes of its own. */
+  /** What was written since `start`: bytes that nobody else has or will have. Who keeps them keeps their slab. */
   finish(): Uint8Array {
     this.assertSize();
-    const result = this.#bytes.slice(0, this.#at);
-    if (this.#bytes.length > WRITER_BYTES_KEPT) this.#resize(WRITER_BYTES_FIRST, 0);
+    const result = new Uint8Array(this.#bytes.buffer, this.#from, this.#at - this.#from);
+    this.#from = this.#at;
     return result;
   }
 
   /** @throws {KhuXanhError} WIRE_TOO_LARGE once more than PAYLOAD_BYTES_MAX was written. */
   assertSize(): void {
-    if (this.#at > PAYLOAD_BYTES_MAX) throw tooLarge(`more than ${PAYLOAD_BYTES_MAX} bytes to send`);
+    if (this.#at - this.#from > PAYLOAD_BYTES_MAX) throw tooLarge(`more than ${PAYLOAD_BYTES_MAX} bytes to send`);
   }
 
   /** A whole number from 0 to 2^53−1. */
@@ -66,16 +87,7 @@ export class ProtobufWriter {
   uint64(tag: number, value: bigint): void {
     this.#reserve(2 * VARINT_BYTES_MAX + 8);
     this.#tag(tag);
-    // The free bytes ahead serve as scratch: setBigUint64 splits a bigint into halves without making new ones.
-    this.#view.setBigUint64(this.#at + VARINT_BYTES_MAX, value, true);
-    let low = this.#view.getUint32(this.#at + VARINT_BYTES_MAX, true);
-    let high = this.#view.getUint32(this.#at + VARINT_BYTES_MAX + 4, true);
-    while (high !== 0) {
-      this.#bytes[this.#at++] = (low & 0x7f) | 0x80;
-      low = ((low >>> 7) | (high << 25)) >>> 0;
-      high >>>= 7;
-    }
-    this.#varint(low);
+    this.#at = this.#put64(this.#at, value);
   }
 
   bool(tag: number, value: boolean): void {
@@ -89,6 +101,39 @@ export class ProtobufWriter {
     this.#tag(tag);
     this.#view.setFloat32(this.#at, value, true);
     this.#at += 4;
+  }
+
+  /**
+   * A submessage that says which number, when, and its value: nearly all that is sent, and so written in one go. The flag is
+   * there if it is set.
+   */
+  number(tags: NumberTags, name: number, time_ms: number, isFlagged: boolean, value: number | bigint): void {
+    if (!Number.isSafeInteger(name) || name < 0) throw notAnUnsigned(tags.name, name);
+    if (!Number.isSafeInteger(time_ms) || time_ms < 0) throw notAnUnsigned(tags.time, time_ms);
+    // Less than 128 bytes whatever they are, so that their length is one.
+    this.#reserve(NUMBER_BYTES_MAX);
+    const bytes = this.#bytes;
+    const start = this.#at;
+    bytes[start] = tags.message;
+    bytes[start + 2] = tags.name;
+    let at = putVarint(bytes, start + 3, name);
+    bytes[at] = tags.time;
+    at = putVarint(bytes, at + 1, time_ms);
+    if (isFlagged) {
+      bytes[at] = tags.flag;
+      bytes[at + 1] = 1;
+      at += 2;
+    }
+    if (typeof value === "bigint") {
+      bytes[at] = tags.long;
+      at = this.#put64(at + 1, value);
+    } else {
+      bytes[at] = tags.double;
+      this.#view.setFloat64(at + 1, value, true);
+      at += 9;
+    }
+    bytes[start + 1] = at - start - 2;
+    this.#at = at;
   }
 
   double(tag: number, value: number): void {
@@ -163,38 +208,69 @@ export class ProtobufWriter {
     else this.#varint(tag);
   }
 
-  /** Unsigned, up to 2^53−1. In two parts, because the bit operators see only 32 bits. */
   #varint(value: number): void {
+    this.#at = putVarint(this.#bytes, this.#at, value);
+  }
+
+  /** @returns where the next byte goes. */
+  #put64(from: number, value: bigint): number {
     const bytes = this.#bytes;
-    let at = this.#at;
-    let rest = value;
-    if (value >= TWO_TO_28) {
-      const low = value & (TWO_TO_28 - 1);
+    const view = this.#view;
+    // The free bytes ahead serve as scratch: setBigUint64 splits a bigint into halves without making new ones.
+    view.setBigUint64(from + VARINT_BYTES_MAX, value, true);
+    let low = view.getUint32(from + VARINT_BYTES_MAX, true);
+    let high = view.getUint32(from + VARINT_BYTES_MAX + 4, true);
+    let at = from;
+    while (high !== 0) {
       bytes[at++] = (low & 0x7f) | 0x80;
-      bytes[at++] = ((low >>> 7) & 0x7f) | 0x80;
-      bytes[at++] = ((low >>> 14) & 0x7f) | 0x80;
-      bytes[at++] = (low >>> 21) | 0x80;
-      rest = (value - low) / TWO_TO_28;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+      high >>>= 7;
     }
-    while (rest > 0x7f) {
-      bytes[at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    bytes[at++] = rest;
-    this.#at = at;
+    return putVarint(bytes, at, low);
   }
 
   #reserve(more: number): void {
     const needed = this.#at + more;
-    if (needed > this.#bytes.length) this.#resize(Math.max(needed, 2 * this.#bytes.length), this.#at);
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, 2 * this.#bytes.length));
   }
 
-  #resize(length: number, kept: number): void {
+  /** The payload being written stays at its place: submessages that are open are known by theirs. */
+  #grow(length: number): void {
     const bytes = new Uint8Array(length);
-    bytes.set(this.#bytes.subarray(0, kept));
+    bytes.set(this.#bytes.subarray(this.#from, this.#at), this.#from);
+    this.#use(bytes);
+  }
+
+  #beginSlab(): void {
+    this.#use(new Uint8Array(SLAB_BYTES));
+    this.#from = 0;
+    this.#at = 0;
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
+}
+
+/** Unsigned, up to 2^53−1. In two parts, because the bit operators see only 32 bits. @returns where the next byte goes. */
+function putVarint(bytes: Uint8Array, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  if (value >= TWO_TO_28) {
+    const low = value & (TWO_TO_28 - 1);
+    bytes[at++] = (low & 0x7f) | 0x80;
+    bytes[at++] = ((low >>> 7) & 0x7f) | 0x80;
+    bytes[at++] = ((low >>> 14) & 0x7f) | 0x80;
+    bytes[at++] = (low >>> 21) | 0x80;
+    rest = (value - low) / TWO_TO_28;
+  }
+  while (rest > 0x7f) {
+    bytes[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[at++] = rest;
+  return at;
 }
 
 /** Reads one message; submessages are entered by `enter` and left by `leave`. */

@@ -1,6 +1,6 @@
 import type { Reading } from "../../core/reading/reading.ts";
-import { batchMetric, readingMetric } from "../../core/wire/content.ts";
-import { data, decodePayload, encodePayload, type Payload } from "../../core/wire/payload.ts";
+import { writeBatch, writeReadings } from "../../core/wire/content.ts";
+import { data, decodePayload, encodeMessage, encodePayload, type Payload } from "../../core/wire/payload.ts";
 import { type Bench, type BenchResult, runBench } from "./contest.ts";
 
 const METRICS = 100;
@@ -81,10 +81,12 @@ function bytesPerMetric({
   const quantity = typeof value === "bigint" ? "active_energy_import_total" : "voltage_l1";
   const reading: Reading = { quantity, at_ms: AT_MS, value, quality: "good", why: null };
   let alias = 200;
-  const naming = { isHistorical, aliasOf: () => alias++ };
-  const metrics = Array.from({ length: 20 }, () => readingMetric(reading, naming));
-  metrics.push(batchMetric(1_000_000, AT_MS, naming.aliasOf));
-  return Number((encodePayload({ timestamp_ms: AT_MS, seq: 200, metrics }).length / 20).toPrecision(4));
+  const naming = { isHistorical, aliasOf: () => alias++, aliasOfReading: () => alias++ };
+  const message = encodeMessage(AT_MS, 200, (to) => {
+    writeReadings(to, Array<Reading>(20).fill(reading), naming);
+    writeBatch(to, 1_000_000, AT_MS, naming);
+  });
+  return Number((message.length / 20).toPrecision(4));
 }
 
 /** Keeps the results in use, so that the compiler cannot leave the work out. */

@@ -31,7 +31,7 @@ function metricsOf(record: StoredRecord) {
   const source = new BatchSource({ read: () => [record], definition: () => METER, getState: () => null });
   const batch = source.batch(1, true, () => "0badcafe");
   if (batch.kind !== "device") throw new Error(batch.kind);
-  const naming = { isHistorical: false, aliasOf: (name: string) => name.length };
+  const naming = { isHistorical: false, aliasOf: (name: string) => name.length, aliasOfReading: () => 7 };
   return decodePayload(encodeMessage(5, 0, (to) => batch.write(to, naming, 5))).metrics;
 }
 

@@ -8,12 +8,11 @@ import { type Boundary, INTERVAL_CAUSES, type Interval } from "../../../core/int
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import type { MeterModel } from "../../../core/model/meterModel.ts";
 import { QUALITY_REASONS, type Reading } from "../../../core/reading/reading.ts";
-import { QUANTITIES, QUANTITY_IDS } from "../../../core/units/quantities.ts";
+import { QUANTITIES, QUANTITY_IDS, type QuantityId } from "../../../core/units/quantities.ts";
 import { UNITS, type UnitNotation } from "../../../core/units/units.ts";
 import { MetricName } from "../../../core/wire/ack.ts";
 import {
   type BornMetric,
-  batchMetric,
   counterValue,
   deviceMetrics,
   emissionMetric,
@@ -26,7 +25,8 @@ import {
   parseWords,
   profileOfBirth,
   readingMetric,
-  writeReading,
+  writeBatch,
+  writeReadings,
 } from "../../../core/wire/content.ts";
 import {
   DataType,
@@ -149,11 +149,11 @@ describe("what is sent is what is read", () => {
   test("law: readings written into a message are the bytes of their metrics, sent live or later", () => {
     fc.assert(
       fc.property(fc.array(reading, { maxLength: 5 }), fc.boolean(), (readings, isHistorical) => {
-        const naming = { isHistorical, aliasOf: (name: string) => name.length };
+        const aliasOf = (name: string) => name.length;
+        const aliasOfReading = (quantity: QuantityId) => aliasOf(QUANTITIES[quantity].wire);
+        const naming = { isHistorical, aliasOf, aliasOfReading };
         const metrics = readings.map((one) => readingMetric(one, naming));
-        const written = encodeMessage(7, 255, (to) => {
-          for (const one of readings) writeReading(to, one, naming);
-        });
+        const written = encodeMessage(7, 255, (to) => writeReadings(to, readings, naming));
         expect(written).toEqual(encodePayload({ timestamp_ms: 7, metrics, seq: 255 }));
       }),
     );
@@ -192,9 +192,8 @@ describe("what is sent is what is read", () => {
   test("the number of a batch", () => {
     for (const number of [1, 7, Number.MAX_SAFE_INTEGER]) {
       const { naming } = session(false);
-      const metric = batchMetric(number, SENT_MS, naming.aliasOf);
-      expect(metric.isTransient).toBe(true);
-      const [read] = decodePayload(encodePayload({ metrics: [metric] })).metrics;
+      const [read] = decodePayload(encodeMessage(SENT_MS, 0, (to) => writeBatch(to, number, SENT_MS, naming))).metrics;
+      expect(read?.isTransient).toBe(true);
       expect(metricContent("meter", read!, born(MetricName.deliveryBatch), SENT_MS)).toEqual({ kind: "batch", number });
     }
   });

@@ -7,6 +7,7 @@ import {
   data,
   decodePayload,
   encodeCanonical,
+  encodeMessage,
   encodePayload,
   METRICS_MAX,
   type Metric,
@@ -391,7 +392,57 @@ describe("limits", () => {
   });
 });
 
+describe("what is written in one go", () => {
+  test("law: a number is the bytes of the metric that says the same", () => {
+    const value = fc.oneof(uint64, fc.double());
+    fc.assert(
+      fc.property(alias, instant, value, fc.boolean(), (alias, timestamp_ms, value, isHistorical) => {
+        const carried = typeof value === "bigint" ? { longValue: value } : { doubleValue: value };
+        const head = { alias, timestamp_ms };
+        const metrics = [
+          { ...head, ...(isHistorical ? { isHistorical } : {}), ...carried },
+          { ...head, isTransient: true, ...carried },
+        ];
+        const written = encodeMessage(1, 2, (to) => {
+          to.number(alias, timestamp_ms, isHistorical, value);
+          to.transient(alias, timestamp_ms, value);
+        });
+        expect(written).toEqual(encodePayload({ timestamp_ms: 1, metrics, seq: 2 }));
+      }),
+    );
+  });
+
+  test("what comes after a payload does not change it, however long they are", () => {
+    const lengths = fc.array(fc.oneof(fc.nat(300), fc.nat(70_000)), { maxLength: 40 });
+    fc.assert(
+      fc.property(lengths, (lengths) => {
+        const payloads = lengths.map((length, seq) => ({
+          metrics: [],
+          seq,
+          body: new Uint8Array(length).fill(seq + 1),
+        }));
+        const written = payloads.map((payload) => encodePayload(payload));
+        expect(written.map((bytes) => decodePayload(bytes))).toEqual(payloads);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
 describe("a caller's mistake", () => {
+  test("a number of no whole alias or time is not written", () => {
+    for (const [alias, time_ms] of [
+      [-1, 1],
+      [1.5, 1],
+      [1, -1],
+      [1, 1.5],
+      [1, Number.NaN],
+    ] as const) {
+      const write = () => encodeMessage(1, 1, (to) => to.number(alias, time_ms, false, 1));
+      expect(outcome(write)).toMatchObject({ error: { code: "INTERNAL" } });
+    }
+  });
+
   const MISTAKES: Record<string, Payload> = {
     "a timestamp that is not whole": { timestamp_ms: 1.5, metrics: [] },
     "a timestamp that is no number": { metrics: [{ timestamp_ms: Number.NaN }] },
