@@ -18,6 +18,7 @@ export class SimDisk {
   readonly #random: Stream;
   readonly #trace: Trace;
   readonly #files = new Map<string, SegmentFile>();
+  readonly #platter = new Platter();
   #crash: { readonly how: EndOfLife; readonly when: "before" | "after" } | null = null;
 
   constructor(name: string, random: Stream, trace: Trace) {
@@ -98,7 +99,7 @@ export class SimDisk {
       leavesOut: () => false,
       create: (name, writes) => {
         const file = emptyFile();
-        for (const write of writes) put(file, write, () => this.#unusable("a key twice"));
+        for (const write of writes) this.#put(file, write);
         this.#assertWritable(life, file.bytes - (this.#files.get(name)?.bytes ?? 0));
         // A new object: who has the old one open goes on with it, as with a file that was renamed over.
         this.#files.delete(name);
@@ -152,12 +153,29 @@ export class SimDisk {
     if (crash !== null) {
       this.#crash = null;
       this.#trace.note(`${this.#name}: ${crash.how} ${crash.when} a transaction of ${write.rows.length} rows`);
-      if (crash.when === "after") put(file, write, () => this.#unusable("a key twice"));
+      if (crash.when === "after") this.#put(file, write);
       life.end(crash.how);
     }
     this.#assertWritable(life, sizeOf(write));
-    put(file, write, () => this.#unusable("a key twice"));
+    this.#put(file, write);
     this.counts.appends += 1;
+  }
+
+  /** All of it or nothing. */
+  #put(file: SegmentFile, { rows, values }: DiskWrite): void {
+    let last = file.rows.at(-1)?.key ?? Number.NEGATIVE_INFINITY;
+    for (const { key } of rows) {
+      if (key <= last) throw this.#unusable("a key twice");
+      last = key;
+    }
+    for (const { key, blob } of rows) {
+      file.rows.push({ key, blob: this.#platter.keep(blob) });
+      file.bytes += blob.length + ROW_BYTES;
+    }
+    for (const { name, blob } of values) {
+      file.bytes += blob.length - (file.values.get(name)?.length ?? -ROW_BYTES);
+      file.values.set(name, this.#platter.keep(blob));
+    }
   }
 
   #anyFile(): SegmentFile | undefined {
@@ -225,22 +243,25 @@ function sizeOf({ rows, values }: DiskWrite): number {
   return sum(rows) + sum(values);
 }
 
-/** All of it or nothing. Bytes are copied: the writer may use its memory again. */
-function put(file: SegmentFile, write: DiskWrite, keyTwice: () => Error): void {
-  let last = file.rows.at(-1)?.key ?? Number.NEGATIVE_INFINITY;
-  for (const { key } of write.rows) {
-    if (key <= last) throw keyTwice();
-    last = key;
-  }
-  for (const { key, blob } of write.rows) {
-    file.rows.push({ key, blob: blob.slice() });
-    file.bytes += blob.length + ROW_BYTES;
-  }
-  for (const { name, blob } of write.values) {
-    file.bytes += blob.length - (file.values.get(name)?.length ?? -ROW_BYTES);
-    file.values.set(name, blob.slice());
+/** Blobs copied as they are written: the writer may use its memory again. In pieces, for an ArrayBuffer each would cost more. */
+class Platter {
+  #piece = new Uint8Array(0);
+  #used = 0;
+
+  keep(blob: Uint8Array): Uint8Array {
+    if (blob.length > PIECE_BYTES / 8) return blob.slice();
+    if (this.#used + blob.length > this.#piece.length) {
+      this.#piece = new Uint8Array(PIECE_BYTES);
+      this.#used = 0;
+    }
+    const at = this.#used;
+    this.#used += blob.length;
+    this.#piece.set(blob, at);
+    return this.#piece.subarray(at, this.#used);
   }
 }
+
+const PIECE_BYTES = 256 * 1024;
 
 /** Index of the first row with a greater key. */
 function indexAfter(rows: readonly DiskRow[], key: number): number {
