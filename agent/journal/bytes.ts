@@ -69,20 +69,20 @@ export function putUtf8(bytes: Uint8Array, at: number, text: string): void {
 
 /** Reads on through bytes whose checksum has been checked. */
 export class ByteReader {
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   get isAtEnd(): boolean {
-    return this.at === this.#bytes.length;
+    return this.at === this.bytes.length;
   }
 
   /** @throws {RangeError} at the end, as all of these. */
   u8(): number {
-    const byte = this.#bytes[this.at];
+    const byte = this.bytes[this.at];
     if (byte === undefined) throw new RangeError("the bytes end early");
     this.at += 1;
     return byte;
@@ -108,9 +108,15 @@ export class ByteReader {
   }
 
   take(length: number): Uint8Array {
-    if (this.at + length > this.#bytes.length) throw new RangeError("the bytes end early");
+    const from = this.pass(length);
+    return this.bytes.subarray(from, this.at);
+  }
+
+  /** Goes behind so many bytes. @returns where they begin */
+  pass(length: number): number {
+    if (this.at + length > this.bytes.length) throw new RangeError("the bytes end early");
     const from = this.at;
     this.at += length;
-    return this.#bytes.subarray(from, this.at);
+    return from;
   }
 }

@@ -139,7 +139,8 @@ export function fromColumns(packed: Uint8Array, count: number): Uint8Array {
   // An empty group counts too: nobody goes through columns without end.
   const bytes = groups.reduce((sum, group) => sum + group.length * Math.max(1, group.count), 0);
   if (groups.length === 0 || groups.length > GROUPS_MAX || bytes > BYTES_MAX) throw new RangeError("no such columns");
-  const groupOf = groups.length > 1 ? codesOf(reader, count, 4) : new Uint8Array(count);
+  const groupOf = new Uint8Array(count);
+  if (groups.length > 1) takeCodes(reader, groupOf, 4);
   let start = 0;
   for (const of of groupOf) {
     const group = groups[of];
@@ -158,20 +159,25 @@ export function fromColumns(packed: Uint8Array, count: number): Uint8Array {
 /** Of the records together: a chunk holds a few KiB, or one record of a MiB. */
 const BYTES_MAX = 2 << 20;
 
+/** The journal looks through what it holds day by day, and whoever sends a backlog comes by here too. */
 function takeGroup(reader: ByteReader, plain: Uint8Array, { length, starts }: Group): void {
-  const modes = reader.take((length + 1) >> 1);
+  const { bytes } = reader;
+  const modesAt = reader.pass((length + 1) >> 1);
   const count = starts.length;
+  const codes = new Uint8Array(count);
   for (let column = 0; column < length; column++) {
-    const kinds = (modes[column >> 1]! >> (4 * (column & 1))) & 15;
-    const bytes = reader.take(kinds === 0 ? count : kinds);
-    if (kinds === 0) for (let i = 0; i < count; i++) plain[starts[i]! + column] = bytes[i]!;
-    else if (kinds === 1) for (let i = 0; i < count; i++) plain[starts[i]! + column] = bytes[0]!;
-    else {
-      const codes = codesOf(reader, count, codeBits(kinds));
+    const kinds = (bytes[modesAt + (column >> 1)]! >> (4 * (column & 1))) & 15;
+    const at = reader.pass(kinds === 0 ? count : kinds);
+    if (kinds === 0) for (let i = 0; i < count; i++) plain[starts[i]! + column] = bytes[at + i]!;
+    else if (kinds === 1) {
+      const byte = bytes[at]!;
+      for (let i = 0; i < count; i++) plain[starts[i]! + column] = byte;
+    } else {
+      takeCodes(reader, codes, codeBits(kinds));
       for (let i = 0; i < count; i++) {
         const code = codes[i]!;
         if (code >= kinds) throw new RangeError("a code of no byte");
-        plain[starts[i]! + column] = bytes[code]!;
+        plain[starts[i]! + column] = bytes[at + code]!;
       }
     }
   }
@@ -198,12 +204,15 @@ function putCodes(packed: Uint8Array, from: number, codes: Uint8Array, count: nu
   return at;
 }
 
-function codesOf(reader: ByteReader, count: number, bits: 1 | 2 | 4 | 0): Uint8Array {
-  const codes = new Uint8Array(count);
-  if (bits === 0) return codes;
-  const inByte = 8 / bits;
-  const bytes = reader.take(Math.ceil(count / inByte));
+function takeCodes(reader: ByteReader, codes: Uint8Array, bits: 1 | 2 | 4 | 0): void {
+  if (bits === 0) return;
+  const { bytes } = reader;
+  // So many codes are in a byte: 8, 4 or 2.
+  const byteBits = bits === 1 ? 3 : bits === 2 ? 2 : 1;
+  const inByte = 1 << byteBits;
+  const at = reader.pass((codes.length + inByte - 1) >> byteBits);
   const mask = (1 << bits) - 1;
-  for (let i = 0; i < count; i++) codes[i] = (bytes[Math.floor(i / inByte)]! >> ((i % inByte) * bits)) & mask;
-  return codes;
+  for (let i = 0; i < codes.length; i++) {
+    codes[i] = (bytes[at + (i >> byteBits)]! >> ((i & (inByte - 1)) * bits)) & mask;
+  }
 }
