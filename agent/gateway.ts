@@ -6,7 +6,7 @@ import type { Interval } from "../core/interval/interval.ts";
 import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { MeterModel, Register } from "../core/model/meterModel.ts";
 import { atMost, type Bus, type Cancel, type Clock, type Log, type Timers } from "../core/ports.ts";
-import type { EpochMs, Reading, Sample } from "../core/reading/reading.ts";
+import type { EpochMs, Sample } from "../core/reading/reading.ts";
 import type { QuantityId } from "../core/units/quantities.ts";
 import type { BlockRead } from "../drivers/modbus/planner.ts";
 import { assumedDiscovery, discover, resolveDiscovery } from "../drivers/sunspec/discover.ts";
@@ -16,6 +16,7 @@ import { type AccountedMeter, SavedAccounts } from "./account/savedAccounts.ts";
 import type { ClockState } from "./clockTrust.ts";
 import { type HistoryMeter, runHistory } from "./historyRun.ts";
 import type { Journal } from "./journal/journal.ts";
+import { LastReadings } from "./lastReadings.ts";
 import { plannedMeter } from "./plannedMeter.ts";
 import { BusWorker } from "./poll/busWorker.ts";
 import { holdsCounter } from "./poll/due.ts";
@@ -56,7 +57,7 @@ interface MeterRuntime {
   readonly bus: BusConfig["url"];
   readonly config: MeterConfig;
   readonly timeout_ms: number;
-  readonly last: Map<QuantityId, Reading>;
+  readonly last: LastReadings;
   /** The last interval of each counter, closed since the start. */
   readonly intervals: Map<QuantityId, Interval>;
   /** null until its model is resolved: a SunSpec map has to be found on the meter first. */
@@ -70,6 +71,8 @@ interface Defined extends AccountedMeter {
   readonly model: MeterModel;
   /** What history is polled with. */
   readonly counterBlocks: readonly BlockRead[];
+  /** Where its main counter begins, by which polls are counted; null if it has none. */
+  readonly mainRegister: Pick<Register, "fc" | "address"> | null;
 }
 
 interface BusRuntime {
@@ -120,7 +123,7 @@ export class Gateway {
         bus: config.url,
         config: meter,
         timeout_ms: config.timeout_ms,
-        last: new Map(),
+        last: new LastReadings(),
         intervals: new Map(),
         defined: null,
         isWhole: true,
@@ -153,12 +156,7 @@ export class Gateway {
       accounts: this.#accounts,
       moreState: { all: () => this.#unsavedPlans, saved: () => this.#unsavedPlans.clear() },
       counts: this.counts,
-      onReadings: (device, readings) => {
-        const meter = this.#meters.get(device);
-        if (meter === undefined) return;
-        // By index: an iterator makes an object for every reading.
-        for (let i = 0; i < readings.length; i++) meter.last.set(readings[i]!.quantity, readings[i]!);
-      },
+      onReadings: (device, readings) => this.#meters.get(device)?.last.take(readings),
       onIntervals: (device, intervals) => {
         const meter = this.#meters.get(device);
         if (meter !== undefined) for (const interval of intervals) meter.intervals.set(interval.quantity, interval);
@@ -335,7 +333,7 @@ export class Gateway {
     if (meter == null) return;
     this.counts.polls += 1;
     if (sample.blocks.length === 0) this.counts.failedPolls += 1;
-    this.#polls.polled(sample, mainRegister(meter.definition));
+    this.#polls.polled(sample, meter.mainRegister);
     this.#pending.push({ meter, sample, isHeld: false });
   }
 
@@ -393,7 +391,8 @@ export class Gateway {
     const hash = journal.putDefinition(definition);
     const key = `definition:${definition.device}`;
     if (journal.getState(key) !== hash) journal.setState(key, hash);
-    return { definition, hash, model, counterBlocks: blocks.filter(holdsCounter), accountant };
+    const counterBlocks = blocks.filter(holdsCounter);
+    return { definition, hash, model, counterBlocks, mainRegister: mainRegister(definition), accountant };
   }
 
   #commitPending(): void {
@@ -414,7 +413,7 @@ function settingsKey(device: string): string {
 }
 
 function liveDevice(meter: MeterRuntime, { definition, hash }: Defined): LiveDevice {
-  return { definition, hash, isAnswering: meter.isAnswering, last: meter.last };
+  return { definition, hash, isAnswering: meter.isAnswering, last: meter.last.all() };
 }
 
 function historyMeter({ config: { unit }, timeout_ms, defined: meter }: MeterRuntime): HistoryMeter[] {

@@ -1,8 +1,10 @@
 import { CARRIERS } from "../core/emission/carriers.ts";
 import { KhuXanhError } from "../core/errors.ts";
 import type { Interval } from "../core/interval/interval.ts";
+import type { DeviceDefinition } from "../core/model/deviceDefinition.ts";
 import type { Clock, Log, Timers } from "../core/ports.ts";
 import type { Reading, Sample } from "../core/reading/reading.ts";
+import type { QuantityId } from "../core/units/quantities.ts";
 import type { MeterSwapRecord } from "../core/wire/nodeRecord.ts";
 import { decodeSample } from "../drivers/modbus/decode.ts";
 import type { Accountant, Accounted } from "./account/accountant.ts";
@@ -46,14 +48,27 @@ export interface Polled {
   readonly isHeld: boolean;
 }
 
+/** A sample as it is accounted. */
+interface Taken {
+  readonly sample: Sample;
+  readonly readings: readonly Reading[];
+  readonly boot: number;
+  readonly isLive: boolean;
+}
+
+const NONE: readonly JournalEntry[] = [];
+
+interface Recorded extends JournalEntry {
+  /** A sample with a reading of its meter's main counter. */
+  readonly isMainPoll?: boolean;
+}
+
 /** Record first, derive after: what was polled and what it closes become one synced commit; what cannot be written waits. */
 export class Recorder {
   readonly #o: RecorderOptions;
-  #unwritten: JournalEntry[] = [];
+  #unwritten: Recorded[] = [];
   /** Why it waits. */
   #refused: "disk-full" | "disk-unusable" = "disk-unusable";
-  /** Samples with a reading of their meter's main counter. */
-  readonly #mainPolls = new WeakSet<JournalEntry>();
   readonly #undated = new Undated();
 
   constructor(options: RecorderOptions) {
@@ -105,58 +120,60 @@ export class Recorder {
     const boot = isLive ? journal.boot : HISTORY_BOOT;
     const clockState = isLive ? this.#o.clockState() : "set";
     if (clockState === "set" && isLive) this.#dateSamples();
-    const samples: JournalEntry[] = [];
+    const samples: Recorded[] = [];
     const books: JournalEntry[] = [];
     for (const { meter, sample, isHeld } of polled) {
       const { definition } = meter;
-      const readings = this.#guarded(definition.device, () => decodeSample(definition, sample));
-      const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
-      if (!isHeld) samples.push(entry);
-      const main = CARRIERS[definition.carrier].counters[0];
-      if (isLive && readings.some(({ quantity }) => quantity === main)) this.#mainPolls.add(entry);
-      if (!isHeld) this.#o.counts.readings += readings.length;
+      const readings = this.#decoded(definition, sample);
+      if (!isHeld) {
+        const entry = takenEntry({ sample, definition: meter.hash, boot, clock: clockState }, readings);
+        samples.push({ ...entry, isMainPoll: isLive && holds(readings, CARRIERS[definition.carrier].counters[0]) });
+        this.#o.counts.readings += readings.length;
+      }
       if (isLive) this.#o.onReadings(definition.device, readings);
       const accountant = accountantOf(meter);
       // The counter carries it to the first reading whose date is known.
       if (clockState === "waiting") accountant?.identify(sample, boot);
-      else if (accountant !== undefined) {
-        const taken = { sample, readings, boot, isLive };
-        books.push(...this.#guarded(definition.device, () => this.#account(definition.device, accountant, taken)));
-      }
+      else if (accountant !== undefined)
+        this.#book(definition.device, accountant, { sample, readings, boot, isLive }, books);
     }
     this.#write([...samples, ...books], isLive);
   }
 
-  /** An error of ours about one meter costs neither its sample, which can be worked out again, nor what the others said. */
-  #guarded<T>(device: string, derive: () => readonly T[]): readonly T[] {
+  #decoded(definition: DeviceDefinition, sample: Sample): readonly Reading[] {
     try {
-      return derive();
+      return decodeSample(definition, sample);
     } catch (error) {
-      this.#o.log.error("account.failed", {
-        device,
-        code: error instanceof KhuXanhError ? error.code : "INTERNAL",
-        error: error instanceof Error ? error.stack : String(error),
-      });
+      this.#failed(definition.device, error);
       return [];
     }
   }
 
+  #book(device: string, accountant: Accountant, taken: Taken, books: JournalEntry[]): void {
+    try {
+      const closed = this.#account(device, accountant, taken);
+      if (closed.length > 0) books.push(...closed);
+    } catch (error) {
+      this.#failed(device, error);
+    }
+  }
+
+  /** An error of ours about one meter costs neither its sample, which can be worked out again, nor what the others said. */
+  #failed(device: string, error: unknown): void {
+    this.#o.log.error("account.failed", {
+      device,
+      code: error instanceof KhuXanhError ? error.code : "INTERNAL",
+      error: error instanceof Error ? error.stack : String(error),
+    });
+  }
+
   /** What a sample closes. */
-  #account(
-    device: string,
-    accountant: Accountant,
-    taken: {
-      readonly sample: Sample;
-      readonly readings: readonly Reading[];
-      readonly boot: number;
-      readonly isLive: boolean;
-    },
-  ): JournalEntry[] {
+  #account(device: string, accountant: Accountant, taken: Taken): readonly JournalEntry[] {
     const { clock, counts, accounts } = this.#o;
     const { isLive } = taken;
     const accounted = accountant.take(taken.sample, taken.readings, clock.now_ms(), isLive ? taken.boot : null);
     if (accounted.asksWho && isLive) this.#o.onAsksWho(device);
-    const swap = accounted.swap === null ? [] : [this.#swapped(device, accountant, accounted.swap)];
+    const swap = accounted.swap === null ? NONE : [this.#swapped(device, accountant, accounted.swap)];
     if (accounted.intervals.length === 0) return swap;
     counts.intervals += accounted.intervals.length;
     this.#noteWithoutFactor(accounted.withoutFactor);
@@ -182,9 +199,9 @@ export class Recorder {
     this.#o.log.warn("account.no-factor", { device: first.interval.device, why: first.why, code: "FACTOR_MISSING" });
   }
 
-  #write(entries: readonly JournalEntry[], isLive: boolean): void {
+  #write(entries: readonly Recorded[], isLive: boolean): void {
     const { journal, accounts, moreState, polls, log } = this.#o;
-    const all = [...this.#unwritten, ...entries];
+    const all = this.isAllWritten ? entries : [...this.#unwritten, ...entries];
     try {
       const numbers = journal.commit({
         entries: all,
@@ -193,7 +210,7 @@ export class Recorder {
       this.#unwritten = [];
       accounts.saved(journal.position());
       moreState.saved();
-      if (isLive) for (const entry of all) if (this.#mainPolls.has(entry)) polls.journaled(entry.device, entry.from_ms);
+      if (isLive) for (const entry of all) if (entry.isMainPoll === true) polls.journaled(entry.device, entry.from_ms);
       if (isLive) this.#noteUndated(all, numbers);
       if (numbers.length > 0) this.#o.onCommitted(numbers, isLive);
     } catch (error) {
@@ -201,20 +218,12 @@ export class Recorder {
       log.error("journal.write-failed", { code, waiting: all.length, error: String(error) });
       this.#refused = code === "DISK_FULL" ? "disk-full" : "disk-unusable";
       const kept = this.#shed(all);
-      this.#unwritten = kept.map((entry) => this.#bare(entry));
+      this.#unwritten = kept.map(bare);
     }
   }
 
-  /** Thousands may wait: not with their readings. */
-  #bare(entry: JournalEntry): JournalEntry {
-    if (entry.taken === undefined) return entry;
-    const { taken: _, ...bare } = entry;
-    if (this.#mainPolls.has(entry)) this.#mainPolls.add(bare);
-    return bare;
-  }
-
   /** Beyond what memory may hold the oldest samples go, each a loss that is told when the disk takes it. */
-  #shed(entries: JournalEntry[]): JournalEntry[] {
+  #shed(entries: readonly Recorded[]): readonly Recorded[] {
     let excess = entries.length - UNWRITTEN_MAX;
     if (excess <= 0) return entries;
     return entries.filter((entry) => {
@@ -250,4 +259,16 @@ export class Recorder {
       this.#unwritten.push(entryOf(record));
     }
   }
+}
+
+function holds(readings: readonly Reading[], quantity: QuantityId | undefined): boolean {
+  // By index, as everything that is done for every reading: an iterator makes an object for each.
+  for (let i = 0; i < readings.length; i++) if (readings[i]!.quantity === quantity) return true;
+  return false;
+}
+
+/** Thousands may wait: not with their readings. */
+function bare(entry: Recorded): Recorded {
+  const { taken: _, ...rest } = entry;
+  return rest;
 }

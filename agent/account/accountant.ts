@@ -11,7 +11,8 @@ import {
 } from "../../core/interval/counterAccount.ts";
 import type { Boundary, CounterWords, Interval, IntervalCause } from "../../core/interval/interval.ts";
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
-import type { EpochMs, ExchangeFailure, Reading, Sample } from "../../core/reading/reading.ts";
+import type { Register } from "../../core/model/meterModel.ts";
+import type { EpochMs, ExchangeFailure, Reading, Sample, WordBlock } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import { clockStep_ms, type Moment, momentOf } from "./clockStep.ts";
@@ -78,13 +79,7 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
 
   const wordsOf = (quantity: QuantityId, sample: Sample): CounterWords | null => {
     const register = registers.get(quantity);
-    const block = sample.blocks.find(
-      (b) =>
-        register !== undefined &&
-        b.fc === register.fc &&
-        b.address <= register.address &&
-        register.address + register.words <= b.address + b.words.length,
-    );
+    const block = register === undefined ? undefined : blockOf(register, sample);
     if (register === undefined || block === undefined) return null;
     const from = register.address - block.address;
     return {
@@ -106,12 +101,21 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
     return step_ms;
   };
 
-  const countsIn = (sample: Sample, readings: readonly Reading[]): HeldCount[] => {
-    const counts: HeldCount[] = [];
+  /** A number is the value of a gauge: most readings need not be looked for among the accounts. */
+  const holdCounter = (readings: readonly Reading[]): boolean => {
     // By index: an iterator makes an object for every reading.
     for (let i = 0; i < readings.length; i++) {
+      const { quantity, value } = readings[i]!;
+      if (typeof value !== "number" && accounts.has(quantity)) return true;
+    }
+    return false;
+  };
+
+  const countsIn = (sample: Sample, readings: readonly Reading[]): HeldCount[] => {
+    const counts: HeldCount[] = [];
+    for (let i = 0; i < readings.length; i++) {
       const { quantity, value, quality } = readings[i]!;
-      const account = accounts.get(quantity);
+      const account = typeof value === "number" ? undefined : accounts.get(quantity);
       if (account === undefined) continue;
       if (typeof value !== "bigint" || quality !== "good") noteFailure(account, "bad-values");
       else counts.push({ quantity, count: value, words: wordsOf(quantity, sample) });
@@ -172,15 +176,15 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
       const closed: Interval[] = [];
       let swap: MeterSwapRecord | null = null;
       const hasFailed = sample.failures.length > 0;
-      const counters = readings.some(({ quantity }) => accounts.has(quantity));
-      const held = isTold || hasFailed || counters || step_ms !== 0 ? identity.release() : null;
+      const hasCounter = holdCounter(readings);
+      const held = isTold || hasFailed || hasCounter || step_ms !== 0 ? identity.release() : null;
       if (held !== null) {
         swap = swapAt(held);
         takeCounts(held, closed);
       }
       if (step_ms !== 0) for (const account of accounts.values()) closed.push(...setClock(account, step_ms));
       if (hasFailed) noteFailures(sample);
-      const now: HeldCounts = { at_ms: sample.at_ms, counts: counters ? countsIn(sample, readings) : NO_COUNTS };
+      const now: HeldCounts = { at_ms: sample.at_ms, counts: hasCounter ? countsIn(sample, readings) : NO_COUNTS };
       const isUntold = !isTold && identity.serial !== null && now.counts.length > 0;
       const asksWho =
         isUntold && !identity.isDoubted && makesNoSense(now.counts, now.at_ms) && identity.doubt(now.at_ms);
@@ -237,6 +241,14 @@ function accountFor(
     if (result.kind === "no-factor") withoutFactor.push({ interval, why: result.why });
   }
   return { intervals, emissions, withoutFactor };
+}
+
+function blockOf({ fc, address, words }: Register, { blocks }: Sample): WordBlock | undefined {
+  for (const block of blocks) {
+    const at = address - block.address;
+    if (block.fc === fc && at >= 0 && at + words <= block.words.length) return block;
+  }
+  return undefined;
 }
 
 /** Text saved before boundaries kept the reading across them lacks the key. */

@@ -7,7 +7,7 @@ import type { BatchRange } from "../../core/wire/ranges.ts";
 import { readBlob } from "./blob.ts";
 import { quarterOf, SEGMENT_AGE_MS, SEGMENT_BYTES, STEPS, type Step } from "./bounds.ts";
 import { Chain, type Held, isOfDisk } from "./chain.ts";
-import { type HeldRecord, packChunks } from "./chunk.ts";
+import { packChunks } from "./chunk.ts";
 import type {
   Journal,
   JournalEntry,
@@ -219,28 +219,29 @@ export class DiskJournal implements Journal {
 
   history(fromPosition: number, limit: number): readonly StoredRecord[] {
     const result: StoredRecord[] = [];
-    for (let ordinal = Math.max(1, fromPosition); result.length < limit && ordinal < this.#numbers.next; ) {
-      const records = this.#recordsFrom(ordinal);
-      if (records === null) break;
-      for (const record of records) {
-        if (record.ordinal < ordinal || result.length === limit) continue;
-        const { ordinal: position, device, from_ms, to_ms, kind, body, epoch, taken } = record;
-        const number = this.#numbers.numberOf(position);
-        result.push({ device, from_ms, to_ms, kind, body, taken, epoch, number, position });
+    const recent = this.#recent;
+    let position = Math.max(1, fromPosition);
+    while (result.length < limit && position < this.#numbers.next) {
+      const entry = recent?.entries[position - recent.first];
+      if (recent !== null && entry !== undefined) {
+        result.push(this.#stored(entry, position, recent.epoch));
+        position += 1;
+        continue;
       }
-      ordinal = records.at(-1)!.ordinal + 1;
+      const look = this.#mender.look(position);
+      if (look.kind === "none") break;
+      for (const record of look.records) {
+        if (record.ordinal < position || result.length === limit) continue;
+        result.push(this.#stored(record, record.ordinal, record.epoch));
+      }
+      position = look.records.at(-1)!.ordinal + 1;
     }
     return result;
   }
 
-  #recordsFrom(ordinal: number): readonly HeldRecord[] | null {
-    const recent = this.#recent;
-    if (recent !== null && recent.first <= ordinal && ordinal < recent.first + recent.entries.length) {
-      const { first, epoch } = recent;
-      return recent.entries.slice(ordinal - first).map((entry, i) => ({ ...entry, ordinal: ordinal + i, epoch }));
-    }
-    const look = this.#mender.look(ordinal);
-    return look.kind === "records" ? look.records : null;
+  #stored({ device, from_ms, to_ms, kind, body, taken }: JournalEntry, position: number, epoch: string): StoredRecord {
+    const number = this.#numbers.numberOf(position);
+    return { device, from_ms, to_ms, kind, body, taken, epoch, number, position };
   }
 
   definition(hash: string): DeviceDefinition | null {

@@ -32,9 +32,24 @@ const CLOCK_CODES = ["set", "waiting", "unset"] as const;
 const FAILURE_CODES: readonly ExchangeFailure[] = ["timeout", "exception", "garbled", "unreachable"];
 
 /** Times are kept to the millisecond, the monotonic one to the microsecond. */
-export function sampleEntry({ sample, definition, boot, clock }: SampleRecord): JournalEntry {
-  const { device, blocks, failures } = sample;
-  const at_ms = Math.round(sample.at_ms);
+export function sampleEntry(record: SampleRecord): JournalEntry {
+  return entryWith(record, undefined);
+}
+
+/** The same, with what it says at hand for whoever sends it in a moment. */
+export function takenEntry(record: SampleRecord, readings: readonly Reading[]): JournalEntry {
+  // What is kept is a whole millisecond; sent now or later, it must say the same.
+  return entryWith(record, Number.isInteger(record.sample.at_ms) ? { record, readings } : undefined);
+}
+
+function entryWith(record: SampleRecord, taken: TakenSample | undefined): JournalEntry {
+  const { device, at_ms } = record.sample;
+  const kept_ms = Math.round(at_ms);
+  return { device, from_ms: kept_ms, to_ms: kept_ms, kind: "sample", body: bodyOf(record), taken };
+}
+
+function bodyOf({ sample, definition, boot, clock }: SampleRecord): Uint8Array {
+  const { blocks, failures } = sample;
   const mono_us = Math.round(sample.mono_ms * 1000);
   let size = 4 + varintBytes(boot) + varintBytes(mono_us) + varintBytes(blocks.length) + varintBytes(failures.length);
   for (const { words } of blocks) size += 5 + words.length * 2;
@@ -62,14 +77,7 @@ export function sampleEntry({ sample, definition, boot, clock }: SampleRecord): 
     at += 2;
   }
   if (clock !== "set") body[at] = CLOCK_CODES.indexOf(clock);
-  return { device, from_ms: at_ms, to_ms: at_ms, kind: "sample", body };
-}
-
-/** The same, with what it says at hand for whoever sends it in a moment. */
-export function takenEntry(record: SampleRecord, readings: readonly Reading[]): JournalEntry {
-  const entry = sampleEntry(record);
-  // What is kept is a whole millisecond; sent now or later, it must say the same.
-  return entry.from_ms === record.sample.at_ms ? { ...entry, taken: { record, readings } } : entry;
+  return body;
 }
 
 /** @throws {KhuXanhError} INTERNAL if the body is no sample; its checksum has been checked, so this is a defect. */
