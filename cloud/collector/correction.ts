@@ -1,9 +1,10 @@
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { restate } from "../../core/emission/restate.ts";
 import type { Boundary, Interval, IntervalCause } from "../../core/interval/interval.ts";
-import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { NewCorrection, StoredInterval, ZoneStore } from "../store/store.ts";
+import type { Count } from "./births.ts";
 import { entriesInForce, factorsOf } from "./entries.ts";
 
 /**
@@ -27,11 +28,11 @@ const SEEN_THERE: readonly (IntervalCause | null)[] = [
   "first-reading",
 ];
 
-/** @param readings the figure was recomputed from, in time order */
+/** @param counts the figure was recomputed from, in time order */
 export function correctionOf(
   stored: StoredInterval,
   computed: Interval,
-  readings: readonly Reading[],
+  counts: readonly Count[],
   store: ZoneStore,
   emitter: DeviceProfile | null,
   factors: readonly EmissionFactor[],
@@ -39,7 +40,7 @@ export function correctionOf(
 ): Correction | null {
   if (SEEN_THERE.includes(stored.cause) || SEEN_THERE.includes(computed.cause)) return null;
   if (!isAsGood(stored, computed)) return null;
-  if (!isAsNear(stored.opening, stored.from_ms, readings) || !isAsNear(stored.closing, stored.to_ms, readings)) {
+  if (!isAsNear(stored.opening, stored.from_ms, counts) || !isAsNear(stored.closing, stored.to_ms, counts)) {
     return null;
   }
   const figure = asBooked(stored, computed);
@@ -91,10 +92,10 @@ function isAsGood(stored: Interval, { flag, ticks, opening, closing }: Interval)
 }
 
 /** Whether there are readings on both sides of a boundary that are no farther from it than those the gateway names. */
-function isAsNear(named: Boundary | null, at_ms: EpochMs, readings: readonly Reading[]): boolean {
+function isAsNear(named: Boundary | null, at_ms: EpochMs, counts: readonly Count[]): boolean {
   const times_ms = [named?.words?.at_ms, named?.across?.at_ms].filter((one) => one !== undefined);
-  const before_ms = readings.findLast((reading) => reading.at_ms <= at_ms)?.at_ms;
-  const after_ms = readings.find((reading) => reading.at_ms >= at_ms)?.at_ms;
+  const before_ms = counts.findLast((count) => count.at_ms <= at_ms)?.at_ms;
+  const after_ms = counts.find((count) => count.at_ms >= at_ms)?.at_ms;
   if (before_ms === undefined || after_ms === undefined) return false;
   return times_ms.every((time_ms) => (time_ms <= at_ms ? before_ms >= time_ms : after_ms <= time_ms));
 }

@@ -1,9 +1,9 @@
-import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import type { QuantityId } from "../../core/units/quantities.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import type { GatewayKey, StoredBatch, ZoneStore } from "../store/store.ts";
-import type { BirthReader } from "./births.ts";
+import type { BirthReader, Count } from "./births.ts";
 
 /** One counter of one meter. */
 export interface CounterKey {
@@ -12,19 +12,18 @@ export interface CounterKey {
   readonly quantity: QuantityId;
 }
 
-/** A stored batch with the good readings of one counter in it: at least one, in time order. */
-export interface CountedBatch {
+export interface NearestBatch {
   readonly batch: StoredBatch;
-  readonly readings: readonly Reading[];
+  readonly counts: readonly Count[];
 }
 
-/** Batches of one device that hold content in [from, to], decoded, by its counters. */
+/** What the batches of one device with content in [from, to] hold of its counters: by batch, the oldest first, and in it by time. */
 interface Stretch {
   readonly gateway: GatewayKey;
   readonly device: string;
   readonly from_ms: EpochMs;
   readonly to_ms: EpochMs;
-  readonly counted: ReadonlyMap<QuantityId, readonly CountedBatch[]>;
+  readonly counts: ReadonlyMap<QuantityId, readonly Count[]>;
 }
 
 /** Read before and behind what is asked for: the neighbours of an interval lie there as a rule. */
@@ -52,27 +51,30 @@ export class Evidence {
   }
 
   /** As {@link within}, and from here on what lies around this stretch is held. */
-  around(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly CountedBatch[] | null {
+  around(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly Count[] | null {
     if (!isWithin(this.#stretch, counter, from_ms, to_ms)) {
       this.#stretch = this.#read(counter, from_ms - BEFORE_MS, to_ms + BEHIND_MS);
     }
-    return this.#stretch === null ? null : countedIn(this.#stretch, counter, from_ms, to_ms);
+    return this.#stretch === null ? null : countsIn(this.#stretch, counter, from_ms, to_ms);
   }
 
-  /** Batches with readings of the counter and content in [from, to], oldest first; null if there are too many to look through. */
-  within(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly CountedBatch[] | null {
+  /**
+   * Readings of the counter in batches with content in [from, to]: by batch, the oldest first, and in it by time. Null: there
+   * are too many batches to look through.
+   */
+  within(counter: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly Count[] | null {
     const isHeld = isWithin(this.#stretch, counter, from_ms, to_ms);
     const stretch = isHeld ? this.#stretch : this.#read(counter, from_ms, to_ms);
-    return stretch === null ? null : countedIn(stretch, counter, from_ms, to_ms);
+    return stretch === null ? null : countsIn(stretch, counter, from_ms, to_ms);
   }
 
-  /** The batch nearest to an instant, whatever it holds; null if there is none at or beyond it. */
-  nearest({ gateway, device, quantity }: CounterKey, at_ms: EpochMs, direction: 1 | -1): CountedBatch | null {
+  /** The batch nearest to an instant, whatever it holds, and the readings of the counter in it; null if there is none at or beyond it. */
+  nearest({ gateway, device, quantity }: CounterKey, at_ms: EpochMs, direction: 1 | -1): NearestBatch | null {
     const batch =
       direction === 1
         ? this.#store.batchAtOrAfter(gateway, device, at_ms)
         : this.#store.batchAtOrBefore(gateway, device, at_ms);
-    return batch === null ? null : { batch, readings: this.#births.counterReadings(batch, quantity) };
+    return batch === null ? null : { batch, counts: this.#births.counts(batch).filter(isOf(quantity)) };
   }
 
   /** How the device counted when it sent the batch; without one, when it sent the newest up to an instant. */
@@ -98,16 +100,15 @@ export class Evidence {
   #read({ gateway, device }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): Stretch | null {
     const batches = this.#store.batches(gateway, device, from_ms, to_ms, BATCHES_MAX);
     if (batches.length >= BATCHES_MAX) return null;
-    const counted = new Map<QuantityId, { readonly batch: StoredBatch; readonly readings: Reading[] }[]>();
+    const counts = new Map<QuantityId, Count[]>();
     for (const batch of batches) {
-      for (const reading of this.#births.counts(batch)) {
-        const of = counted.get(reading.quantity) ?? [];
-        if (of.length === 0) counted.set(reading.quantity, of);
-        if (of.at(-1)?.batch === batch) of.at(-1)!.readings.push(reading);
-        else of.push({ batch, readings: [reading] });
+      for (const count of this.#births.counts(batch)) {
+        const of = counts.get(count.quantity);
+        if (of === undefined) counts.set(count.quantity, [count]);
+        else of.push(count);
       }
     }
-    return { gateway, device, from_ms, to_ms, counted };
+    return { gateway, device, from_ms, to_ms, counts };
   }
 }
 
@@ -116,14 +117,13 @@ function isWithin(stretch: Stretch | null, { gateway, device }: CounterKey, from
   return stretch.from_ms <= from_ms && to_ms <= stretch.to_ms;
 }
 
-function countedIn(
-  { counted }: Stretch,
-  { quantity }: CounterKey,
-  from_ms: EpochMs,
-  to_ms: EpochMs,
-): readonly CountedBatch[] {
-  const all = counted.get(quantity) ?? [];
+function countsIn({ counts }: Stretch, { quantity }: CounterKey, from_ms: EpochMs, to_ms: EpochMs): readonly Count[] {
+  const all = counts.get(quantity) ?? [];
   return all.filter(({ batch }) => batch.to_ms >= from_ms && batch.from_ms <= to_ms);
+}
+
+function isOf(quantity: QuantityId): (count: Count) => boolean {
+  return (count) => count.quantity === quantity;
 }
 
 function isSame(a: GatewayKey, b: GatewayKey): boolean {

@@ -178,20 +178,18 @@ export class Verifier {
    */
   #checkPolls(interval: StoredInterval): void {
     const { gateway, device, quantity, from_ms, to_ms, pollsAnswered: read } = interval;
-    const batches = this.#evidence.within(interval, from_ms, to_ms) ?? [];
-    const readings = batches.flatMap((batch) => batch.readings);
-    const times_ms = readings.map(({ at_ms }) => at_ms).filter((at_ms) => at_ms >= from_ms && at_ms < to_ms);
-    const stored = times_ms.length;
+    const counts = this.#evidence.within(interval, from_ms, to_ms) ?? [];
+    const inside = counts.filter(({ at_ms }) => at_ms >= from_ms && at_ms < to_ms);
+    const stored = inside.length;
     if (stored <= read) return;
-    const used = batches.map(({ batch }) => batch);
     const detail = { quantity, from_ms, read, stored };
     const at_ms = this.#clock.now_ms();
-    if (!hasLostWhatArrived(interval, used, this.#store)) {
+    if (!hasLostWhatArrived(interval, counts, this.#store)) {
       this.#log.error("collector.stored-exceeds-read", { device, ...detail, code: STORED_EXCEEDS_READ });
       this.#store.putAlarm({ code: STORED_EXCEEDS_READ, gateway, device, at_ms, detail });
       return;
     }
-    const copies = stored - new Set(times_ms).size;
+    const copies = stored - new Set(inside.map(({ at_ms }) => at_ms)).size;
     if (copies === 0) return;
     this.#log.warn("collector.stored-twice", { device, ...detail, copies, code: STORED_TWICE });
     this.#store.putAlarm({ code: STORED_TWICE, gateway, device, at_ms, detail: { ...detail, copies } });

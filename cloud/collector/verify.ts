@@ -1,14 +1,16 @@
+import type { CounterReading } from "../../core/counter/counterDelta.ts";
 import { type Emission, emissionsOf, emittingQuantity } from "../../core/emission/emission.ts";
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import { openAccount, takeReading } from "../../core/interval/counterAccount.ts";
 import type { Interval } from "../../core/interval/interval.ts";
-import type { EpochMs, Reading } from "../../core/reading/reading.ts";
+import type { EpochMs } from "../../core/reading/reading.ts";
 import type { DeviceProfile } from "../../core/wire/content.ts";
 import type { MeterSwapRecord } from "../../core/wire/nodeRecord.ts";
 import type { StoredBatch, StoredEmission, StoredInterval, ZoneStore } from "../store/store.ts";
+import type { Count } from "./births.ts";
 import { type Correction, correctionOf, meets } from "./correction.ts";
 import { entriesInForce, factorsOf } from "./entries.ts";
-import type { CountedBatch, Evidence } from "./evidence.ts";
+import type { Evidence } from "./evidence.ts";
 
 /**
  * The cloud recomputes the edge's figures from the readings it received, by the same pure code, and must agree to the last
@@ -42,20 +44,19 @@ export function verifyInterval(
   if (stored.cause === "clock") return { kind: "unverifiable", why: "the gateway's clock went back" };
   const around = readingsAround(stored, evidence);
   if (around === "too-far") return { kind: "unverifiable", why: "the nearest reading is behind too many batches" };
-  const { readings, used } = around;
+  const { counts } = around;
   const profile = evidence.profile(stored, around.within, to_ms);
   const counter = profile?.counters.find((candidate) => candidate.quantity === quantity);
   if (profile === null || counter === undefined) return { kind: "unverifiable", why: "no birth says how it counts" };
 
   const account = openAccount(device, counter, profile.interval_ms, profile.time_zone);
-  const swaps = evidence.swaps(stored, readings.at(-1)?.at_ms ?? to_ms);
+  const swaps = evidence.swaps(stored, counts.at(-1)?.at_ms ?? to_ms);
   if (stored.cause === "meter-replaced" && swaps.length === 0) {
     return { kind: "unverifiable", why: "the record of the meter's replacement is not here" };
   }
   let computed: Interval | null = null;
-  for (const { at_ms, value } of readings) {
-    if (typeof value !== "bigint") continue;
-    for (const interval of takeReading(account, { at_ms, count: value, meterSerial: serialAt(swaps, at_ms) })) {
+  for (const count of counts) {
+    for (const interval of takeReading(account, byItsMeter(count, swaps))) {
       if (interval.from_ms === from_ms) computed = interval;
     }
   }
@@ -68,8 +69,9 @@ export function verifyInterval(
   // Counts that differ change no figure, but the next interval goes on from them.
   const hasSameCounts = meets(stored.opening, computed.opening) && meets(stored.closing, computed.closing);
   if (isSame && hasSameCounts) return { kind: "agreed" };
-  if (!hasLostWhatArrived(stored, used, store)) return isSame ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
-  const correction = correctionOf(stored, computed, readings, store, isEmitting ? profile : null, factors, now_ms);
+  if (!hasLostWhatArrived(stored, counts, store))
+    return isSame ? { kind: "agreed" } : { kind: "disagreed", edge, cloud };
+  const correction = correctionOf(stored, computed, counts, store, isEmitting ? profile : null, factors, now_ms);
   if (correction !== null) return { kind: "recomputed", correction, edge, cloud };
   return isSame ? { kind: "agreed" } : { kind: "unverifiable", why: "the gateway lost readings that had arrived here" };
 }
@@ -77,17 +79,17 @@ export function verifyInterval(
 /**
  * Whether the gateway may have counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal
  * that may have lost some.
- * @param used the batches the interval rests on
+ * @param counts what the interval rests on
  */
-export function hasLostWhatArrived(stored: StoredInterval, used: readonly StoredBatch[], store: ZoneStore): boolean {
+export function hasLostWhatArrived(stored: StoredInterval, counts: readonly Count[], store: ZoneStore): boolean {
+  const used = [...new Set(counts.map(({ batch }) => batch))];
   return used.some(({ epoch }) => epoch !== stored.epoch) || isAnyLost(used, store) || isForgotten(used, stored, store);
 }
 
 /** What an interval rests on. */
 interface Around {
   /** In time order. */
-  readonly readings: readonly Reading[];
-  readonly used: readonly StoredBatch[];
+  readonly counts: readonly Count[];
   /** The first batch within the interval itself. */
   readonly within: StoredBatch | undefined;
 }
@@ -99,33 +101,29 @@ function readingsAround(stored: StoredInterval, evidence: Evidence): Around | "t
   const there = evidence.around(stored, from_ms, to_ms);
   if (there === null) return "too-far";
   const recorded = there.filter(({ batch }) => isBefore(batch));
-  const within = asRecorded(recorded);
-  const oldest = within[0]?.batch;
+  const counts = asRecorded(recorded);
+  const first = counts[0];
+  const last = counts.at(-1);
+  const oldest = first?.batch;
   // What the interval, or the reading before it, is followed by was recorded after it: of a clock that was behind for a while
   // older readings may stand nearer.
-  let newest = within.at(-1)?.batch;
+  let newest = last?.batch;
   const isEarlier = (batch: StoredBatch): boolean =>
     isBefore(batch) && (oldest?.epoch !== batch.epoch || batch.number <= oldest.number);
   const isLater = (batch: StoredBatch): boolean =>
     isBefore(batch) && (newest?.epoch !== batch.epoch || batch.number >= newest.number);
-  const readings = within.flatMap((one) => one.readings);
-  const used = within.map(({ batch }) => batch);
-  const first = readings[0];
-  const last = readings.at(-1);
   if (first === undefined || first.at_ms > from_ms) {
     const before = readingBefore(stored, evidence, isEarlier);
     if (before === "too-far") return "too-far";
-    if (before !== null) readings.unshift(before.reading);
-    if (before !== null) used.push(before.batch);
+    if (before !== null) counts.unshift(before);
     newest ??= before?.batch;
   }
   if (last === undefined || last.at_ms < to_ms) {
     const after = readingAfter(stored, evidence, isLater, recorded);
     if (after === "too-far") return "too-far";
-    if (after !== null) readings.push(after.reading);
-    if (after !== null) used.push(after.batch);
+    if (after !== null) counts.push(after);
   }
-  return { readings: readings.sort((a, b) => a.at_ms - b.at_ms), used, within: oldest };
+  return { counts: counts.sort((a, b) => a.at_ms - b.at_ms), within: oldest };
 }
 
 /**
@@ -136,10 +134,10 @@ function readingBefore(
   stored: StoredInterval,
   evidence: Evidence,
   isEarlier: (batch: StoredBatch) => boolean,
-): Found | null | "too-far" {
+): Count | null | "too-far" {
   const nearest = neighbour(stored, evidence, isEarlier, stored.from_ms, -1);
   if (nearest === null || nearest === "too-far") return nearest;
-  const near_ms = nearest.reading.at_ms;
+  const near_ms = nearest.at_ms;
   const near = evidence.within(stored, near_ms - CLOCK_LOOK_BACK_MS, near_ms);
   if (near === null) return "too-far";
   const latest = lastOf(asRecorded(near.filter(({ batch }) => isEarlier(batch)))) ?? nearest;
@@ -164,20 +162,23 @@ function readingAfter(
   stored: StoredInterval,
   evidence: Evidence,
   isLater: (batch: StoredBatch) => boolean,
-  recorded: readonly CountedBatch[],
-): Found | null | "too-far" {
+  recorded: readonly Count[],
+): Count | null | "too-far" {
   const { to_ms } = stored;
   const later = neighbour(stored, evidence, isLater, to_ms, 1);
   if (later !== null && later !== "too-far") return later;
-  const isAtEnd = ({ readings }: CountedBatch) => readings.some(({ at_ms }) => at_ms === to_ms);
-  return lastOf(recorded.filter(isAtEnd), to_ms) ?? later;
+  return recorded.findLast(({ at_ms }) => at_ms === to_ms) ?? later;
 }
 
-/** The last reading of some batches; of those at an instant, if one is named. */
-function lastOf(batches: readonly CountedBatch[], at_ms: EpochMs | null = null): Found | undefined {
-  const last = batches.at(-1);
-  const reading = last?.readings.findLast((one) => at_ms === null || one.at_ms === at_ms);
-  return last === undefined || reading === undefined ? undefined : { batch: last.batch, reading };
+/** Of the last batch the last reading; of those at an instant, if one is named. */
+function lastOf(counts: readonly Count[], at_ms: EpochMs | null = null): Count | undefined {
+  const last = counts.at(-1);
+  return counts.findLast((one) => one.batch === last?.batch && (at_ms === null || one.at_ms === at_ms));
+}
+
+/** As a count of the meter that stood there. */
+function byItsMeter(count: Count, swaps: readonly MeterSwapRecord[]): CounterReading {
+  return swaps.length === 0 ? count : { ...count, meterSerial: serialAt(swaps, count.at_ms) };
 }
 
 /** Of the meter that counted at an instant: what stood there before the first swap is that one's old meter. */
@@ -188,13 +189,16 @@ function serialAt(swaps: readonly MeterSwapRecord[], at_ms: EpochMs): string | n
 
 /**
  * Without what a clock dated ahead before it was put back: what was recorded later and is dated earlier takes its place.
- * @param batches of samples, oldest first
+ * @param counts by batch, the oldest first
  */
-function asRecorded(batches: readonly CountedBatch[]): readonly CountedBatch[] {
-  const kept: CountedBatch[] = [];
-  for (const counted of batches) {
-    const last = kept.at(-1)?.batch;
-    if (last?.epoch !== counted.batch.epoch || last.number < counted.batch.number) kept.push(counted);
+function asRecorded(counts: readonly Count[]): Count[] {
+  const kept: Count[] = [];
+  let last: StoredBatch | undefined;
+  for (const count of counts) {
+    const { batch } = count;
+    if (batch !== last && last?.epoch === batch.epoch && last.number >= batch.number) continue;
+    kept.push(count);
+    last = batch;
   }
   return kept;
 }
@@ -247,11 +251,6 @@ function recomputedEmissions(
   return result.kind === "emissions" ? result.entries : [];
 }
 
-interface Found {
-  readonly reading: Reading;
-  readonly batch: StoredBatch;
-}
-
 /**
  * The nearest reading of the interval's counter at or beyond an instant, in a batch that `isOf` takes. It is within seconds
  * as a rule; else (a gap, a clock that was set) stretches of time are looked through, each longer than the last, and behind
@@ -263,31 +262,27 @@ function neighbour(
   isOf: (batch: StoredBatch) => boolean,
   start_ms: EpochMs,
   direction: 1 | -1,
-): Found | null | "too-far" {
-  const nearestIn = (batches: readonly CountedBatch[]): Found | undefined => {
-    let nearest: Found | undefined;
-    for (const { batch, readings } of batches) {
-      if (!isOf(batch)) continue;
-      for (const reading of readings) {
-        if ((reading.at_ms - start_ms) * direction < 0) continue;
-        const isNearer = nearest === undefined || (reading.at_ms - nearest.reading.at_ms) * direction < 0;
-        if (isNearer) nearest = { reading, batch };
-      }
+): Count | null | "too-far" {
+  const nearestIn = (counts: readonly Count[]): Count | undefined => {
+    let nearest: Count | undefined;
+    for (const count of counts) {
+      if ((count.at_ms - start_ms) * direction < 0 || !isOf(count.batch)) continue;
+      if (nearest === undefined || (count.at_ms - nearest.at_ms) * direction < 0) nearest = count;
     }
     return nearest;
   };
   let at_ms = start_ms;
   for (const stretch_ms of STRETCHES_MS) {
     at_ms = start_ms + direction * stretch_ms;
-    const batches = evidence.within(stored, Math.min(start_ms, at_ms), Math.max(start_ms, at_ms));
-    if (batches === null) return "too-far";
-    const found = nearestIn(batches);
+    const counts = evidence.within(stored, Math.min(start_ms, at_ms), Math.max(start_ms, at_ms));
+    if (counts === null) return "too-far";
+    const found = nearestIn(counts);
     if (found !== undefined) return found;
   }
   for (let step = 0; step < NEIGHBOUR_STEPS_MAX; step++) {
     const nearest = evidence.nearest(stored, at_ms, direction);
     if (nearest === null) return null;
-    const found = nearestIn([nearest]);
+    const found = nearestIn(nearest.counts);
     if (found !== undefined) return found;
     const { batch } = nearest;
     at_ms = direction === 1 ? Math.max(batch.to_ms, at_ms) + 1 : Math.min(batch.from_ms, at_ms) - 1;

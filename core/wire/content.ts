@@ -425,12 +425,16 @@ function readMeaning({ name, properties }: BornMetric): Meaning {
   if (name.startsWith(EMISSIONS_FOLDER)) return { kind: "emission" };
   const quantity = quantityOfWire(name);
   if (quantity === undefined) return { kind: "other" };
-  const { modulus = "" } = properties;
-  return { kind: "reading", quantity, modulus: modulus !== "" && MODULUS.test(modulus) ? BigInt(modulus) : null };
+  return { kind: "reading", quantity, modulus: modulusOf(properties) };
+}
+
+/** Of a born metric. */
+export function modulusOf({ modulus = "" }: BornMetric["properties"]): bigint | null {
+  return modulus !== "" && MODULUS.test(modulus) ? BigInt(modulus) : null;
 }
 
 /** A count that its register cannot hold; kept, but nothing is computed from it. */
-function isOutside(count: bigint, modulus: bigint | null): boolean {
+export function isOutside(count: bigint, modulus: bigint | null): boolean {
   return count < 0n || (modulus !== null && count >= modulus);
 }
 

@@ -62,7 +62,7 @@ test("what a node sends that numbers no batches is shown, stored once by metric 
   });
   expect(second?.metrics).toEqual([data.int64({ name: COUNTER, timestamp_ms: now_ms + 2 }, 7)]);
   const births = new BirthReader(host.store);
-  expect(births.counts(second!.batch)).toMatchObject([{ value: 7n, at_ms: now_ms + 2, quality: "good" }]);
+  expect(births.counts(second!.batch)).toMatchObject([{ count: 7n, at_ms: now_ms + 2 }]);
   expect(host.meter("vendor", "press")?.values.get("active_energy_import_total")).toMatchObject({ at_ms: now_ms + 2 });
   expect(host.said("NCMD")).toEqual([]);
   expect(host.collector.counts).toMatchObject({ foreign: 2, committed: 0 });
@@ -171,7 +171,7 @@ test("values of births and of the node itself are stored: one that never changes
   ]);
   const [born] = heldBy(host);
   expect(born?.metrics.map(({ name }) => name)).toEqual(["Temperature", COUNTER]);
-  expect(new BirthReader(host.store).counts(born!.batch)).toMatchObject([{ value: 5n, quality: "good" }]);
+  expect(new BirthReader(host.store).counts(born!.batch)).toMatchObject([{ count: 5n }]);
 });
 
 test("data of a device that was not born is set aside, because nobody sends it again", async () => {
