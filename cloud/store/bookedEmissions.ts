@@ -39,7 +39,7 @@ export class BookedEmissions {
 
   get(id: number): StoredEmission | null {
     const [row] = this.#db.allBig("SELECT * FROM book_emission WHERE id = ?", id);
-    return row === undefined ? null : this.#storedEmission(row);
+    return row === undefined ? null : this.stored(row);
   }
 
   within(
@@ -50,18 +50,41 @@ export class BookedEmissions {
     limit: number,
     order: Order = "oldest",
   ): readonly StoredEmission[] {
-    const series = this.#keys.seriesOf("emissionSeries", gateway, device);
+    const series = this.#keys.emissionSeriesOf(gateway, device);
+    if (series.length === 0) return [];
+    const marks = series.map(() => "?").join(", ");
     const direction = order === "oldest" ? "ASC" : "DESC";
     return this.#db
       .allBig(
-        `SELECT * FROM book_emission WHERE series_id IN (SELECT value FROM json_each(?)) AND from_ms >= ? AND from_ms < ?
+        `SELECT * FROM book_emission WHERE series_id IN (${marks}) AND from_ms >= ? AND from_ms < ?
          AND superseded_by IS NULL ORDER BY from_ms ${direction}, series_id LIMIT ?`,
-        JSON.stringify(series),
+        ...series,
         from_ms,
         to_ms,
         limit,
       )
-      .map((row) => this.#storedEmission(row));
+      .map((row) => this.stored(row));
+  }
+
+  /** An entry of its row, integers as bigints. */
+  stored(row: Row): StoredEmission {
+    const { names } = this.#keys;
+    const { deviceId, gas } = names.emissionSeries.value(Number(row.series_id));
+    const from_ms = Number(row.from_ms);
+    return {
+      id: Number(row.id),
+      device: names.devices.value(deviceId).device,
+      from_ms,
+      to_ms: from_ms + Number(row.length_ms),
+      gas,
+      mg: row.mg as bigint,
+      ...names.emissionSources.value(Number(row.source_id)),
+      ...this.#keys.epochOf(row),
+      batch: Number(row.batch),
+      version: Number(row.version),
+      knownFrom_ms: Number(row.known_from_ms),
+      supersededBy: row.superseded_by === null ? null : Number(row.superseded_by),
+    };
   }
 
   /**
@@ -169,26 +192,6 @@ export class BookedEmissions {
     );
     if (isNew) this.#nextId += 1;
     return isNew;
-  }
-
-  #storedEmission(row: Row): StoredEmission {
-    const { names } = this.#keys;
-    const { deviceId, gas } = names.emissionSeries.value(Number(row.series_id));
-    const from_ms = Number(row.from_ms);
-    return {
-      id: Number(row.id),
-      device: names.devices.value(deviceId).device,
-      from_ms,
-      to_ms: from_ms + Number(row.length_ms),
-      gas,
-      mg: row.mg as bigint,
-      ...names.emissionSources.value(Number(row.source_id)),
-      ...this.#keys.epochOf(row),
-      batch: Number(row.batch),
-      version: Number(row.version),
-      knownFrom_ms: Number(row.known_from_ms),
-      supersededBy: row.superseded_by === null ? null : Number(row.superseded_by),
-    };
   }
 
   #load(): void {

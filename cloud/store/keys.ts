@@ -1,3 +1,4 @@
+import { GASES } from "../../core/emission/factor.ts";
 import { KhuXanhError } from "../../core/errors.ts";
 import type { Row } from "./database.ts";
 import type { Names } from "./names.ts";
@@ -53,12 +54,19 @@ export class Keys {
     return gatewayId === null ? null : this.names.devices.find({ gatewayId, device });
   }
 
-  /** Ids of a meter's series: of its counters, or of its emissions. */
-  seriesOf(of: "series" | "emissionSeries", gateway: GatewayKey, device: string): readonly number[] {
+  /** Ids of a meter's counters. */
+  seriesOf(gateway: GatewayKey, device: string): readonly number[] {
     const deviceId = this.findDevice(gateway, device);
     const series: number[] = [];
-    for (const [id, name] of this.names[of].entries()) if (name.deviceId === deviceId) series.push(id);
+    for (const [id, name] of this.names.series.entries()) if (name.deviceId === deviceId) series.push(id);
     return series;
+  }
+
+  /** Ids of what a meter emits, gas by gas. */
+  emissionSeriesOf(gateway: GatewayKey, device: string): readonly number[] {
+    const deviceId = this.findDevice(gateway, device);
+    if (deviceId === null) return [];
+    return GASES.flatMap((gas) => this.names.emissionSeries.find({ deviceId, gas }) ?? []);
   }
 
   epochOf(row: Row): { readonly gateway: GatewayKey; readonly epoch: string } {

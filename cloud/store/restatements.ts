@@ -8,12 +8,13 @@ import type { EmissionVersion, GatewayKey, NewRestatement, Restatement, StoredEm
 export class Restatements {
   readonly #db: Database;
   readonly #keys: Keys;
-  readonly #emission: (id: number) => StoredEmission | null;
+  readonly #storedEmission: (row: Row) => StoredEmission;
 
-  constructor(db: Database, keys: Keys, emission: (id: number) => StoredEmission | null) {
+  /** @param storedEmission an entry of its row */
+  constructor(db: Database, keys: Keys, storedEmission: (row: Row) => StoredEmission) {
     this.#db = db;
     this.#keys = keys;
-    this.#emission = emission;
+    this.#storedEmission = storedEmission;
   }
 
   /**
@@ -69,19 +70,17 @@ export class Restatements {
 
   /** Every version of the entry's gas and interval, oldest first; empty for an id that is none. */
   versions(entryId: number): readonly EmissionVersion[] {
-    const [row] = this.#db.allBig("SELECT series_id, from_ms FROM book_emission WHERE id = ?", entryId);
-    if (row === undefined) return [];
     return this.#db
       .allBig(
-        `SELECT e.id, r.reason FROM book_emission e
-         LEFT JOIN restated_entry x ON x.entry_id = e.id LEFT JOIN restatement r ON r.id = x.restatement_id
-         WHERE e.series_id = ? AND e.from_ms = ? ORDER BY e.version`,
-        row.series_id as bigint,
-        row.from_ms as bigint,
+        `SELECT v.*, r.reason FROM book_emission e
+         JOIN book_emission v ON v.series_id = e.series_id AND v.from_ms = e.from_ms
+         LEFT JOIN restated_entry x ON x.entry_id = v.id LEFT JOIN restatement r ON r.id = x.restatement_id
+         WHERE e.id = ? ORDER BY v.version`,
+        entryId,
       )
-      .map((version) => ({
-        entry: this.#emission(Number(version.id))!,
-        reason: version.reason === null ? null : String(version.reason),
+      .map((row) => ({
+        entry: this.#storedEmission(row),
+        reason: row.reason === null ? null : String(row.reason),
       }));
   }
 }

@@ -44,7 +44,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
   const alarms = new Alarms(db, keys);
   const intervals = new BookedIntervals(db, keys, alarms);
   const emissions = new BookedEmissions(db, keys, alarms, intervals);
-  const restatements = new Restatements(db, keys, (id) => emissions.get(id));
+  const restatements = new Restatements(db, keys, (row) => emissions.stored(row));
   const substitutions = new Substitutions(db, keys);
   const places = new Places(db, keys);
   const renumbered = new Renumbered(db, (birthId) => places.birth(birthId));

@@ -54,7 +54,7 @@ export class Substitutions {
     to_ms: EpochMs,
     limit: number,
   ): readonly StoredSubstitution[] {
-    const series = this.#keys.seriesOf("series", gateway, device);
+    const series = this.#keys.seriesOf(gateway, device);
     return this.#db
       .all(
         `SELECT * FROM substitution WHERE series_id IN (SELECT value FROM json_each(?)) AND from_ms < ? AND to_ms > ?
