@@ -9,11 +9,16 @@ export class LastReadings {
   readonly #byQuantity = new Map<QuantityId, Reading>();
   /** Of the newest sample: newer than what is known by quantity. */
   #newest: readonly Reading[] = [];
+  /** Of its readings. Beside them, because theirs have long left the processor's cache when the next ones come. */
+  #quantities: readonly QuantityId[] = [];
 
   /** @param readings of one sample, which nobody changes any more */
   take(readings: readonly Reading[]): void {
     if (readings.length === 0) return;
-    if (!beginsAlike(readings, this.#newest)) this.#sortIn();
+    if (!areOf(this.#quantities, readings)) {
+      this.#sortIn();
+      this.#quantities = readings.map(({ quantity }) => quantity);
+    }
     this.#newest = readings;
   }
 
@@ -29,9 +34,9 @@ export class LastReadings {
   }
 }
 
-/** Whether there is a reading of each quantity of those before, in their order. */
-function beginsAlike(readings: readonly Reading[], before: readonly Reading[]): boolean {
-  if (readings.length < before.length) return false;
-  for (let i = 0; i < before.length; i++) if (readings[i]!.quantity !== before[i]!.quantity) return false;
+/** Whether the readings are of these quantities, in this order. */
+function areOf(quantities: readonly QuantityId[], readings: readonly Reading[]): boolean {
+  if (readings.length !== quantities.length) return false;
+  for (let i = 0; i < readings.length; i++) if (readings[i]!.quantity !== quantities[i]) return false;
   return true;
 }

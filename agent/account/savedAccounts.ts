@@ -8,8 +8,10 @@ import type { Accountant } from "./accountant.ts";
 /** Boot number of samples from accelerated history; a restart does not replay them into the live accounts. */
 export const HISTORY_BOOT = 0;
 const REPLAY_CHUNK = 500;
-/** Batches after which every account is saved, closed intervals or not: what a restart replays at most, per meter. */
-const SAVE_EVERY_BATCHES = 2000;
+/** Batches after which an account is saved though it closed no interval: what a restart replays at most. */
+const SAVE_AFTER_BATCHES = 2000;
+/** How often it is looked for such accounts. */
+const LOOK_EVERY_BATCHES = 250;
 
 /** A meter as its account knows it. */
 export interface AccountedMeter {
@@ -35,8 +37,11 @@ export class SavedAccounts {
   readonly #all: () => Iterable<AccountedMeter>;
   /** Those that closed an interval since they were last saved. */
   readonly #unsaved = new Map<string, Accountant>();
-  /** Position up to which every account was last saved. */
-  #savedAt = 0;
+  /** Position as of which each account was last saved, by device. */
+  readonly #savedAt = new Map<string, number>();
+  /** Those in the commit that is being made. */
+  #saving: readonly (readonly [device: string, accountant: Accountant])[] = [];
+  #lookedAt = 0;
 
   /** @param all the meters that have an account now */
   constructor(journal: Journal, log: Log, all: () => Iterable<AccountedMeter>) {
@@ -49,25 +54,27 @@ export class SavedAccounts {
     this.#unsaved.set(device, accountant);
   }
 
-  /** State for a commit that ends at this position: what changed, and now and then all, so that a restart has little to replay. */
+  /** State for a commit that ends at this position: what changed, and now and then what did not, so that a restart has little to replay. */
   toSave(asOf: number): [string, string][] {
-    const due = this.#isDue(asOf) ? this.#everyOne() : [...this.#unsaved];
-    return due.map(([device, accountant]) => [accountKey(device), savedAccount(asOf, accountant)]);
+    this.#saving = [...this.#due(asOf)];
+    return this.#saving.map(([device, accountant]) => [accountKey(device), savedAccount(asOf, accountant)]);
   }
 
   /** That commit is on disk. */
   saved(asOf: number): void {
-    if (this.#isDue(asOf)) this.#savedAt = asOf;
+    if (this.#looksAt(asOf)) this.#lookedAt = asOf;
+    for (const [device] of this.#saving) this.#savedAt.set(device, asOf);
+    this.#saving = [];
     this.#unsaved.clear();
   }
 
   /** At a stop: nothing is left to replay. @throws what a commit throws */
   saveAll(): void {
     const asOf = this.#journal.position();
-    const state = this.#everyOne().map(([device, one]): [string, string] => [
-      accountKey(device),
-      savedAccount(asOf, one),
-    ]);
+    const state: [string, string][] = [];
+    for (const { definition, accountant } of this.#all()) {
+      state.push([accountKey(definition.device), savedAccount(asOf, accountant)]);
+    }
     this.#journal.commit({ entries: [], state: () => state });
   }
 
@@ -93,6 +100,7 @@ export class SavedAccounts {
       const { asOf, text } = saved === null ? { asOf: 0, text: "[]" } : (JSON.parse(saved) as SavedAccount);
       meter.accountant.restore(text);
       open.set(meter.definition.device, { meter, asOf });
+      this.#savedAt.set(meter.definition.device, asOf);
     }
     let from = Math.min(...[...open.values()].map(({ asOf }) => asOf)) + 1;
     for (;;) {
@@ -124,12 +132,19 @@ export class SavedAccounts {
     else accountant.take(sample, decodeSample(then, sample), sample.at_ms, boot);
   }
 
-  #isDue(asOf: number): boolean {
-    return asOf - this.#savedAt >= SAVE_EVERY_BATCHES;
+  #due(asOf: number): Iterable<readonly [device: string, accountant: Accountant]> {
+    if (!this.#looksAt(asOf)) return this.#unsaved;
+    const due = new Map(this.#unsaved);
+    for (const { definition, accountant } of this.#all()) {
+      const batches = asOf - (this.#savedAt.get(definition.device) ?? 0);
+      // The next look would be too late.
+      if (batches > SAVE_AFTER_BATCHES - LOOK_EVERY_BATCHES) due.set(definition.device, accountant);
+    }
+    return due;
   }
 
-  #everyOne(): [device: string, accountant: Accountant][] {
-    return [...this.#all()].map(({ definition, accountant }) => [definition.device, accountant]);
+  #looksAt(asOf: number): boolean {
+    return asOf - this.#lookedAt >= LOOK_EVERY_BATCHES;
   }
 }
 

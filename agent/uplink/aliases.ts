@@ -53,6 +53,8 @@ class DeviceAliases {
   readonly #all: Aliases;
   readonly #device: string;
   readonly #known = new Map<string, number>();
+  /** What was asked for last: with every sample it is the same. */
+  #last: { readonly name: string; readonly alias: number } | null = null;
   /** What stood at each place of the last samples, and its alias. */
   readonly #placed: QuantityId[] = [];
   readonly #placedAliases: number[] = [];
@@ -63,11 +65,13 @@ class DeviceAliases {
   }
 
   of(name: string): number {
+    if (this.#last?.name === name) return this.#last.alias;
     let alias = this.#known.get(name);
     if (alias === undefined) {
       alias = this.#all.of(this.#device, name);
       this.#known.set(name, alias);
     }
+    this.#last = { name, alias };
     return alias;
   }
 
