@@ -34,7 +34,7 @@ export class Alarms {
   }
 
   newest(limit: number): readonly Alarm[] {
-    return this.#db.all("SELECT * FROM alarm ORDER BY id DESC LIMIT ?", limit).map((row) => ({
+    return this.#db.all("SELECT * FROM alarm ORDER BY id DESC LIMIT +?", limit).map((row) => ({
       code: String(row.code),
       gateway: row.gateway_id === null ? null : this.#keys.names.gateways.value(Number(row.gateway_id)),
       device: row.device as string | null,

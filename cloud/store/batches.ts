@@ -99,7 +99,7 @@ export class Batches {
       this.#db
         .arrays(
           `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
-         WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms, batch_key LIMIT ?`,
+         WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
           deviceId,
           from_ms,
           to_ms + this.#span_ms(deviceId),
@@ -113,7 +113,7 @@ export class Batches {
   /** As {@link within}, if all that may be among them came lately: then only the index is read. Else null. */
   #rememberedWithin(deviceId: number, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[] | null {
     const rows = this.#db.arrays(
-      `SELECT batch_key FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? ORDER BY to_ms, batch_key LIMIT ?`,
+      `SELECT batch_key FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
       deviceId,
       from_ms,
       to_ms + this.#span_ms(deviceId),
@@ -164,7 +164,7 @@ export class Batches {
     return this.#db
       .all(
         `SELECT * FROM node_record WHERE gateway_id = ? AND kind = ? AND to_ms >= ? AND from_ms < ?
-       ORDER BY to_ms, batch_key LIMIT ?`,
+       ORDER BY to_ms, batch_key LIMIT +?`,
         gatewayId,
         kind,
         from_ms,

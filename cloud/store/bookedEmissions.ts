@@ -57,7 +57,7 @@ export class BookedEmissions {
     return this.#db
       .allBig(
         `SELECT * FROM book_emission WHERE series_id IN (${marks}) AND from_ms >= ? AND from_ms < ?
-         AND superseded_by IS NULL ORDER BY from_ms ${direction}, series_id LIMIT ?`,
+         AND superseded_by IS NULL ORDER BY from_ms ${direction}, series_id LIMIT +?`,
         ...series,
         from_ms,
         to_ms,

@@ -76,7 +76,7 @@ export class BookedIntervals {
       .allBig(
         `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
        WHERE i.series_id = ? AND i.from_ms >= ? AND i.from_ms < ?
-       ORDER BY i.from_ms ${order === "oldest" ? "ASC" : "DESC"} LIMIT ?`,
+       ORDER BY i.from_ms ${order === "oldest" ? "ASC" : "DESC"} LIMIT +?`,
         seriesId,
         from_ms,
         to_ms,
@@ -91,7 +91,7 @@ export class BookedIntervals {
     return this.#db
       .allBig(
         `SELECT i.*, e.boundaries FROM book_interval i JOIN interval_evidence e USING (series_id, from_ms)
-       WHERE i.verification = 0 AND i.epoch_id = ? AND i.batch <= ? ORDER BY i.batch, i.from_ms, i.series_id LIMIT ?`,
+       WHERE i.verification = 0 AND i.epoch_id = ? AND i.batch <= ? ORDER BY i.batch, i.from_ms, i.series_id LIMIT +?`,
         epochId,
         through,
         limit,

@@ -12,6 +12,9 @@ export type Row = Record<string, unknown>;
  * One SQLite file: its statements, prepared once, and its transactions. Errors leave it with a code of ours, so that the
  * caller knows whether to wait (STORE_BUSY), to stop taking (DISK_FULL, DISK_UNUSABLE) or to set the batch aside
  * (STORE_REFUSED).
+ *
+ * A limit that is bound is written `LIMIT +?`: with `LIMIT ?` SQLite plans the statement anew each time it runs, for the plan
+ * may depend on the number.
  */
 export class Database {
   readonly raw: DatabaseSync;

@@ -29,7 +29,7 @@ export class Renumbered {
     if (batch.payload.length === 0) return false;
     const candidates = this.#db.arrays(
       `SELECT birth_id, payload FROM batch
-       WHERE device_id = ? AND to_ms = ? AND from_ms = ? AND NOT (batch_key >= ? AND batch_key < ?) LIMIT ?`,
+       WHERE device_id = ? AND to_ms = ? AND from_ms = ? AND NOT (batch_key >= ? AND batch_key < ?) LIMIT +?`,
       deviceId,
       batch.to_ms,
       batch.from_ms,

@@ -59,7 +59,7 @@ export class Restatements {
     return this.#db
       .allBig(
         `SELECT * FROM restatement WHERE device_id = ? AND from_ms < ? AND to_ms > ?
-         ORDER BY run_ms DESC, gas, id LIMIT ?`,
+         ORDER BY run_ms DESC, gas, id LIMIT +?`,
         deviceId,
         to_ms,
         from_ms,

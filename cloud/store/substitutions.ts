@@ -58,7 +58,7 @@ export class Substitutions {
     return this.#db
       .all(
         `SELECT * FROM substitution WHERE series_id IN (SELECT value FROM json_each(?)) AND from_ms < ? AND to_ms > ?
-         ORDER BY id DESC LIMIT ?`,
+         ORDER BY id DESC LIMIT +?`,
         JSON.stringify(series),
         to_ms,
         from_ms,
