@@ -116,9 +116,10 @@ function segmentOf(dir: string, name: string, db: DatabaseSync): DiskSegment {
   const put = db.prepare(
     "INSERT INTO named (name, blob) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET blob = excluded.blob",
   );
+  // `+?`: with `LIMIT ?` SQLite plans the statement anew each time it runs.
   const select = db.prepare(
     `SELECT key, blob FROM rows
-     WHERE key >= (SELECT coalesce(max(key), 0) FROM rows WHERE key <= ?) ORDER BY key LIMIT ?`,
+     WHERE key >= (SELECT coalesce(max(key), 0) FROM rows WHERE key <= ?) ORDER BY key LIMIT +?`,
   );
   return {
     append({ rows, values }) {
