@@ -59,12 +59,11 @@ export class Arrivals {
   }
 
   /** Of a node that does not number batches: what can be read is shown and kept, the rest is set aside. */
-  takePlain(node: Node, born: DeviceSession, payload: Payload, topic: string): void {
-    const { gateway } = node;
-    const at_ms = payload.timestamp_ms ?? this.#o.clock.now_ms();
-    const { sent, unusable, why, isUnexplained } = plainIntake(born, payload.metrics, at_ms);
+  takePlain({ gateway }: Node, born: DeviceSession, { timestamp_ms, metrics }: Payload, topic: string): void {
+    const at_ms = timestamp_ms ?? this.#o.clock.now_ms();
+    const { sent, unusable, why, isUnexplained } = plainIntake(born, metrics, at_ms);
     this.foreign += 1;
-    showLive(sent, node.session?.isOnline === true);
+    showLive(sent);
     this.#o.wake("notify");
     this.#o.plain.add(gateway, born, sent);
     this.#o.wake("commit");

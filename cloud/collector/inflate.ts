@@ -1,11 +1,13 @@
 import { gunzipSync, inflateSync } from "node:zlib";
 import { KhuXanhError } from "../../core/errors.ts";
+import type { DataMessage } from "../../core/wire/dataMessage.ts";
 import {
   DataType,
   decodePayload,
   valueOf as metricValue,
   PAYLOAD_BYTES_MAX,
   type Payload,
+  type PayloadHead,
 } from "../../core/wire/payload.ts";
 
 /** What a compressed payload calls itself (reference sparkplug §15). */
@@ -24,6 +26,16 @@ export function inflated(payload: Payload): Payload {
   if (payload.uuid !== COMPRESSED_UUID) return payload;
   const inner = decodePayload(inflate(payload));
   return inner.seq === undefined && payload.seq !== undefined ? { ...inner, seq: payload.seq } : inner;
+}
+
+/** As {@link inflated}, of a data message. */
+export function openInflated(message: DataMessage, bytes: Uint8Array): PayloadHead {
+  message.open(bytes);
+  if (message.head.uuid === COMPRESSED_UUID) {
+    const outer = message.payload();
+    message.open(inflate(outer), outer);
+  }
+  return message.head;
 }
 
 function inflate({ body, metrics }: Payload): Uint8Array {

@@ -5,6 +5,7 @@ import type { EpochMs } from "../../core/reading/reading.ts";
 import { MetricName } from "../../core/wire/ack.ts";
 import { type DeviceProfile, metricContent } from "../../core/wire/content.ts";
 import { crc32c } from "../../core/wire/crc32c.ts";
+import type { DataMessage } from "../../core/wire/dataMessage.ts";
 import { type NodeRecord, nodeRecordKindOf, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
 import {
   DataType,
@@ -15,7 +16,7 @@ import {
 } from "../../core/wire/payload.ts";
 import { isBatchNumber } from "../../core/wire/ranges.ts";
 import { BATCH_NUMBER_MAX, type NewBatch } from "../store/store.ts";
-import { bornOf, type DeviceMetric, type DeviceSession, type NodeSession, type Sent } from "./session.ts";
+import { bornAt, bornOf, type Content, type DeviceMetric, type DeviceSession, type NodeSession } from "./session.ts";
 
 /**
  * What a data message brings: a numbered batch to store, or why it is none. Pure: nothing is stored, shown or answered here.
@@ -34,13 +35,14 @@ export type Intake =
       readonly at_ms: EpochMs | null;
     }
   /** Metrics without a batch number: of a node that does not speak our delivery protocol. */
-  | { readonly kind: "plain"; readonly sent: Sent }
+  | { readonly kind: "plain"; readonly content: Content }
   | {
       readonly kind: "batch";
       readonly batch: BatchContent;
       /** Sent as it was taken, and not as history. */
       readonly isLive: boolean;
-      readonly sent: Sent;
+      /** For the live view; null for what a gateway says of itself: that is no reading of a meter. */
+      readonly content: Content | null;
     };
 
 export type BatchContent = Omit<NewBatch, "gateway" | "epoch" | "mayBeRenumbered">;
@@ -51,14 +53,10 @@ const AHEAD_MAX_MS = DAY_MS;
 /** 2000-01-01: an interval before it comes from a clock that starts in 1970. */
 const EARLIEST_MS = 946_684_800_000;
 
-/**
- * A DDATA of a device that was born.
- * @param message the bytes the payload was read from
- */
-export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: EpochMs, message?: Uint8Array): Intake {
-  const sent_ms = payload.timestamp_ms ?? now_ms;
-  const stored: Metric[] = [];
-  const births: DeviceMetric[] = [];
+/** A DDATA of a device that was born. */
+export function deviceIntake(device: DeviceSession, message: DataMessage, now_ms: EpochMs): Intake {
+  const sent_ms = message.head.timestamp_ms ?? now_ms;
+  const of: (DeviceMetric | null)[] = new Array(message.count).fill(null);
   const intervals: Interval[] = [];
   const emissions: Emission[] = [];
   let number: number | null = null;
@@ -67,17 +65,20 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
   let isPoll = device.mainCounter === null;
   let from_ms = Number.POSITIVE_INFINITY;
   let to_ms = Number.NEGATIVE_INFINITY;
-  for (const metric of payload.metrics) {
-    const of = bornOf(device, metric);
-    if (of === undefined) {
+  let stored = 0;
+  let first = 0;
+  let last = -1;
+  for (let at = 0; at < message.count; at++) {
+    const born = bornAt(device, message, at);
+    if (born === undefined) {
       isUnknown = true;
       continue;
     }
-    if (of.quantity !== null && of.isNumber && metric.datatype === undefined) {
+    if (born.quantity !== null && born.isNumber && message.isNumber(at)) {
       // Nearly all metrics of nearly all messages: of a plain reading nothing more needs to be known here.
-      isPoll ||= of.quantity === device.mainCounter;
+      isPoll ||= born.quantity === device.mainCounter;
     } else {
-      const content = metricContent(device.device, metric, of.born, sent_ms);
+      const content = metricContent(device.device, message.metric(at), born.born, sent_ms);
       if (content.kind === "batch") {
         number = content.number;
         continue;
@@ -90,31 +91,35 @@ export function deviceIntake(device: DeviceSession, payload: Payload, now_ms: Ep
         intervals.push(content.interval);
       }
     }
-    stored.push(metric);
-    births.push(of);
-    const at_ms = metric.timestamp_ms ?? sent_ms;
+    of[at] = born;
+    if (stored === 0) first = at;
+    stored += 1;
+    last = at;
+    const at_ms = message.timeOf(at, sent_ms);
     if (at_ms < from_ms) from_ms = at_ms;
     if (at_ms > to_ms) to_ms = at_ms;
   }
   if (isUnknown) return { kind: "unknown-metric", number };
   if (number !== null && number > BATCH_NUMBER_MAX) why = `batch ${number} is beyond ${BATCH_NUMBER_MAX}`;
-  if (why !== null) return { kind: "malformed", why, number, at_ms: stored.length === 0 ? null : to_ms };
-  const sent = { at_ms: sent_ms, metrics: stored, of: births };
-  if (number === null) return { kind: "plain", sent };
-  if (stored.length === 0) from_ms = to_ms = sent_ms;
+  if (why !== null) return { kind: "malformed", why, number, at_ms: stored === 0 ? null : to_ms };
+  // Our gateways name the batch last, so that what is stored stands in one piece.
+  const isWhole = last === stored - 1;
+  const payload = isWhole
+    ? message.canonical(stored)
+    : encodeCanonical(message.metrics().filter((_, at) => of[at] !== null));
+  const content = { sent_ms, payload, of };
+  if (number === null) return { kind: "plain", content };
+  if (stored === 0) from_ms = to_ms = sent_ms;
   const { device: id, birthId } = device;
-  // Our gateways name the batch last.
-  const packed = pack(stored, payload.metrics[stored.length - 1] === stored.at(-1) ? message : undefined);
+  const head = { number, device: id, birthId, from_ms, to_ms, crc32c: crc32c(payload), payload };
   return {
     kind: "batch",
-    batch: { number, device: id, birthId, from_ms, to_ms, ...packed, intervals, emissions, record: null, isPoll },
-    isLive: isLive(stored[0]),
-    sent,
+    batch: { ...head, intervals, emissions, record: null, isPoll },
+    // By one metric of a batch: all are sent alike. Without content nobody can tell.
+    isLive: stored > 0 && !message.isHistorical(first),
+    content,
   };
 }
-
-/** What a gateway says of itself is no reading of a meter. */
-const NOTHING_SENT: Sent = { at_ms: 0, metrics: [], of: [] };
 
 /** An NDATA with a report of the gateway about itself; null if it carries none. */
 export function nodeIntake(session: NodeSession, payload: Payload, now_ms: EpochMs): Intake | null {
@@ -142,12 +147,7 @@ export function nodeIntake(session: NodeSession, payload: Payload, now_ms: Epoch
   const at_ms = report?.metric.timestamp_ms ?? payload.timestamp_ms ?? now_ms;
   const { metric } = report!;
   const batch = nodeBatch(session, record, number, at_ms, metric);
-  return { kind: "batch", batch, isLive: isLive(metric), sent: NOTHING_SENT };
-}
-
-/** By one metric of a batch: all are sent alike. Without content nobody can tell. */
-function isLive(metric: Metric | undefined): boolean {
-  return metric !== undefined && metric.isHistorical !== true;
+  return { kind: "batch", batch, isLive: metric.isHistorical !== true, content: null };
 }
 
 function nodeBatch(
@@ -158,18 +158,14 @@ function nodeBatch(
   metric: Metric,
 ): BatchContent {
   const { device, birthId } = self;
-  const packed = pack([metric]);
-  return { number, device, birthId, from_ms: at_ms, to_ms: at_ms, ...packed, intervals: [], emissions: [], record };
+  const payload = encodeCanonical([metric]);
+  const head = { number, device, birthId, from_ms: at_ms, to_ms: at_ms, crc32c: crc32c(payload), payload };
+  return { ...head, intervals: [], emissions: [], record };
 }
 
 function batchNumber(metric: Metric): number | null {
   const value = Number(metricValue(metric, DataType.Int64) ?? Number.NaN);
   return isBatchNumber(value) ? value : null;
-}
-
-function pack(metrics: readonly Metric[], message?: Uint8Array): Pick<NewBatch, "payload" | "crc32c"> {
-  const payload = encodeCanonical(metrics, message);
-  return { payload, crc32c: crc32c(payload) };
 }
 
 /** Why an interval cannot be booked, or null: it must divide its day evenly and lie in a time that can be. */

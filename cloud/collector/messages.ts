@@ -1,6 +1,7 @@
 import { KhuXanhError } from "../../core/errors.ts";
 import type { Clock, Log } from "../../core/ports.ts";
 import { isEpoch, MetricName } from "../../core/wire/ack.ts";
+import { DataMessage } from "../../core/wire/dataMessage.ts";
 import {
   DataType,
   decodePayload,
@@ -8,13 +9,14 @@ import {
   type Metric,
   valueOf as metricValue,
   type Payload,
+  type PayloadHead,
 } from "../../core/wire/payload.ts";
 import type { DeviceTopic, NodeTopic, Topic } from "../../core/wire/topics.ts";
 import { NODE_DEVICE, SESSIONS_TOO_MANY, type ZoneStore } from "../store/store.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Confirmations } from "./confirmations.ts";
 import type { Epochs } from "./epochs.ts";
-import { inflated } from "./inflate.ts";
+import { inflated, openInflated } from "./inflate.ts";
 import { deviceIntake, nodeIntake } from "./intake.ts";
 import type { Node, Nodes } from "./nodes.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -27,7 +29,7 @@ import {
   liveValues,
   type NodeSession,
   showBorn,
-  showLive,
+  showContent,
   textOf,
 } from "./session.ts";
 import { SESSIONS_MS } from "./sessionWatch.ts";
@@ -52,6 +54,8 @@ export interface MessagesOptions {
 /** What each message of a gateway means: births and deaths of nodes and devices, and data in the session they belong to. */
 export class Messages {
   readonly #o: MessagesOptions;
+  /** The data message at hand. */
+  readonly #data = new DataMessage();
   received = 0;
 
   constructor(options: MessagesOptions) {
@@ -63,20 +67,47 @@ export class Messages {
       return;
     this.received += 1;
     const node = this.#o.nodes.of(topic);
-    let payload: Payload;
-    try {
-      payload = inflated(decodePayload(bytes));
-    } catch (error) {
-      const why = error instanceof KhuXanhError ? error.message : String(error);
-      this.#o.log.warn("collector.undecodable", { topic: topicText, why });
-      const payload = bytes.subarray(0, DEAD_LETTER_BYTES_MAX);
-      this.#o.outcomes.setAside({ gateway: node.gateway, topic: topicText, why, payload, content: null }, null);
-      this.#o.confirmations.askRebirth(node.gateway);
-      return;
+    if (topic.kind === "DDATA") {
+      const head = this.#opened(node, bytes, topicText);
+      if (head === null) return;
+      this.#noteSent(node, topic.kind, head);
+      return this.#onDeviceData(node, topic.device, bytes, topicText);
     }
-    this.#o.nodes.seen(node, payload, topic.kind !== "NDEATH");
-    if (payload.seq !== undefined && topic.kind !== "NBIRTH") node.seq.came(payload.seq, this.#o.clock.mono_ms());
+    const payload = this.#decoded(node, bytes, topicText);
+    if (payload === null) return;
+    this.#noteSent(node, topic.kind, payload);
     this.#dispatch(topic, node, payload, bytes, topicText);
+  }
+
+  /** A data message is read in place; null: it cannot be, and was set aside. */
+  #opened(node: Node, bytes: Uint8Array, topicText: string): PayloadHead | null {
+    try {
+      return openInflated(this.#data, bytes);
+    } catch (error) {
+      return this.#undecodable(node, bytes, topicText, error);
+    }
+  }
+
+  #decoded(node: Node, bytes: Uint8Array, topicText: string): Payload | null {
+    try {
+      return inflated(decodePayload(bytes));
+    } catch (error) {
+      return this.#undecodable(node, bytes, topicText, error);
+    }
+  }
+
+  #undecodable({ gateway }: Node, bytes: Uint8Array, topicText: string, error: unknown): null {
+    const why = error instanceof KhuXanhError ? error.message : String(error);
+    this.#o.log.warn("collector.undecodable", { topic: topicText, why });
+    const payload = bytes.subarray(0, DEAD_LETTER_BYTES_MAX);
+    this.#o.outcomes.setAside({ gateway, topic: topicText, why, payload, content: null }, null);
+    this.#o.confirmations.askRebirth(gateway);
+    return null;
+  }
+
+  #noteSent(node: Node, kind: Topic["kind"], { timestamp_ms, seq }: PayloadHead): void {
+    this.#o.nodes.seen(node, timestamp_ms, kind !== "NDEATH");
+    if (seq !== undefined && kind !== "NBIRTH") node.seq.came(seq, this.#o.clock.mono_ms());
   }
 
   #dispatch(topic: NodeTopic | DeviceTopic, node: Node, payload: Payload, bytes: Uint8Array, topicText: string): void {
@@ -91,8 +122,6 @@ export class Messages {
         return this.#onDeviceBirth(node, topic.device, payload);
       case "DDEATH":
         return this.#onDeviceDeath(node, topic.device, payload);
-      case "DDATA":
-        return this.#onDeviceData(node, topic.device, payload, bytes, topicText);
     }
   }
 
@@ -229,7 +258,8 @@ export class Messages {
     this.#o.onChanged();
   }
 
-  #onDeviceData(node: Node, device: string, payload: Payload, bytes: Uint8Array, topicText: string): void {
+  /** Of the message that is open. */
+  #onDeviceData(node: Node, device: string, bytes: Uint8Array, topicText: string): void {
     const session = this.#bornSession(node);
     if (session === null) return;
     const born = session.devices.get(device);
@@ -239,10 +269,10 @@ export class Messages {
       if (epoch === null) this.#o.arrivals.setAsideUnborn(node, device, bytes, topicText);
       return this.#o.confirmations.askRebirth(node.gateway);
     }
-    if (epoch === null) return this.#o.arrivals.takePlain(node, born, payload, topicText);
-    const intake = deviceIntake(born, payload, this.#o.clock.now_ms(), bytes);
+    if (epoch === null) return this.#o.arrivals.takePlain(node, born, this.#data.payload(), topicText);
+    const intake = deviceIntake(born, this.#data, this.#o.clock.now_ms());
     if (intake.kind === "batch" || intake.kind === "plain") {
-      showLive(intake.sent, session.isOnline);
+      if (intake.content !== null) showContent(intake.content, this.#data);
       this.#o.onChanged();
     }
     this.#o.arrivals.take(node, epoch, intake, device, bytes, topicText);

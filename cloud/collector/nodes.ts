@@ -1,6 +1,5 @@
 import type { Clock } from "../../core/ports.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
-import type { Payload } from "../../core/wire/payload.ts";
 import type { GatewayKey, GatewayRow, Presence, ZoneStore } from "../store/store.ts";
 import { ClockOffset } from "./clockOffset.ts";
 import { GatewayMap } from "./gatewayMap.ts";
@@ -65,12 +64,12 @@ export class Nodes {
   }
 
   /** A message came: when, and by how much the gateway's clock is off. A will is of the broker's sending, whenever it was written. */
-  seen(node: Node, payload: Payload, isOwnSending: boolean): void {
+  seen(node: Node, sent_ms: EpochMs | undefined, isOwnSending: boolean): void {
     const now_ms = this.#clock.now_ms();
     node.row.lastSeen_ms = now_ms;
     node.isDirty = true;
-    if (!isOwnSending || payload.timestamp_ms === undefined) return;
-    node.row.clockOffset_ms = node.clockOffset.heard(payload.timestamp_ms - now_ms, this.#clock.mono_ms());
+    if (!isOwnSending || sent_ms === undefined) return;
+    node.row.clockOffset_ms = node.clockOffset.heard(sent_ms - now_ms, this.#clock.mono_ms());
   }
 
   setOnline(node: Node): void {

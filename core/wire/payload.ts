@@ -7,7 +7,6 @@ import {
   type PropertySet,
   type PropertyValue,
 } from "./metric.ts";
-import { numbersIn } from "./numbersIn.ts";
 import { type NumberTags, ProtobufReader, ProtobufWriter } from "./protobuf.ts";
 
 /**
@@ -29,6 +28,9 @@ export interface Payload {
   readonly body?: Uint8Array;
 }
 
+/** All of it but the metrics. */
+export type PayloadHead = Omit<Payload, "metrics">;
+
 export * from "./metric.ts";
 export { PAYLOAD_BYTES_MAX } from "./protobuf.ts";
 
@@ -38,8 +40,8 @@ export const METRICS_MAX = 100_000;
 export const PROPERTIES_MAX = 200_000;
 
 /** Field number << 3 | wire type: 0 varint, 1 64 bits, 2 length-delimited, 5 32 bits. */
-const PAYLOAD = { timestamp: 0x08, metrics: 0x12, seq: 0x18, uuid: 0x22, body: 0x2a } as const;
-const METRIC = {
+export const PAYLOAD = { timestamp: 0x08, metrics: 0x12, seq: 0x18, uuid: 0x22, body: 0x2a } as const;
+export const METRIC = {
   name: 0x0a,
   alias: 0x10,
   timestamp: 0x18,
@@ -183,13 +185,8 @@ export function encodeMessage(timestamp_ms: number, seq: number, write: (to: Met
 /**
  * Metrics by themselves and without is_historical, the one flag that a second sending of a batch changes: what tells
  * whether two deliveries hold the same.
- *
- * @param message where the metrics were read from, if they are the first in it: what stands there as it would be written here
- * is copied. Nearly all messages do, for gateways write with the code above.
  */
-export function encodeCanonical(metrics: readonly Metric[], message?: Uint8Array): Uint8Array {
-  const there = message === undefined ? null : numbersIn(message, metrics.length);
-  if (there !== null) return there;
+export function encodeCanonical(metrics: readonly Metric[]): Uint8Array {
   shared.start({ withHistorical: false });
   for (const metric of metrics) shared.metric(metric);
   return shared.finish({});
@@ -200,10 +197,28 @@ export function encodeCanonical(metrics: readonly Metric[], message?: Uint8Array
  * @throws {KhuXanhError} WIRE_MALFORMED or WIRE_TOO_LARGE, and nothing else, whatever the bytes are.
  */
 export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => boolean): Payload {
-  const reader = new ProtobufReader(bytes);
   const budget: Budget = { properties: PROPERTIES_MAX };
   const metrics: Metric[] = [];
-  const payload: Mutable<Payload> = { metrics };
+  const payload: Payload = { metrics };
+  readPayload(new ProtobufReader(bytes), payload, (reader) => {
+    if (isWanted !== undefined && passesOver(reader, isWanted)) return;
+    const outerEnd = reader.enter();
+    metrics.push(readMetric(reader, budget));
+    reader.leave(outerEnd);
+  });
+  return payload;
+}
+
+/**
+ * Reads all of a payload but its metrics.
+ * @param takeMetric is called before the length of each and leaves the reader behind it
+ */
+export function readPayload(
+  reader: ProtobufReader,
+  payload: Mutable<PayloadHead>,
+  takeMetric: (reader: ProtobufReader) => void,
+): void {
+  let metrics = 0;
   while (reader.at < reader.end) {
     const tag = reader.tag();
     switch (tag) {
@@ -211,8 +226,9 @@ export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => b
         payload.timestamp_ms = reader.uint();
         break;
       case PAYLOAD.metrics:
-        if (metrics.length >= METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
-        if (isWanted === undefined || !passesOver(reader, isWanted)) metrics.push(readMetric(reader, budget));
+        metrics += 1;
+        if (metrics > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
+        takeMetric(reader);
         break;
       case PAYLOAD.seq:
         payload.seq = reader.uint();
@@ -227,11 +243,10 @@ export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => b
         skipUnknown(reader, tag, PAYLOAD_FIELD_LAST);
     }
   }
-  return payload;
 }
 
 /** What is left of PROPERTIES_MAX in this message. */
-interface Budget {
+export interface Budget {
   properties: number;
 }
 
@@ -332,8 +347,8 @@ function passesOver(reader: ProtobufReader, isWanted: (alias: number) => boolean
   return isOther;
 }
 
-function readMetric(reader: ProtobufReader, budget: Budget): Metric {
-  const outerEnd = reader.enter();
+/** The metric that the reader was let into, to its end. */
+export function readMetric(reader: ProtobufReader, budget: Budget): Metric {
   const metric: Mutable<Metric> = {};
   let properties: Map<string, PropertyValue> | undefined;
   let hasValue = false;
@@ -380,7 +395,6 @@ function readMetric(reader: ProtobufReader, budget: Budget): Metric {
         readMetricValue(reader, tag, metric);
     }
   }
-  reader.leave(outerEnd);
   return metric;
 }
 

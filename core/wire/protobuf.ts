@@ -280,7 +280,7 @@ export class ProtobufReader {
   /** Where the message being read ends. */
   end: number;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #view: DataView | null = null;
   // The two halves of the varint read last. A bigint for each would cost more than all the rest.
   #low = 0;
   #high = 0;
@@ -289,9 +289,14 @@ export class ProtobufReader {
   constructor(input: Uint8Array) {
     if (input.length > PAYLOAD_BYTES_MAX) throw tooLarge(`${input.length} bytes received`);
     // A plain view whatever came in: a Node Buffer would make every access below polymorphic.
-    this.#bytes = new Uint8Array(input.buffer, input.byteOffset, input.length);
-    this.#view = new DataView(input.buffer, input.byteOffset, input.length);
+    const isPlain = input.constructor === Uint8Array;
+    this.#bytes = isPlain ? input : new Uint8Array(input.buffer, input.byteOffset, input.length);
     this.end = input.length;
+  }
+
+  /** What is read. */
+  get input(): Uint8Array {
+    return this.#bytes;
   }
 
   tag(): number {
@@ -330,11 +335,18 @@ export class ProtobufReader {
   }
 
   float(): number {
-    return this.#view.getFloat32(this.#advance(4), true);
+    return this.#floats().getFloat32(this.#advance(4), true);
   }
 
   double(): number {
-    return this.#view.getFloat64(this.#advance(8), true);
+    return this.#floats().getFloat64(this.#advance(8), true);
+  }
+
+  /** Made for the first number that needs it: most messages that are read in full have none. */
+  #floats(): DataView {
+    const { buffer, byteOffset, length } = this.#bytes;
+    this.#view ??= new DataView(buffer, byteOffset, length);
+    return this.#view;
   }
 
   string(): string {

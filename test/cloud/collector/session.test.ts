@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { deviceIntake } from "../../../cloud/collector/intake.ts";
-import { bornMetrics, deviceSession, liveValues, showBorn, showLive } from "../../../cloud/collector/session.ts";
-import { data, type Metric, metric } from "../../../core/wire/payload.ts";
+import { bornMetrics, deviceSession, liveValues, showBorn, showContent } from "../../../cloud/collector/session.ts";
+import { DataMessage } from "../../../core/wire/dataMessage.ts";
+import { data, encodeCanonical, encodePayload, type Metric, metric } from "../../../core/wire/payload.ts";
 
 const T = Date.UTC(2026, 10, 2);
 const VOLTAGE = "Voltage/L1";
@@ -21,9 +22,12 @@ const device = () => {
   return session;
 };
 
-function send(session: ReturnType<typeof device>, metrics: readonly Metric[], isOnline = true) {
-  const intake = deviceIntake(session, { timestamp_ms: T, seq: 1, metrics }, T);
-  if (intake.kind === "batch" || intake.kind === "plain") showLive(intake.sent, isOnline);
+const message = new DataMessage();
+
+function send(session: ReturnType<typeof device>, metrics: readonly Metric[]) {
+  message.open(encodePayload({ timestamp_ms: T, seq: 1, metrics }));
+  const intake = deviceIntake(session, message, T);
+  if (intake.kind === "batch" || intake.kind === "plain") showContent(intake.content!, message);
   return intake;
 }
 
@@ -56,16 +60,34 @@ describe("live values", () => {
     );
   });
 
-  test("are not moved by history of a node that is offline, and survive a birth that does not know them", () => {
+  test("survive a birth that does not know them, and are what it says where it does", () => {
     const session = device();
-    const late = data.double({ alias: 1, timestamp_ms: T + 9, isHistorical: true }, 231);
-    send(session, [late], false);
-    expect(liveValues(session).get("voltage_l1")?.value).toBe(230);
-    send(session, [late]);
+    send(session, [data.double({ alias: 1, timestamp_ms: T + 9, isHistorical: true }, 231)]);
     const next = deviceSession("incomer", 2, born, liveValues(session));
     expect(liveValues(next).get("voltage_l1")?.value).toBe(231);
     showBorn(next, metric.double({ name: VOLTAGE, alias: 1, timestamp_ms: T + 3 }, 229));
     expect(liveValues(next).get("voltage_l1")).toMatchObject({ value: 229, at_ms: T + 3 });
+  });
+
+  test("are found in their message wherever the batch number stands in it", () => {
+    const number = data.int64({ alias: 3, timestamp_ms: T, isTransient: true }, 7);
+    const readings = [
+      data.double({ alias: 1, timestamp_ms: T + 5 }, 231),
+      data.int64({ alias: 2, timestamp_ms: T + 5 }, 4),
+    ];
+    for (const sent of [
+      [number, ...readings],
+      [readings[0]!, number, readings[1]!],
+      [...readings, number],
+    ]) {
+      const session = device();
+      expect(send(session, sent)).toMatchObject({
+        batch: { number: 7, payload: encodeCanonical(readings) },
+        isLive: true,
+      });
+      expect(liveValues(session).get("voltage_l1")?.value).toBe(231);
+      expect(liveValues(session).get("active_energy_import_total")?.value).toBe(0.4);
+    }
   });
 });
 

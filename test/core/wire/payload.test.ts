@@ -1,16 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { KhuXanhError } from "../../../core/errors.ts";
-import { numbersIn } from "../../../core/wire/numbersIn.ts";
 import {
-  type DataTypeCode,
   data,
   decodePayload,
   encodeCanonical,
   encodeMessage,
   encodePayload,
   METRICS_MAX,
-  type Metric,
   metric,
   PAYLOAD_BYTES_MAX,
   type Payload,
@@ -19,6 +15,7 @@ import {
   property,
 } from "../../../core/wire/payload.ts";
 import { ProtobufWriter } from "../../../core/wire/protobuf.ts";
+import { alias, anyPayload, instant, mutation, outcome, uint64 } from "./arbitraries.ts";
 import { FIXTURES, fromHex, T, toHex } from "./fixtures.ts";
 import { oracleDecode, oracleEncode, oracleEncodeRaw } from "./oracle.ts";
 
@@ -74,64 +71,6 @@ describe("the fixtures of the reference", () => {
     });
   }
 });
-
-const instant = fc.oneof(fc.integer({ min: T, max: T + 1e9 }), fc.maxSafeNat());
-const alias = fc.oneof(fc.constant(0), fc.nat(20_000), fc.maxSafeNat());
-const text = fc.oneof(
-  fc.string({ maxLength: 12 }),
-  fc.string({ unit: "binary", maxLength: 60 }),
-  fc.string({ minLength: 100, maxLength: 300 }),
-  fc.constantFrom("", "\uFEFFbom", "Nhà máy thép Gia Minh/Điện áp"),
-);
-const typeCode = fc.integer({ min: 0, max: 34 }) as fc.Arbitrary<DataTypeCode>;
-const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-
-const scalar = fc.oneof(
-  fc.constant({}),
-  fc.constant({ isNull: true }),
-  fc.record({ intValue: fc.nat(0xffff_ffff) }),
-  fc.record({ longValue: uint64 }),
-  fc.record({ floatValue: fc.float() }),
-  fc.record({ doubleValue: fc.double() }),
-  fc.record({ booleanValue: fc.boolean() }),
-  fc.record({ stringValue: text }),
-);
-const propertyValue: fc.Arbitrary<PropertyValue> = fc
-  .tuple(fc.record({ type: typeCode }, { requiredKeys: [] }), scalar)
-  .map(([head, value]) => ({ ...head, ...value }));
-const properties = fc
-  .uniqueArray(fc.tuple(text, propertyValue), { selector: ([key]) => key, maxLength: 4 })
-  .map((entries) => new Map(entries));
-const anyMetric: fc.Arbitrary<Metric> = fc
-  .tuple(
-    fc.record(
-      {
-        name: text,
-        alias,
-        timestamp_ms: instant,
-        datatype: typeCode,
-        isHistorical: fc.boolean(),
-        isTransient: fc.boolean(),
-        isNull: fc.boolean(),
-        properties,
-      },
-      { requiredKeys: [] },
-    ),
-    fc.oneof(scalar, fc.record({ bytesValue: fc.uint8Array({ maxLength: 300 }) })),
-  )
-  .map(([head, value]) => ({ ...head, ...value }));
-const anyPayload: fc.Arbitrary<Payload> = fc
-  .record(
-    {
-      timestamp_ms: instant,
-      seq: fc.nat(255),
-      uuid: text,
-      body: fc.uint8Array({ maxLength: 300 }),
-      metrics: fc.array(anyMetric, { maxLength: 6 }),
-    },
-    { requiredKeys: ["metrics"] },
-  )
-  .map((payload) => ({ ...payload })); // fast-check's records have no prototype, ours have
 
 describe("against an independent protobuf runtime", () => {
   test("both write the same bytes", () => {
@@ -460,18 +399,6 @@ describe("a caller's mistake", () => {
   }
 });
 
-type Outcome<T> = { kind: "read"; value: T } | { kind: "refused"; error: KhuXanhError };
-
-/** Only errors of the product are outcomes; anything else fails the test, as it would fail the caller. */
-function outcome<T>(run: () => T): Outcome<T> {
-  try {
-    return { kind: "read", value: run() };
-  } catch (error) {
-    if (error instanceof KhuXanhError) return { kind: "refused", error };
-    throw error;
-  }
-}
-
 function oracleOutcome(bytes: Uint8Array): Payload | null {
   try {
     return oracleDecode(bytes);
@@ -490,80 +417,10 @@ function assertReadOrRefused(bytes: Uint8Array): void {
   }
 }
 
-/** Flips, cuts, repeats or overwrites some bytes. */
-function mutation(): fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> {
-  const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
-  const at = (bytes: Uint8Array, share: number) => Math.floor(share * bytes.length);
-  const step = fc.oneof(
-    fc.tuple(place, fc.nat(255)).map(([where, byte]) => (bytes: Uint8Array) => {
-      const copy = bytes.slice();
-      if (copy.length > 0) copy[at(copy, where)] = byte;
-      return copy;
-    }),
-    fc.tuple(place, fc.nat(7)).map(([where, bit]) => (bytes: Uint8Array) => {
-      const copy = bytes.slice();
-      if (copy.length > 0) copy[at(copy, where)]! ^= 1 << bit;
-      return copy;
-    }),
-    place.map((where) => (bytes: Uint8Array) => bytes.slice(0, at(bytes, where))),
-    fc.tuple(place, fc.uint8Array({ maxLength: 8 })).map(([where, more]) => (bytes: Uint8Array) => {
-      const cut = at(bytes, where);
-      return new Uint8Array([...bytes.subarray(0, cut), ...more, ...bytes.subarray(cut)]);
-    }),
-  );
-  return fc
-    .array(step, { minLength: 1, maxLength: 4 })
-    .map((steps) => (bytes) => steps.reduce((b, run) => run(b), bytes));
-}
-
 test("the canonical form of metrics is the same whether they were sent late or not, and differs by nothing else", () => {
   const live = [data.double({ alias: 200, timestamp_ms: T }, 231.25), data.int64({ alias: 7, timestamp_ms: T }, 5n)];
   const late = live.map((one) => ({ ...one, isHistorical: true }));
   expect(toHex(encodeCanonical(late))).toBe(toHex(encodePayload({ metrics: live })));
   expect(toHex(encodeCanonical(live))).toBe(toHex(encodeCanonical(late)));
   expect(toHex(encodePayload({ metrics: late }))).not.toBe(toHex(encodePayload({ metrics: live })));
-});
-
-test("law: metrics copied out of their message are what they would be written as, however the message was written", () => {
-  const moment = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-  const one = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ alias: moment, timestamp_ms: moment, doubleValue: fc.double() }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({ alias: moment, timestamp_ms: moment, longValue: fc.bigInt(0n, 2n ** 64n - 1n) }),
-    },
-    { weight: 1, arbitrary: fc.constant(data.double({ alias: 1, timestamp_ms: T, isHistorical: true }, 1)) },
-    { weight: 1, arbitrary: fc.constant(data.double({ alias: 1, timestamp_ms: T }, null)) },
-  );
-  const unchanged = fc.constant((bytes: Uint8Array) => bytes);
-  fc.assert(
-    fc.property(
-      fc.array(one, { maxLength: 4 }),
-      fc.oneof(unchanged, mutation()),
-      fc.nat(4),
-      (metrics, change, count) => {
-        const message = change(encodePayload({ timestamp_ms: T, metrics, seq: 3 }));
-        let read: readonly Metric[];
-        try {
-          read = decodePayload(message).metrics;
-        } catch {
-          return;
-        }
-        const first = read.slice(0, count);
-        expect(toHex(encodeCanonical(first, message))).toBe(toHex(encodeCanonical(first)));
-      },
-    ),
-    { numRuns: 2000 },
-  );
-});
-
-test("the readings of a gateway's message are copied, not written again", () => {
-  const readings = [
-    data.double({ alias: 200, timestamp_ms: T }, 231.25),
-    data.int64({ alias: 7, timestamp_ms: T }, 5n),
-  ];
-  const batch = data.int64({ alias: 1, timestamp_ms: T, isTransient: true }, 9n);
-  const message = encodePayload({ timestamp_ms: T, metrics: [...readings, batch], seq: 2 });
-  expect(numbersIn(message, 2)).toEqual(encodeCanonical(readings));
-  expect(numbersIn(message, 3)).toBeNull();
 });
