@@ -70,7 +70,7 @@ export class Machine {
       const at_ms = setting.from_ms + (wall_ms - this.#origin_ms - setting.from_ms - setting.offset_ms) / rate;
       // The wall clock shows whole ms: a reading of w was taken up to 1 ms after w.
       const until_ms = this.#settings[i + 1]?.from_ms ?? this.#scheduler.now_ms;
-      return at_ms > setting.from_ms - 1 && at_ms <= until_ms ? [this.#origin_ms + at_ms] : [];
+      return at_ms > setting.from_ms - 1 && at_ms <= until_ms + ROUNDING_MS ? [this.#origin_ms + at_ms] : [];
     });
   }
 
@@ -86,6 +86,9 @@ export class Machine {
     return this.#life;
   }
 }
+
+/** A sum of a date and a time of the world is exact to this. */
+const ROUNDING_MS = 0.001;
 
 interface ClockSetting {
   readonly from_ms: number;

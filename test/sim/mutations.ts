@@ -24,6 +24,9 @@ const CONFIRMATIONS = "cloud/collector/confirmations.ts";
 const EDGE = "agent/uplink/edgeNode.ts";
 const OUTBOX = "agent/uplink/outbox.ts";
 const JOURNAL = "agent/journal/diskJournal.ts";
+const CLIENT = "drivers/modbus/client.ts";
+
+const RTU = ["rtu-lines", "wire", "line-noise"];
 
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   "interval-rounding": {
@@ -258,5 +261,35 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "this.#seq = (this.#seq + 1) % 257;",
       },
     ],
+  },
+  "late-reply-believed": {
+    what: "on an RTU line a question is put while the reply to one that was given up may still come",
+    edits: [
+      {
+        file: CLIENT,
+        from: "return this.#rtu !== null && (this.#rtu.lost.isOwed(request) || this.#rtu.recent.isUncertain(request));",
+        to: "return false;",
+      },
+      {
+        file: CLIENT,
+        from: "Math.max(keptBack_ms(request, rtu), lost.wait_ms(canaryFor(request, rtu) ?? request)),",
+        to: "0 * lost.wait_ms(request),",
+      },
+    ],
+    kinds: RTU,
+  },
+  "withheld-reply-believed": {
+    what: "on an RTU line replies that were withheld are neither looked for nor known when they come",
+    edits: [
+      {
+        file: CLIENT,
+        from: "if (!lost.order.isUnanswered(request) && !recent.isUncertain(request)) return null;",
+        to: "if (lost.put_ms > 0) return null;",
+      },
+      { file: CLIENT, from: "proof: (unit) => lost.order.proof(unit),", to: "proof: () => null," },
+      { file: CLIENT, from: "doubts: (unit) => recent.doubts(unit),", to: "doubts: () => 0," },
+    ],
+    kinds: RTU,
+    seed: 50,
   },
 };

@@ -1,3 +1,4 @@
+import { drawBackups } from "./backups.ts";
 import { whyNotDrained, whyNotWhole } from "./checkers/drained.ts";
 import { checkEnergy } from "./checkers/energy.ts";
 import { checkStoredOnce } from "./checkers/once.ts";
@@ -47,11 +48,17 @@ const TAIL_LINES = 400;
  * faults end, and everything must arrive.
  */
 export async function runSeed({ seed, hours, kinds }: RunOptions): Promise<RunResult> {
-  const zone = new SimZone(drawZone(seed));
+  const named = kinds === undefined ? undefined : kindsNamed(kinds);
+  const zone = new SimZone(drawZone(seed, named));
   const { scheduler, trace, broker } = zone.world;
   const faults_ms = hours * 3_600_000;
-  const span = { from_ms: 0, to_ms: faults_ms, ...(kinds === undefined ? {} : { kinds: kindsNamed(kinds) }) };
-  const drawn = [...drawEpisodes(zone, span), ...drawMeterFaults(zone, span), ...drawWireFaults(zone, span)];
+  const span = { from_ms: 0, to_ms: faults_ms, ...(named === undefined ? {} : { kinds: named }) };
+  const drawn = [
+    ...drawEpisodes(zone, span),
+    ...drawMeterFaults(zone, span),
+    ...drawWireFaults(zone, span),
+    ...drawBackups(zone, span),
+  ];
   const episodes = drawn.sort((a, b) => a.at_ms - b.at_ms);
   for (const episode of episodes) {
     scheduler.at(episode.at_ms, () => {

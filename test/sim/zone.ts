@@ -3,19 +3,24 @@ import { type Journal, openJournal } from "../../agent/journal/journal.ts";
 import { Collector } from "../../cloud/collector/collector.ts";
 import type { ZoneStore } from "../../cloud/store/store.ts";
 import { loadFactors } from "../../config/factors.ts";
-import type { AgentConfig } from "../../config/files/agent.ts";
+import type { AgentConfig, BusConfig } from "../../config/files/agent.ts";
 import { loadModelLibrary } from "../../config/models.ts";
 import { KhuXanhError } from "../../core/errors.ts";
-import type { Log, MqttConnector } from "../../core/ports.ts";
+import type { Bus, Log, MqttConnector } from "../../core/ports.ts";
+import { type BusAddress, openBus } from "../../drivers/modbus/client.ts";
+import { simLine } from "../../hw-sim/bus/line.ts";
 import { type FaultBook, faultBook } from "../../hw-sim/faults/faultBook.ts";
 import { type FaultyMeter, faultyMeter } from "../../hw-sim/faults/meterFaults.ts";
+import type { Wire } from "../../hw-sim/faults/wireFaults.ts";
 import { buildSim } from "../../hw-sim/sim.ts";
-import { SimDisk } from "../../hw-sim/world/disk.ts";
+import { type DiskBackup, SimDisk } from "../../hw-sim/world/disk.ts";
 import { SimLine } from "../../hw-sim/world/line.ts";
 import type { EndOfLife, Life, Machine } from "../../hw-sim/world/machine.ts";
+import { SimRtuLine } from "../../hw-sim/world/rtuLine.ts";
 import { createWorld, type World } from "../../hw-sim/world/world.ts";
 import { AckChecker } from "./checkers/acks.ts";
 import { BooksChecker } from "./checkers/books.ts";
+import { RepliesChecker } from "./checkers/replies.ts";
 import { WireChecker } from "./checkers/wire.ts";
 import { Findings } from "./findings.ts";
 import type { WorldMeter } from "./meters.ts";
@@ -34,13 +39,23 @@ export interface ZonePlan {
 export interface GatewayPlan {
   readonly name: string;
   readonly lines: readonly (readonly WorldMeter[])[];
+  /** What each line is; left out: Modbus TCP. On RTU lines stands the client of production. */
+  readonly wires?: readonly WirePlan[];
 }
+
+export interface WirePlan {
+  readonly kind: Wire;
+  /** RTU: replies may be repeated, and none is lost. Else they may be lost, and none is repeated: `drivers/decisions/001`. */
+  readonly isRepeating: boolean;
+}
+
+const TCP: WirePlan = { kind: "tcp", isRepeating: false };
 
 export const ZONE = "kcn-sim";
 const HOST_ID = "zone-collector";
 const TIME_ZONE = "Asia/Ho_Chi_Minh";
 const LINE_LATENCY = { least_ms: 4, most_ms: 30 };
-const LINE_TIMEOUT_MS = 500;
+export const LINE_TIMEOUT_MS = 500;
 
 export const LIBRARY = loadModelLibrary();
 const { factors: FACTORS } = loadFactors();
@@ -67,6 +82,7 @@ export class SimZone {
       wire: new WireChecker(this.findings),
       acks: new AckChecker(this.findings, ZONE, store),
       books: new BooksChecker(this.findings, store),
+      replies: new RepliesChecker(this.findings),
     };
     const watched = isChecked ? this.checkers : null;
     this.agents = plan.gateways.map((gateway) => new SimAgent(this.world, plan, gateway, watched));
@@ -93,6 +109,7 @@ export interface Checkers {
   readonly wire: WireChecker;
   readonly acks: AckChecker;
   readonly books: BooksChecker;
+  readonly replies: RepliesChecker;
 }
 
 export interface MeterInWorld {
@@ -107,13 +124,16 @@ export interface MeterInWorld {
 export class SimAgent {
   readonly config: AgentConfig;
   readonly machine: Machine;
-  readonly lines: readonly SimLine[];
+  readonly lines: readonly (SimLine | SimRtuLine)[];
+  readonly wires: readonly WirePlan[];
   readonly meters: readonly MeterInWorld[];
   /** What befalls its meters; in true time. */
   readonly faults: FaultBook;
   readonly disk: SimDisk;
   /** How often its medium lost what it held. */
   damages = 0;
+  /** How often a backup took its place. */
+  restores = 0;
   /** Of its journal, oldest first. */
   readonly epochs: string[] = [];
   readonly #world: World;
@@ -139,26 +159,55 @@ export class SimAgent {
       new Map(),
     );
     const units = built.map(({ meters }) => new Set(meters.map(({ unit }) => unit)));
-    this.faults = faultBook({ seed: plan.seed, lines: units.map((own) => ({ units: own, hasConnections: true })) });
+    this.faults = faultBook({
+      seed: plan.seed,
+      lines: units.map((own, i) => ({ units: own, hasConnections: wireOf(gateway, i).kind !== "rtu" })),
+    });
     const faulty = built.map(({ meters }, line) =>
       meters.map((meter) => faultyMeter(meter, () => this.faults.ofMeter(line, meter.unit))),
     );
-    this.lines = faulty.map(
-      (meters, i) =>
-        new SimLine({
-          name: `${gateway.name} line ${i}`,
-          scheduler: world.scheduler,
-          random: world.random(`${gateway.name}/line/${i}`),
-          trace: world.trace,
-          meters: new Map(meters.map((one) => [one.meter.unit, one])),
-          hitting: (unit, at_ms) => this.faults.hitting({ line: i, unit, connection: null, at_ms }),
-          true_ms: world.true_ms,
-          latency: LINE_LATENCY,
-        }),
+    this.wires = gateway.lines.map((_, i) => wireOf(gateway, i));
+    this.lines = faulty.map((meters, i) =>
+      this.#lineOf(wireOf(gateway, i), i, new Map(meters.map((one) => [one.meter.unit, one]))),
     );
     this.meters = gateway.lines.flatMap((meters, line) =>
       meters.map(({ config }, i) => ({ device: idOf(line, config.id), config, line, faulty: faulty[line]![i]! })),
     );
+  }
+
+  #lineOf(
+    { kind: wire, isRepeating }: WirePlan,
+    i: number,
+    meters: ReadonlyMap<number, FaultyMeter>,
+  ): SimLine | SimRtuLine {
+    const { scheduler, trace, true_ms, random } = this.#world;
+    const { name } = this.machine;
+    const line = {
+      name: `${name} line ${i}`,
+      scheduler,
+      random: random(`${name}/line/${i}`),
+      trace,
+      true_ms,
+      latency: LINE_LATENCY,
+    };
+    return wire === "tcp"
+      ? new SimLine({
+          ...line,
+          meters,
+          hitting: (unit, at_ms) => this.faults.hitting({ line: i, unit, connection: null, at_ms }),
+        })
+      : new SimRtuLine({
+          ...line,
+          isRepeating,
+          end: simLine({ meters, wire, line: i, faults: this.faults }),
+          onAnswer: (question, words, at_ms) => this.#checkers?.replies.answered(name, i, question, words, at_ms),
+        });
+  }
+
+  #busOf(i: number, life: Life): Bus {
+    const line = this.lines[i]!;
+    if (line instanceof SimLine) return line.busOf(life);
+    return openBus(this.config.buses[i]!.url as BusAddress, {}, line.machineOf(life));
   }
 
   get running(): AssembledAgent | null {
@@ -200,10 +249,19 @@ export class SimAgent {
       timers: life.timers,
       random: life.random,
       connector: watchedAgentLink(this, life, this.#world.network.connectorOf(life), this.#checkers),
-      openBus: (bus) => this.lines[Number(bus.id.slice(1))]!.busOf(life),
+      openBus: (bus) => this.#busOf(Number(bus.id.slice(1)), life),
       log,
       version: "sim",
     });
+  }
+
+  /** What lies on its disk is what lay there when the backup was made. While no process runs. */
+  restore(backup: DiskBackup): void {
+    this.disk.restore(backup);
+    this.restores += 1;
+    this.damages += 1;
+    this.#checkers?.acks.restored(this.machine.name);
+    this.#checkers?.wire.restored(this.machine.name);
   }
 
   crash(how: EndOfLife): void {
@@ -312,7 +370,17 @@ function idOf(line: number, id: string): string {
   return `l${line}-${id}`;
 }
 
-function agentConfig(plan: ZonePlan, { name, lines }: GatewayPlan): AgentConfig {
+function wireOf({ wires }: GatewayPlan, line: number): WirePlan {
+  return wires?.[line] ?? TCP;
+}
+
+function urlOf(name: string, i: number, wire: Wire): BusConfig["url"] {
+  if (wire !== "rtu") return { kind: wire, host: `${name}-${i}`, port: 502, unit: null };
+  return { kind: "rtu", path: `/dev/${name}-${i}`, baud: 9600, parity: "none", stop_bits: 1, unit: null };
+}
+
+function agentConfig(plan: ZonePlan, gateway: GatewayPlan): AgentConfig {
+  const { name, lines } = gateway;
   return {
     zone: ZONE,
     site: `site-${name}`,
@@ -322,7 +390,7 @@ function agentConfig(plan: ZonePlan, { name, lines }: GatewayPlan): AgentConfig 
     time_zone: TIME_ZONE,
     buses: lines.map((meters, i) => ({
       id: `b${i}`,
-      url: { kind: "tcp", host: `${name}-${i}`, port: 502, unit: null },
+      url: urlOf(name, i, wireOf(gateway, i).kind),
       timeout_ms: LINE_TIMEOUT_MS,
       meters: meters.map(({ config }) => ({ ...config, id: idOf(i, config.id) })),
     })),
@@ -359,10 +427,12 @@ function textOfBigint(_key: string, value: unknown): unknown {
 function watchedJournal(
   journal: Journal,
   { trace }: World,
-  { machine: { name: who }, epochs }: SimAgent,
+  agent: SimAgent,
   life: Life,
   checkers: Checkers | null,
 ): Journal {
+  const { machine, epochs } = agent;
+  const who = machine.name;
   const commit = journal.commit.bind(journal);
   const confirm = journal.confirm.bind(journal);
   return Object.assign(journal, {
@@ -371,6 +441,7 @@ function watchedJournal(
       if (!epochs.includes(journal.epoch)) epochs.push(journal.epoch);
       trace.note(`${who} journal commits ${numbers.length === 0 ? "state" : `${numbers[0]}…${numbers.at(-1)}`}`);
       if (life.isAlive) checkers?.acks.numbered(who, journal.epoch, numbers);
+      if (life.isAlive) checkers?.replies.recorded(agent, write.entries);
       return numbers;
     },
     confirm(ranges: Parameters<Journal["confirm"]>[0]) {

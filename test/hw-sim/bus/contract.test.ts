@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { systemClock, systemTimers } from "../../../cli/io/system.ts";
 import type { Timers } from "../../../core/ports.ts";
 import { openBus } from "../../../drivers/modbus/client.ts";
+import { simLine } from "../../../hw-sim/bus/line.ts";
 import { simBus } from "../../../hw-sim/bus/simBus.ts";
 import { FAULTS } from "../../../hw-sim/faults/catalogue.ts";
 import { faultBook } from "../../../hw-sim/faults/faultBook.ts";
@@ -13,6 +14,7 @@ import { openLine } from "../../../hw-sim/lines/openLine.ts";
 import type { Answer } from "../../../hw-sim/meters/addressSpace.ts";
 import type { SimListen } from "../../../hw-sim/simConfig.ts";
 import { SimLine } from "../../../hw-sim/world/line.ts";
+import { SimRtuLine } from "../../../hw-sim/world/rtuLine.ts";
 import { createWorld } from "../../../hw-sim/world/world.ts";
 import {
   type BusKind,
@@ -140,6 +142,51 @@ busContract("tcp on a line of a world in virtual time", {
     return { bus: { ...bus, read }, second: null, close: () => bus.close() };
   },
 });
+
+/** Our client itself, on the bytes of a simulated line. */
+for (const [wire, isRepeating] of [
+  ["rtu+tcp", false],
+  ["rtu", false],
+  ["rtu", true],
+] as const) {
+  busContract(`${wire}${isRepeating ? ", repeated later," : ""} in our client on a line of a world in virtual time`, {
+    wire,
+    skipped: "",
+    async make(faults) {
+      const world = createWorld({ seed: 1, origin_ms: 1_000_000, settle: settling() });
+      const { scheduler, trace, true_ms } = world;
+      const book = faultBook({ seed: 1, lines: [{ units: UNITS, hasConnections: wire !== "rtu" }] }, faults);
+      const line = new SimRtuLine({
+        name: "line",
+        scheduler,
+        random: world.random("line"),
+        trace,
+        end: simLine({ meters: METERS, wire, faults: book }),
+        true_ms,
+        latency: { least_ms: 4, most_ms: 30 },
+        isRepeating,
+      });
+      const address =
+        wire === "rtu"
+          ? ({ kind: wire, path: "/dev/line", baud: 9600, parity: "none", stop_bits: 1 } as const)
+          : { kind: wire, host: "line", port: 502 };
+      const bus = openBus(address, {}, line.machineOf(world.machine("gateway").start()));
+      const inTime = async <T>(work: Promise<T>): Promise<T> => {
+        let isDone = false;
+        void work.finally(() => {
+          isDone = true;
+        });
+        while (!isDone) await scheduler.run(scheduler.now_ms + 1000);
+        return work;
+      };
+      return {
+        bus: { ...bus, read: (asked) => inTime(bus.read(asked)) },
+        second: null,
+        close: () => inTime(bus.close()),
+      };
+    },
+  });
+}
 
 test("the contract covers every fault of replies and connections", () => {
   const all = Object.entries(FAULTS).flatMap(([kind, { scope }]) =>

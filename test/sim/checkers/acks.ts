@@ -48,6 +48,11 @@ export class AckChecker {
     }
   }
 
+  /** Its journal is an older one: it gives numbers again that it does not know of. */
+  restored(edge: string): void {
+    for (const key of this.#newest.keys()) if (key.startsWith(`${edge} `)) this.#newest.delete(key);
+  }
+
   #assertHeld(who: string, edge: string, epoch: string, ranges: readonly BatchRange[]): void {
     const gateway = { group: this.#group, edge };
     const held = BatchRanges.of(

@@ -106,6 +106,10 @@ function excusesOf({ machine }: SimAgent, episode: Episode, true_ms: number, now
   const from_ms = true_ms - now_ms + episode.at_ms;
   if (STOPS.includes(episode.kind)) return [outage(from_ms, from_ms + episode.lasts_ms)];
   if (DAMAGES.includes(episode.kind)) return [loss(0, Number.MAX_SAFE_INTEGER)];
+  // What was recorded since the backup, and had not arrived.
+  if (episode.kind === "gateway-restored") {
+    return [loss(from_ms - INTERVAL_MS, from_ms + episode.lasts_ms + 2 * INTERVAL_MS)];
+  }
   const wrong = { what: episode.kind, meter: null, excuse: { gap: true, break: true, stale: true, absent: true } };
   // Intervals are cut by the gateway's clock: with a wrong one they are not those of the truth. `books.ts` judges them.
   if (episode.kind === "clock-jump") {

@@ -1,4 +1,5 @@
 import type { StoredBatch, ZoneStore } from "../../../cloud/store/store.ts";
+import { EMISSIONS_FOLDER, INTERVAL_FOLDER } from "../../../core/wire/content.ts";
 import { decodePayload } from "../../../core/wire/payload.ts";
 import { type SimAgent, type SimZone, ZONE } from "../zone.ts";
 
@@ -39,11 +40,16 @@ function storedTwice(store: ZoneStore, { machine }: SimAgent, device: string): s
   return null;
 }
 
-/** Names, times and values; null for a batch that holds nothing. */
+/** Derived once more from the same readings, by a journal that is an older one, is no second poll. */
+const DERIVED = [INTERVAL_FOLDER, EMISSIONS_FOLDER];
+
+/** Names, times and values of what was read; null for a batch that holds nothing of it. */
 function contentOf({ payload }: StoredBatch, names: ReadonlyMap<number, string>): string | null {
-  const metrics = decodePayload(payload).metrics.map(({ alias, name, timestamp_ms, ...value }) => {
+  const metrics = decodePayload(payload).metrics.flatMap(({ alias, name: given, timestamp_ms, ...value }) => {
+    const name = given ?? names.get(alias ?? -1);
+    if (DERIVED.some((folder) => name?.startsWith(folder))) return [];
     const text = [value.isNull, value.intValue, value.longValue, value.doubleValue, value.stringValue].join(" ");
-    return `${name ?? names.get(alias ?? -1)} ${timestamp_ms} ${text}`;
+    return [`${name} ${timestamp_ms} ${text}`];
   });
   return metrics.length === 0 ? null : metrics.sort().join("\n");
 }

@@ -37,6 +37,12 @@ export class WireChecker {
     return (topic, payload) => this.#published(who, session, topic, payload);
   }
 
+  /** Its journal is an older one: numbers and counts that it does not know of may come again. */
+  restored(who: string): void {
+    this.#connections.delete(who);
+    for (const key of this.#contents.keys()) if (key.startsWith(`${who} `)) this.#contents.delete(key);
+  }
+
   #published(who: string, session: Session, topicText: string, bytes: Uint8Array): void {
     const topic = parseTopic(topicText);
     if (topic === null || topic.kind === "STATE") return this.#wrong(who, `it publishes to ${topicText}`);
