@@ -104,8 +104,8 @@ export class BooksChecker {
         )
       )
         continue;
-      if (row.epoch !== recorded[i - 1]!.epoch && this.#isRedefined(agent, recorded[i - 1]!)) continue;
-      if (this.#isSaid(agent, recorded[i - 1]!, row, opened - closed)) continue;
+      const isSaid = this.#isSaid(agent, recorded[i - 1]!, row, opened - closed);
+      if (isSaid || (row.epoch !== recorded[i - 1]!.epoch && this.#isRedefined(agent, recorded[i - 1]!))) continue;
       return wrong(row, `it opens with ${opened}, the one recorded before it closes with ${closed}`);
     }
   }
