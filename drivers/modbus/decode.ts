@@ -163,6 +163,12 @@ interface Slot {
   /** Raw bits meaning "no value", as (high 32, lowest low 32, highest low 32) triples one after the other. */
   readonly sentinels: readonly number[];
   readonly ratio: Ratio;
+  /** Null: the ratio is all there is to it, as for most. */
+  readonly scaling: Scaling | null;
+}
+
+/** What a register is scaled with beside its ratio. */
+interface Scaling {
   /** Index of the exponent register among the scale registers; −1 = none. */
   readonly exponent: number;
   readonly multiplyBy: readonly number[];
@@ -204,12 +210,15 @@ function compileQuantity(
 }
 
 function compileSlot(source: RegisterSource, register: Register, scales: ScaleRegisters): Slot {
-  return {
-    ...plainSlot(source, register),
+  const scaling: Scaling = {
     exponent: register.scale_exp_address === undefined ? -1 : scales.at(register.fc, register.scale_exp_address),
     multiplyBy: (register.multiply_by ?? []).map((name) => scales.named(name)),
     divideBy: (register.divide_by ?? []).map((name) => scales.named(name)),
+    fourQuadrant: register.coding === "four_quadrant",
   };
+  const { exponent, multiplyBy, divideBy, fourQuadrant } = scaling;
+  const isAlone = exponent < 0 && multiplyBy.length === 0 && divideBy.length === 0 && !fourQuadrant;
+  return { ...plainSlot(source, register), scaling: isAlone ? null : scaling };
 }
 
 /** A register that no other register scales. */
@@ -222,10 +231,7 @@ function plainSlot(source: RegisterSource, register: Register): Slot {
     little: register.word_order === "little",
     sentinels: sentinelBits(register, source.sentinels),
     ratio: needed(source, register, registerWorth(register, source.settings)),
-    exponent: -1,
-    multiplyBy: [],
-    divideBy: [],
-    fourQuadrant: register.coding === "four_quadrant",
+    scaling: null,
   };
 }
 
@@ -410,21 +416,24 @@ function scaledValue(slot: Slot, words: Uint16Array, offset: number, scales: Flo
   const raw = numberOfBits(slot.type, high, low);
   if (!Number.isFinite(raw)) return "not-a-number";
 
-  let over = slot.ratio.over;
-  let under = slot.ratio.under;
-  if (slot.exponent >= 0) {
-    const exponent = scales[slot.exponent]!;
+  const { ratio, scaling } = slot;
+  // Plus 0: a float's −0 is 0.
+  return scaling === null ? (raw * ratio.over) / ratio.under + 0 : scaledBy(scaling, ratio, raw, scales);
+}
+
+function scaledBy(scaling: Scaling, ratio: Ratio, raw: number, scales: Float64Array): number | QualityReason {
+  let { over, under } = ratio;
+  if (scaling.exponent >= 0) {
+    const exponent = scales[scaling.exponent]!;
     if (!(exponent >= -10 && exponent <= 10)) return "scale-missing";
     if (exponent >= 0) over *= POWERS_OF_TEN[exponent]!;
     else under *= POWERS_OF_TEN[-exponent]!;
   }
-  for (const index of slot.multiplyBy) over *= scales[index]!;
-  for (const index of slot.divideBy) under *= scales[index]!;
+  for (const index of scaling.multiplyBy) over *= scales[index]!;
+  for (const index of scaling.divideBy) under *= scales[index]!;
   if (!(Number.isFinite(over) && Number.isFinite(under) && under !== 0)) return "scale-missing";
-
-  // Plus 0: a float's −0 is 0.
   const value = (raw * over) / under + 0;
-  return slot.fourQuadrant ? fourQuadrantFactor(value) : value;
+  return scaling.fourQuadrant ? fourQuadrantFactor(value) : value;
 }
 
 /** Beyond ±1 it is 2 − |code|, leading, sign kept. Beyond ±2 the code means nothing: left as it is, and implausible. */
