@@ -1,10 +1,6 @@
-/** Tags (field number << 3 | wire type), as `payload.ts` writes them. */
-const METRIC = 0x12;
-const ALIAS = 0x10;
-const ACQUIRED = 0x18;
-const LONG = 0x58;
-/** 49 bits: as many as can be added up as a number. A time has 41; counts that are longer are rare. */
-const VARINT_BYTES_MAX = 7;
+import { METRIC, PAYLOAD } from "./payload.ts";
+
+const TWO_TO_28 = 0x1000_0000;
 
 /**
  * The wanted metrics of a canonical payload (`encodeCanonical`), if each of them is an alias, a time and an integer and nothing
@@ -21,20 +17,20 @@ export function integersIn<T>(
 ): boolean {
   const from = new Cursor(payload);
   while (from.at < payload.length) {
-    if (payload[from.at] !== METRIC) return false;
+    if (payload[from.at] !== PAYLOAD.metrics) return false;
     from.at += 1;
-    const length = from.varint();
+    const length = from.uint();
     const end = from.at + length;
-    if (length < 0 || payload[from.at] !== ALIAS) return false;
+    if (length < 0 || payload[from.at] !== METRIC.alias) return false;
     from.at += 1;
-    const of = wanted.get(from.varint());
+    const of = wanted.get(from.uint());
     if (of !== undefined) {
-      if (payload[from.at] !== ACQUIRED) return false;
+      if (payload[from.at] !== METRIC.timestamp) return false;
       from.at += 1;
-      const at_ms = from.varint();
-      if (at_ms < 0 || payload[from.at] !== LONG) return false;
+      const at_ms = from.uint();
+      if (at_ms < 0 || payload[from.at] !== METRIC.long) return false;
       from.at += 1;
-      const value = from.varint();
+      const value = from.uint();
       if (value < 0 || from.at !== end) return false;
       take(of, at_ms, BigInt(value));
     }
@@ -51,18 +47,26 @@ class Cursor {
     this.#bytes = bytes;
   }
 
-  /** −1: it is longer than VARINT_BYTES_MAX, or not whole. */
-  varint(): number {
+  /** A whole number that begins here, and goes behind it; −1: none that ends, or none up to 2^53−1. */
+  uint(): number {
     const bytes = this.#bytes;
     let at = this.at;
-    let value = 0;
-    for (let weight = 1; at < this.at + VARINT_BYTES_MAX; weight *= 0x80) {
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
       const byte = bytes[at++]!;
-      value += (byte & 0x7f) * weight;
-      if (byte < 0x80) {
-        this.at = at;
-        return value;
-      }
+      low |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      this.at = at;
+      return low;
+    }
+    let high = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = bytes[at++]!;
+      high |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      this.at = at;
+      const value = high * TWO_TO_28 + low;
+      return value <= Number.MAX_SAFE_INTEGER ? value : -1;
     }
     return -1;
   }

@@ -53,7 +53,7 @@ test("what is taken is what decoding says, and anything but an alias, a time and
         );
       } else {
         const isShort = (one: Metric) =>
-          (one.timestamp_ms ?? 2 ** 53) < 2 ** 49 && (one.longValue ?? 2n ** 63n) < 2n ** 49n;
+          (one.timestamp_ms ?? 2 ** 53) < 2 ** 53 && (one.longValue ?? 2n ** 63n) < 2n ** 53n;
         const isBare = (one: Metric) => Object.keys(one).sort().join() === "alias,longValue,timestamp_ms";
         expect(all.every((one) => isShort(one) && isBare(one)) && metrics.every((one) => !("name" in one))).toBe(false);
       }
