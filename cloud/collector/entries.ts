@@ -14,7 +14,14 @@ export function entriesInForce(
 
 /** Those of the factors, in their versions, that the entries were calculated with. */
 export function factorsOf(entries: readonly Emission[], factors: readonly EmissionFactor[]): readonly EmissionFactor[] {
-  return factors.filter(({ id, version }) =>
-    entries.some(({ factorId, factorVersion }) => factorId === id && factorVersion === version),
-  );
+  const used: EmissionFactor[] = [];
+  // In the order of the factors, and each once.
+  for (const factor of factors) {
+    for (const { factorId, factorVersion } of entries) {
+      if (factorId !== factor.id || factorVersion !== factor.version) continue;
+      used.push(factor);
+      break;
+    }
+  }
+  return used;
 }
