@@ -1,4 +1,4 @@
-import { counterDelta } from "../../core/counter/counterDelta.ts";
+import { type CounterReading, type CounterRegister, counterDelta } from "../../core/counter/counterDelta.ts";
 import { type Emission, type Emitter, emissionsOf } from "../../core/emission/emission.ts";
 import type { EmissionFactor } from "../../core/emission/factor.ts";
 import {
@@ -136,6 +136,7 @@ export function createAccountant(definition: DeviceDefinition, factors: readonly
     counts.some(({ quantity, count }) => {
       const account = accounts.get(quantity);
       if (account === undefined || account.last === null || at_ms <= account.last.at_ms) return false;
+      if (isAsExpected(account.last, count, at_ms, account.definition)) return false;
       const delta = counterDelta(account.last, { at_ms, count, meterSerial: null }, account.definition);
       return delta.kind === "gap" && (delta.why === "counter-reset" || delta.why === "rate-too-high");
     });
@@ -241,6 +242,12 @@ function accountFor(
     if (result.kind === "no-factor") withoutFactor.push({ interval, why: result.why });
   }
   return { intervals, emissions, withoutFactor };
+}
+
+/** Neither fallen nor faster than it may: as nearly every count, known without a look at what is a gap and why. */
+function isAsExpected(last: CounterReading, count: bigint, at_ms: EpochMs, register: CounterRegister): boolean {
+  const elapsed_s = (at_ms - last.at_ms) / 1000;
+  return count >= last.count && Number(count - last.count) <= elapsed_s * register.rateMax_ticks_per_s;
 }
 
 function blockOf({ fc, address, words }: Register, { blocks }: Sample): WordBlock | undefined {

@@ -150,6 +150,7 @@ export class Delivery {
 
   /** Postponed batches whose time has come wait before the backlog again. */
   resume(now_ms: number): void {
+    if (this.#postponed.size === 0) return;
     const due = [...this.#postponed].filter(([, due_ms]) => due_ms <= now_ms).map(([number]) => number);
     if (due.length === 0) return;
     for (const number of due) this.#postponed.delete(number);

@@ -301,12 +301,11 @@ export class EdgeNode {
   // What the host says
 
   #onMessage(topic: string, bytes: Uint8Array): void {
+    if (topic === this.#topics.ncmd) return this.#onCommand(bytes);
     const parsed = parseTopic(topic);
-    if (parsed?.kind === "STATE") {
-      if (parsed.host === this.#o.hostId) this.#onHostState(bytes);
-    } else if (topic === this.#topics.ncmd) this.#onCommand(bytes);
+    if (parsed?.kind === "STATE" && parsed.host === this.#o.hostId) this.#onHostState(bytes);
     // Meters take no commands: there is nothing to write on any of them.
-    else if (parsed?.kind === "DCMD") this.#ignore("a command to a meter");
+    if (parsed?.kind === "DCMD") this.#ignore("a command to a meter");
   }
 
   #onHostState(bytes: Uint8Array): void {
