@@ -16,6 +16,7 @@ export class Books {
 
   /** Inside the transaction that stores the batch. */
   enter(batch: NewBatch, epochId: number, known_ms: EpochMs): void {
+    if (batch.intervals.length === 0 && batch.emissions.length === 0) return;
     const superseded = new Set<string>();
     const outdone = new Set<string>();
     const booked = new Set<string>();
