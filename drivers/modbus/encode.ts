@@ -41,7 +41,7 @@ export function encodeRegister(register: Register, value: number | string, scali
 export function encodeRaw(register: NamedShape, raw: number | bigint): Uint16Array {
   const words = new Uint16Array(register.words);
   if (typeof raw === "number" || isFloat(register)) {
-    rawWriter(register)(Number(raw), words, 0);
+    if (!rawWriter(register)(Number(raw), words, 0)) throw doesNotFit(register, raw);
     return words;
   }
   const bits = integerBits(register, raw);
@@ -49,26 +49,27 @@ export function encodeRaw(register: NamedShape, raw: number | bigint): Uint16Arr
   return words;
 }
 
-/** @throws {RangeError} if the number does not fit; then nothing was written. */
-export type RawWriter = (raw: number, out: Uint16Array, at: number) => void;
+/** @returns false if the number does not fit; then nothing was written. */
+export type RawWriter = (raw: number, out: Uint16Array, at: number) => boolean;
 
 /**
  * Writes raw numbers as words into replies: what a simulated meter does for every value of every poll, so what depends on
  * the register alone is worked out once. Integer registers take whole numbers up to 2^53 - 1.
  */
-export function rawWriter(register: NamedShape): RawWriter {
-  const { type, words } = register;
-  const isLittle = register.word_order === "little";
+export function rawWriter({ type, words, word_order }: RegisterShape): RawWriter {
+  const isLittle = word_order === "little";
   if (type === "f32") {
     return (raw, out, at) => {
       scratch.setFloat32(0, raw);
       put(words, isLittle, 0, scratch.getUint32(0), out, at);
+      return true;
     };
   }
   if (type === "f64") {
     return (raw, out, at) => {
       scratch.setFloat64(0, raw);
       put(words, isLittle, scratch.getUint32(0), scratch.getUint32(4), out, at);
+      return true;
     };
   }
   if (type === "str") {
@@ -80,8 +81,9 @@ export function rawWriter(register: NamedShape): RawWriter {
   const end = 2 ** (signed ? bits - 1 : bits);
   const from = signed ? -end : 0;
   return (raw, out, at) => {
-    if (!Number.isSafeInteger(raw) || raw >= end || raw < from) throw doesNotFit(register, raw);
+    if (!Number.isSafeInteger(raw) || raw >= end || raw < from) return false;
     put(words, isLittle, Math.floor(raw / 0x1_0000_0000) >>> 0, raw >>> 0, out, at);
+    return true;
   };
 }
 
@@ -121,7 +123,7 @@ function isText(): RangeError {
   return new RangeError("text register: give a string");
 }
 
-function doesNotFit({ name, type }: NamedShape, raw: number | bigint): RangeError {
+export function doesNotFit({ name, type }: NamedShape, raw: number | bigint): RangeError {
   return new RangeError(`${name ?? "register"}: ${raw} does not fit ${type}`);
 }
 

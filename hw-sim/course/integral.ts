@@ -1,6 +1,6 @@
 import { type Course, DAY_ms, SLOT_MINUTES, SLOT_ms, SLOTS_PER_DAY } from "./course.ts";
 
-const MINUTE_ms = 60_000;
+export const MINUTE_ms = 60_000;
 
 /** Ticks in one Wh, varh, VAh or litre: a tick is rate x ms, that is 1 mJ. */
 export const TICKS_PER_UNIT = 3_600_000n;

@@ -1,4 +1,5 @@
 import { newWords } from "../../drivers/modbus/words.ts";
+import { NumberRow, type ShownColumn } from "./numberRow.ts";
 
 /**
  * The registers a simulated device answers, by function code and address.
@@ -7,14 +8,25 @@ import { newWords } from "../../drivers/modbus/words.ts";
  *          (the readers must not depend on the lenient half). Undefined addresses are exception 2, unless the model
  *          allows to read across gaps: then they read 0 inside a block, never at its ends.
  */
-export interface Cell {
+export type Cell = WrittenCell | ShownCell;
+
+interface Place {
   readonly fc: 3 | 4;
   readonly address: number;
   readonly words: number;
+}
+
+export interface WrittenCell extends Place {
   /** Texts and padding may be read in part. */
   readonly divisible: boolean;
   /** Writes its words, all of them, from `out[at]` on. */
   readonly write: (at_ms: number, out: Uint16Array, at: number) => void;
+}
+
+/** A number of a sheet: it is written with the others of a read, see {@link NumberRow}. */
+export interface ShownCell extends Place {
+  readonly divisible: false;
+  readonly shown: ShownColumn;
 }
 
 export type Answer = Uint16Array | Refusal;
@@ -62,7 +74,8 @@ export function addressSpace(cells: readonly Cell[], gapMax: number): AddressSpa
       const plan = planned(fc, address, count);
       if (plan.kind === "refused") return plan.answer;
       const out = newWords(count);
-      const { writes, places, parts } = plan;
+      const { rows, writes, places, parts } = plan;
+      for (let i = 0; i < rows.length; i++) rows[i]!.write(at_ms, out);
       for (let i = 0; i < writes.length; i++) writes[i]!(at_ms, out, places[i]!);
       for (const { write, at, from, to } of parts) {
         write(at_ms, scratch, 0);
@@ -80,12 +93,13 @@ const PLANS_MAX = 512;
 type Plan =
   | {
       readonly kind: "cells";
-      readonly writes: readonly Cell["write"][];
-      /** Where in the answer each of them begins. */
+      readonly rows: readonly NumberRow[];
+      readonly writes: readonly WrittenCell["write"][];
+      /** Where in the answer each of these begins. */
       readonly places: readonly number[];
       /** Texts and padding the read begins or ends inside of: words `from` up to `to`. */
       readonly parts: readonly {
-        readonly write: Cell["write"];
+        readonly write: WrittenCell["write"];
         readonly at: number;
         readonly from: number;
         readonly to: number;
@@ -98,9 +112,10 @@ function planOf(
   gapMax: number,
   { fc, address, count }: { readonly fc: 3 | 4; readonly address: number; readonly count: number },
 ): Plan {
-  const writes: Cell["write"][] = [];
+  const rows: NumberRow[] = [];
+  const writes: WrittenCell["write"][] = [];
   const places: number[] = [];
-  const parts: { write: Cell["write"]; at: number; from: number; to: number }[] = [];
+  const parts: { write: WrittenCell["write"]; at: number; from: number; to: number }[] = [];
   const end = address + count;
   let gap = 0;
   for (let at = address; at < end; ) {
@@ -112,15 +127,27 @@ function planOf(
     }
     gap = 0;
     const next = cell.address + cell.words;
-    const { write } = cell;
-    if (cell.address === at && next <= end) {
-      writes.push(write);
+    const isWhole = cell.address === at && next <= end;
+    if (!isWhole && !cell.divisible) return REFUSED;
+    if ("shown" in cell) rowFor(cell.shown, rows).add(cell.shown, at - address);
+    else if (isWhole) {
+      writes.push(cell.write);
       places.push(at - address);
-    } else if (!cell.divisible) return REFUSED;
-    else parts.push({ write, at: at - address, from: at - cell.address, to: Math.min(next, end) - cell.address });
+    } else {
+      const from = at - cell.address;
+      parts.push({ write: cell.write, at: at - address, from, to: Math.min(next, end) - cell.address });
+    }
     at = next;
   }
-  return { kind: "cells", writes, places, parts };
+  return { kind: "cells", rows, writes, places, parts };
+}
+
+function rowFor(shown: ShownColumn, rows: NumberRow[]): NumberRow {
+  const known = rows.find((row) => row.takes(shown));
+  if (known !== undefined) return known;
+  const row = new NumberRow(shown);
+  rows.push(row);
+  return row;
 }
 
 const REFUSED: Plan = { kind: "refused", answer: { exception: ILLEGAL_DATA_ADDRESS } };

@@ -16,6 +16,7 @@ import { hash32, unitNoise } from "../course/noise.ts";
 import type { Load } from "../profiles/electric.ts";
 import {
   addedCounter,
+  columnGauge,
   type Gauge,
   type Physics,
   type Placement,
@@ -218,57 +219,70 @@ function netPower(active: Integral, lagging: Integral, leading: Integral): NetPo
   };
 }
 
+/** What is worked out together once a second, in this order: what is of all phases, then what is of each. */
+const OF_ALL = [
+  "active_power_total",
+  "reactive_power_total",
+  "apparent_power_total",
+  "power_factor_total",
+  "voltage_ln_avg",
+  "voltage_l1_l2",
+  "voltage_l2_l3",
+  "voltage_l3_l1",
+  "voltage_ll_avg",
+  "current_sum",
+  "current_avg",
+  "current_neutral",
+] as const;
+const OF_PHASE = ["voltage", "current", "active_power", "reactive_power", "apparent_power"] as const;
+
+/** Other names for the same. */
+const ALSO: Readonly<Record<string, string>> = {
+  power_factor_total_plain: "power_factor_total",
+  power_factor_avg: "power_factor_total",
+  power_factor_l1: "power_factor_total",
+  power_factor_l2: "power_factor_total",
+  power_factor_l3: "power_factor_total",
+  cos_phi_total: "power_factor_total",
+  cos_phi_l1: "power_factor_total",
+  cos_phi_l2: "power_factor_total",
+  cos_phi_l3: "power_factor_total",
+  voltage_system: "voltage_ln_avg",
+  current_total: "current_sum",
+  current_system: "current_avg",
+};
+
 function powerGauges(net: NetPower, parts: Three, site: ElectricSite): readonly [string, Gauge][] {
-  const volts = perSecond((at_ms) => voltages(at_ms, net(at_ms).s_VA, site));
-  const amps = perSecond((at_ms): Three => {
-    const [a_V, b_V, c_V] = volts(at_ms);
-    const { s_VA } = net(at_ms);
-    return [(s_VA * parts[0]) / 1000 / a_V, (s_VA * parts[1]) / 1000 / b_V, (s_VA * parts[2]) / 1000 / c_V];
-  });
-  const sum = ([a, b, c]: Three) => a + b + c;
-  const factor: Gauge = (at_ms) => net(at_ms).factor;
-  const voltage: Gauge = (at_ms) => sum(volts(at_ms)) / 3;
-  const current: Gauge = (at_ms) => sum(amps(at_ms));
-  const currentMean: Gauge = (at_ms) => sum(amps(at_ms)) / 3;
-  const between =
-    (one: 0 | 1 | 2, other: 0 | 1 | 2): ((at_ms: number) => number) =>
-    (at_ms) =>
-      lineVoltage(volts(at_ms)[one], volts(at_ms)[other]);
-  const [l12, l23, l31] = [between(0, 1), between(1, 2), between(2, 0)];
-  const whole: Readonly<Record<string, Gauge>> = {
-    active_power_total: (at_ms) => net(at_ms).p_W,
-    reactive_power_total: (at_ms) => net(at_ms).q_var,
-    apparent_power_total: (at_ms) => net(at_ms).s_VA,
-    power_factor_total: factor,
-    power_factor_total_plain: factor,
-    power_factor_avg: factor,
-    cos_phi_total: factor,
-    phase_angle: (at_ms) => (Math.atan2(net(at_ms).q_var, net(at_ms).p_W) * 180) / Math.PI,
-    voltage_ln_avg: voltage,
-    voltage_system: voltage,
-    voltage_l1_l2: l12,
-    voltage_l2_l3: l23,
-    voltage_l3_l1: l31,
-    voltage_ll_avg: (at_ms) => (l12(at_ms) + l23(at_ms) + l31(at_ms)) / 3,
-    current_avg: currentMean,
-    current_sum: current,
-    current_total: current,
-    current_system: currentMean,
-    current_neutral: (at_ms) => neutralCurrent(amps(at_ms)),
-  };
-  const phases = (["l1", "l2", "l3"] as const).flatMap((phase, index): [string, Gauge][] => {
-    const part = parts[index]! / 1000;
-    return [
-      [`voltage_${phase}`, (at_ms) => volts(at_ms)[index]!],
-      [`current_${phase}`, (at_ms) => amps(at_ms)[index]!],
-      [`active_power_${phase}`, (at_ms) => net(at_ms).p_W * part],
-      [`reactive_power_${phase}`, (at_ms) => net(at_ms).q_var * part],
-      [`apparent_power_${phase}`, (at_ms) => net(at_ms).s_VA * part],
-      [`power_factor_${phase}`, factor],
-      [`cos_phi_${phase}`, factor],
-    ];
-  });
-  return [...Object.entries(whole), ...phases];
+  const sheet = perSecond((at_ms) => sheetAt(at_ms, net(at_ms), parts, site));
+  const names = [...OF_ALL, ...(["l1", "l2", "l3"] as const).flatMap((of) => OF_PHASE.map((name) => `${name}_${of}`))];
+  const gauges = new Map<string, Gauge>(names.map((name, i) => [name, columnGauge(sheet, i)]));
+  return [
+    ...gauges,
+    ...Object.entries(ALSO).map(([name, of]): [string, Gauge] => [name, gauges.get(of)!]),
+    ["phase_angle", (at_ms) => (Math.atan2(net(at_ms).q_var, net(at_ms).p_W) * 180) / Math.PI],
+  ];
+}
+
+/** Values of {@link OF_ALL} and of {@link OF_PHASE} for each phase; `at_ms` is a whole second. */
+function sheetAt(
+  at_ms: number,
+  { p_W, q_var, s_VA, factor }: ReturnType<NetPower>,
+  parts: Three,
+  site: ElectricSite,
+): readonly number[] {
+  const [a_V, b_V, c_V] = voltages(at_ms, s_VA, site);
+  const [a, b, c] = [parts[0] / 1000, parts[1] / 1000, parts[2] / 1000];
+  const a_A = (s_VA * parts[0]) / 1000 / a_V;
+  const b_A = (s_VA * parts[1]) / 1000 / b_V;
+  const c_A = (s_VA * parts[2]) / 1000 / c_V;
+  const [ab_V, bc_V, ca_V] = [lineVoltage(a_V, b_V), lineVoltage(b_V, c_V), lineVoltage(c_V, a_V)];
+  const sum_A = a_A + b_A + c_A;
+  const all = [p_W, q_var, s_VA, factor, (a_V + b_V + c_V) / 3, ab_V, bc_V, ca_V, (ab_V + bc_V + ca_V) / 3];
+  all.push(sum_A, sum_A / 3, neutralCurrent(a_A, b_A, c_A));
+  all.push(a_V, a_A, p_W * a, q_var * a, s_VA * a);
+  all.push(b_V, b_A, p_W * b, q_var * b, s_VA * b);
+  all.push(c_V, c_A, p_W * c, q_var * c, s_VA * c);
+  return all;
 }
 
 /** As meters do, which show a second's mean: the reads of one poll, block by block, mostly share it. */
@@ -291,6 +305,6 @@ function lineVoltage(a_V: number, b_V: number): number {
 }
 
 /** Three currents 120° apart, all at the same angle to their voltage. */
-function neutralCurrent([a, b, c]: Three): number {
+function neutralCurrent(a: number, b: number, c: number): number {
   return Math.sqrt(Math.max(0, a * a + b * b + c * c - a * b - b * c - c * a));
 }

@@ -16,7 +16,24 @@ export interface Physics {
 }
 
 /** A value at an instant; `null` = the meter has none now (an inverter at night). Text: a name, or the state of a machine. */
-export type Gauge = (at_ms: number) => number | string | null;
+export interface Gauge {
+  (at_ms: number): number | string | null;
+  /** Set if it is one of those that are worked out together; always a number then. */
+  readonly column?: Column;
+}
+
+/** The numbers of an instant that are worked out together. */
+export type Sheet = (at_ms: number) => readonly number[];
+
+/** Where a gauge stands in a sheet: who reads many of one sheet asks for it once. */
+export interface Column {
+  readonly sheet: Sheet;
+  readonly index: number;
+}
+
+export function columnGauge(sheet: Sheet, index: number): Gauge {
+  return Object.assign((at_ms: number) => sheet(at_ms)[index]!, { column: { sheet, index } });
+}
 
 export type Gauges = Readonly<Record<string, number | string | null>>;
 

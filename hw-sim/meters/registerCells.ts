@@ -2,10 +2,11 @@ import { KhuXanhError } from "../../core/errors.ts";
 import type { DeviceSettings } from "../../core/model/deviceDefinition.ts";
 import type { MeterModel, Register, Sentinel } from "../../core/model/meterModel.ts";
 import { QUANTITIES } from "../../core/units/quantities.ts";
-import { encodeRaw, encodeRegister, rawWriter, rolloverRaw } from "../../drivers/modbus/encode.ts";
+import { doesNotFit, encodeRaw, encodeRegister, rawWriter, rolloverRaw } from "../../drivers/modbus/encode.ts";
 import { countWorth, siteRatio, tickUnit } from "../../drivers/ratio.ts";
-import { TICKS_PER_THOUSAND, TICKS_PER_UNIT, totalWithin } from "../course/integral.ts";
-import type { Cell } from "./addressSpace.ts";
+import { MINUTE_ms, TICKS_PER_THOUSAND, TICKS_PER_UNIT, totalWithin } from "../course/integral.ts";
+import type { Cell, WrittenCell } from "./addressSpace.ts";
+import { numberWriter, type ShownColumn } from "./numberRow.ts";
 import type { CountedMinute, Gauge, Physics, SimCounter } from "./physics.ts";
 import { stateCode } from "./stateCodes.ts";
 
@@ -30,23 +31,25 @@ export function registerCell(
   base: number,
   encoding: Encoding,
 ): Cell | undefined {
-  const write = writerOf(model, register, encoding);
-  return write === undefined ? undefined : cell(register, base, write);
+  const content = contentOf(model, register, encoding);
+  if (content === undefined) return undefined;
+  if (typeof content === "function") return writtenCell(register, base, content);
+  const { fc, address, words } = register;
+  return { fc, address: base + address, words, divisible: false, shown: content };
 }
 
 /** The model's word for "no value": its sentinel, NaN in a float register, else 0. */
-export function noValueCell(model: MeterModel, register: Register, base: number): Cell {
-  return cell(register, base, fixed(noValueWords(register, model.sentinels)));
+export function noValueCell(model: MeterModel, register: Register, base: number): WrittenCell {
+  return writtenCell(register, base, fixed(noValueWords(register, model.sentinels)));
 }
 
-type Write = Cell["write"];
+type Write = WrittenCell["write"];
 
-function cell(register: Register, base: number, write: Write): Cell {
-  const { fc, words, type } = register;
-  return { fc, address: base + register.address, words, divisible: type === "str", write };
+function writtenCell({ fc, address, words, type }: Register, base: number, write: Write): WrittenCell {
+  return { fc, address: base + address, words, divisible: type === "str", write };
 }
 
-function writerOf(model: MeterModel, register: Register, encoding: Encoding): Write | undefined {
+function contentOf(model: MeterModel, register: Register, encoding: Encoding): Write | ShownColumn | undefined {
   const exponent = encoding.exponents.get(register.address);
   if (register.kind === "scale_exponent" && exponent !== undefined) return fixed(encodeRaw(register, exponent));
   const constant = encoding.constants[register.name];
@@ -55,7 +58,7 @@ function writerOf(model: MeterModel, register: Register, encoding: Encoding): Wr
   const counter = quantity === undefined ? undefined : encoding.physics.counters.get(quantity);
   if (counter !== undefined && QUANTITIES[quantity!].kind === "counter")
     return counterWriter(model, register, counter, encoding);
-  return gaugeWriter(model, register, encoding);
+  return gaugeContent(model, register, encoding);
 }
 
 /** Serial numbers stand in registers of any width: text where it is text, the low digits where it is one word. */
@@ -83,18 +86,31 @@ function counterWriter(model: MeterModel, register: Register, counter: SimCounte
 }
 
 function floatCounterWriter(register: Register, counter: SimCounter, perTick: number, range: bigint | null): Write {
-  const write = rawWriter(register);
+  const write = numberWriter(register);
   const plainMax = range === null || range > EXACT_MAX ? EXACT_MAX : Number(range) - 1;
   const exactly = (minute: CountedMinute, at_ms: number): number => {
     const total = totalWithin(minute, at_ms);
     return Number(range === null ? total : total % range);
   };
+  let known: CountedMinute | undefined;
+  let from_ms = Number.NaN;
+  let total = 0;
+  let perMs = 0;
   return (at_ms, out, at) => {
-    const minute = counter.minute(at_ms);
+    if (known === undefined || !isWithinMinute(at_ms, from_ms)) {
+      known = counter.minute(at_ms);
+      from_ms = known.from_ms;
+      total = Number(known.total);
+      perMs = known.counted;
+    }
     // Whole ticks below 2^53 add up exactly as doubles.
-    const ticks = Number(minute.total) + minute.counted * (Math.floor(at_ms) - minute.from_ms);
-    write((ticks <= plainMax ? ticks : exactly(minute, at_ms)) * perTick, out, at);
+    const ticks = total + perMs * (Math.floor(at_ms) - from_ms);
+    write((ticks <= plainMax ? ticks : exactly(known, at_ms)) * perTick, 1, out, at);
   };
+}
+
+function isWithinMinute(at_ms: number, from_ms: number): boolean {
+  return at_ms >= from_ms && at_ms < from_ms + MINUTE_ms;
 }
 
 /** Below it doubles count one by one, and a quotient of two such numbers never rounds up to the next whole one. */
@@ -110,28 +126,30 @@ function stepCounterWriter(register: Register, counter: SimCounter, { over, unde
   const divisor = Number(under);
   const range = Number(modulus);
   let known: CountedMinute | undefined;
+  let from_ms = Number.NaN;
   let steps = 0;
   let rest = 0;
   let perMs = 0;
   let isPlain = false;
   const exactly = (at_ms: number): bigint => ((counter.total(at_ms) * over) / under) % modulus;
+  const begin = (minute: CountedMinute): void => {
+    known = minute;
+    from_ms = minute.from_ms;
+    const scaled = minute.total * over;
+    const whole = (scaled / under) % modulus;
+    steps = Number(whole);
+    rest = Number(scaled % under);
+    perMs = minute.counted * Number(over);
+    isPlain = under <= EXACT_MAX && whole <= EXACT_MAX && rest + perMs * MINUTE_ms <= EXACT_MAX && perMs >= 0;
+  };
   return (at_ms, out, at) => {
-    const minute = counter.minute(at_ms);
-    if (minute !== known) {
-      known = minute;
-      const scaled = minute.total * over;
-      const whole = (scaled / under) % modulus;
-      steps = Number(whole);
-      rest = Number(scaled % under);
-      perMs = minute.counted * Number(over);
-      isPlain = under <= EXACT_MAX && whole <= EXACT_MAX && rest + perMs * 60_000 <= EXACT_MAX && perMs >= 0;
+    if (!isWithinMinute(at_ms, from_ms)) {
+      const minute = counter.minute(at_ms);
+      if (minute !== known) begin(minute);
     }
-    if (isPlain) {
-      const count = steps + Math.floor((rest + perMs * (Math.floor(at_ms) - minute.from_ms)) / divisor);
-      write(count < range ? count : count % range, out, at);
-    } else {
-      out.set(encodeRaw(register, exactly(at_ms)), at);
-    }
+    const count = steps + Math.floor((rest + perMs * (Math.floor(at_ms) - from_ms)) / divisor);
+    if (!isPlain) out.set(encodeRaw(register, exactly(at_ms)), at);
+    else if (!write(count < range ? count : count % range, out, at)) throw doesNotFit(register, count);
   };
 }
 
@@ -165,7 +183,7 @@ export function rangeTicks(register: Register, encoding: Encoding): bigint | nul
   return (rolloverRaw(register) * under + over - 1n) / over;
 }
 
-function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding): Write | undefined {
+function gaugeContent(model: MeterModel, register: Register, encoding: Encoding): Write | ShownColumn | undefined {
   const { gauges } = encoding.physics;
   const gauge = gauges.get(register.name) ?? gauges.get(register.quantity ?? register.name);
   if (gauge === undefined) return undefined;
@@ -175,26 +193,18 @@ function gaugeWriter(model: MeterModel, register: Register, encoding: Encoding):
     factor: register.site_factor === undefined ? 1 : (siteRatio(register.site_factor, encoding.settings) ?? 1),
   };
   const step = register.scale * 10 ** scaling.exponent * scaling.factor;
-  const isFloat = register.type === "f32" || register.type === "f64";
-  const write = rawWriter(register);
-  const turn = UNSIGNED_TURN[register.type] ?? 0;
+  const write = numberWriter(register);
   const states = register.kind === "status" ? codedStates(register, gauge) : gauge;
   const shown =
     register.coding === undefined ? states : CODINGS[register.coding](gauge, reactivePowerOf(register, gauges));
+  if (shown.column !== undefined) return { register, column: shown.column, step };
   return (at_ms, out, at) => {
     const value = shown(at_ms);
     if (value === null) out.set(empty, at);
     else if (typeof value === "string") out.set(encodeRegister(register, value, scaling), at);
-    else if (isFloat) write(value / step, out, at);
-    else {
-      const raw = Math.round(value / step);
-      write(raw < 0 ? raw + turn : raw, out, at);
-    }
+    else if (!write(value, step, out, at)) throw doesNotFit(register, Math.round(value / step));
   };
 }
-
-/** Below zero unsigned registers go on from their end, as on devices that write power as if it had no sign (Growatt, Sungrow). */
-const UNSIGNED_TURN: Readonly<Partial<Record<Register["type"], number>>> = { u16: 2 ** 16, u32: 2 ** 32 };
 
 /** The maker's number of a state; no value where the model file does not tell it. */
 function codedStates(register: Register, gauge: Gauge): Gauge {

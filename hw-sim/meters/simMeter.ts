@@ -8,7 +8,13 @@ import { TICKS_PER_THOUSAND, TICKS_PER_UNIT } from "../course/integral.ts";
 import { hash32 } from "../course/noise.ts";
 import { type Load, tenths } from "../profiles/electric.ts";
 import type { SimMeterSpec } from "../simConfig.ts";
-import { type Answer, addressSpace, type Cell, ILLEGAL_DATA_VALUE, SERVER_DEVICE_FAILURE } from "./addressSpace.ts";
+import {
+  type Answer,
+  addressSpace,
+  ILLEGAL_DATA_VALUE,
+  SERVER_DEVICE_FAILURE,
+  type WrittenCell,
+} from "./addressSpace.ts";
 import { electricity, type Three } from "./electricity.ts";
 import { scaleExponents } from "./exponents.ts";
 import { genset } from "./genset.ts";
@@ -272,7 +278,7 @@ const IDENTITY_WORDS = { u16: 1, i16: 1, u32: 2, i32: 2, f32: 2, acc32: 2, u64: 
 
 type Identity = Nameplate & { readonly name: string };
 
-function identityCell(read: IdentifyRead, model: MeterModel, plate: Identity, seed: number): Cell {
+function identityCell(read: IdentifyRead, model: MeterModel, plate: Identity, seed: number): WrittenCell {
   const { fc, address, type } = read;
   const words = type === "str" ? (read.length ?? 1) : (read.length ?? IDENTITY_WORDS[type]);
   const encoded =
@@ -322,7 +328,7 @@ function truthOf(ticks: bigint, unit: UnitNotation): { readonly value: string; r
 }
 
 /** Words of a cell that does not change. */
-function wordsOf(cell: Cell): Uint16Array {
+function wordsOf(cell: WrittenCell): Uint16Array {
   const words = new Uint16Array(cell.words);
   cell.write(0, words, 0);
   return words;
