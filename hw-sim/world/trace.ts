@@ -22,26 +22,34 @@ export class Trace {
   }
 
   note(line: string): void {
-    const text = `${this.#time()} ${line}`;
+    this.#write(this.#time());
+    this.#write(line);
+    this.#ring[this.#end++ % KEPT] = LINE_END;
+    this.#lines += 1;
+  }
+
+  #write(text: string): void {
     const ring = this.#ring;
-    let [a, b, end] = [this.#a, this.#b, this.#end];
+    let a = this.#a;
+    let b = this.#b;
+    let end = this.#end;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       a = Math.imul(a ^ unit, 0x01000193);
       b = Math.imul(b + unit, 0x5bd1e995) ^ (b >>> 13);
       ring[end++ % KEPT] = unit;
     }
-    ring[end++ % KEPT] = LINE_END;
-    [this.#a, this.#b, this.#end] = [a, b, end];
-    this.#lines += 1;
+    this.#a = a;
+    this.#b = b;
+    this.#end = end;
   }
 
-  /** Many lines are of one instant, and writing a number out costs more than the rest of a line. */
+  /** With the blank behind it. Many lines are of one instant, and writing a number out costs more than the rest of a line. */
   #time(): string {
     const now_ms = this.#now_ms();
     if (now_ms !== this.#shown_ms) {
       this.#shown_ms = now_ms;
-      this.#shown = now_ms.toFixed(3);
+      this.#shown = `${now_ms.toFixed(3)} `;
     }
     return this.#shown;
   }
