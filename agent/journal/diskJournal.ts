@@ -25,6 +25,7 @@ import { patient } from "./patientDisk.ts";
 import { Patrol } from "./patrol.ts";
 import { Reader } from "./reader.ts";
 import type { Lost } from "./reduce.ts";
+import { reopened } from "./reopened.ts";
 import { salvage } from "./salvage.ts";
 import { cautious, FIRST_FORM, readValues, type StoredValues, Values, withoutOwn } from "./values.ts";
 
@@ -195,6 +196,11 @@ export class DiskJournal implements Journal {
 
   confirm(ranges: readonly BatchRange[]): void {
     this.#numbers.confirm(ranges);
+  }
+
+  reopen(ranges: readonly BatchRange[]): number | null {
+    const { now_ms } = this.#options;
+    return reopened(ranges, { numbers: this.#numbers, mender: this.#mender, losses: this.#losses, now_ms });
   }
 
   isConfirmed(number: number): boolean {

@@ -30,6 +30,13 @@ export interface Journal {
   commit(write: JournalWrite): readonly number[];
   /** Takes confirmations in memory; the next commit keeps them. Losing some costs a duplicate, never a batch. */
   confirm(ranges: readonly BatchRange[]): void;
+  /**
+   * The collector confirmed these numbers and does not hold them: its store went back in time. What is still held here is to be
+   * sent again, the rest is a loss that the next commit tells; not while the collector may still hear of other losses, for these
+   * may be the same. Numbers that are not confirmed count for nothing.
+   * @returns the lowest number that is to be sent again; null: none
+   */
+  reopen(ranges: readonly BatchRange[]): number | null;
   /** Confirmed by the collector, or lost: not to be sent. */
   isConfirmed(number: number): boolean;
   /** The number the next batch will get. */

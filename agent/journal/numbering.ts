@@ -95,6 +95,23 @@ export class Numbering {
     }
   }
 
+  /** Not confirmed after all. @param ranges of positions, ascending */
+  reopen(ranges: readonly BatchRange[]): void {
+    if (ranges.length === 0) return;
+    const open = BatchRanges.of(ranges);
+    this.#confirmed = BatchRanges.of(
+      this.#confirmed.toRanges().flatMap(({ first, last }) => open.missingIn(first, last)),
+    );
+    this.#isDirty = true;
+  }
+
+  /** Positions of this epoch that are confirmed. */
+  confirmedIn(first: number, last: number): BatchRange[] {
+    const from = Math.max(first, this.#base + 1);
+    const to = Math.min(last, this.next - 1);
+    return from > to ? [] : BatchRanges.of(this.#confirmed.missingIn(from, to)).missingIn(from, to);
+  }
+
   unconfirmedIn(first: number, last: number): BatchRange[] {
     return first > last ? [] : this.#confirmed.missingIn(first, last);
   }

@@ -118,7 +118,7 @@ export class BatchSource {
     const definition = this.#journal.definition(hash);
     if (definition === null) return unsendable(record, `no definition of ${device} is in the journal`);
     // Throws here, if at all, and not when it is sent.
-    decodePayload(body);
+    const content = decodePayload(body).metrics;
     return {
       kind: "device",
       device,
@@ -129,7 +129,7 @@ export class BatchSource {
       to_ms,
       write(to, naming, sent_ms) {
         // Live metrics of one message are in time order [operational-behavior-data-publish-dbirth-order].
-        const metrics = contentMetrics(body, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0));
+        const metrics = contentMetrics(content, naming).sort((a, b) => (a.timestamp_ms ?? 0) - (b.timestamp_ms ?? 0));
         for (const metric of metrics) to.metric(metric);
         writeBatch(to, number, sent_ms, naming);
       },

@@ -174,6 +174,12 @@ export class Delivery {
     this.#passConfirmed(SCAN_MAX);
   }
 
+  /** Numbers from this one on are not all confirmed after all: the backlog is walked again from there. */
+  reopened(from: number): void {
+    this.#openFrom = Math.min(this.#openFrom, from);
+    this.#backlogAt = Math.min(this.#backlogAt, from);
+  }
+
   /** Batches whose confirmation did not come in time go back; the window halves once for all of them. */
   expire(now_ms: number): void {
     let hasExpired = false;

@@ -367,8 +367,9 @@ export class EdgeNode {
     this.#outbox.noteAckSeen();
     const highest = ack.kind === "hello" ? ack.highest : (ack.ranges.at(-1)?.last ?? 0);
     if (highest >= journal.nextNumber()) return this.#onUnknownBatches(highest);
-    if (ack.kind === "hello") return;
-    this.#outbox.confirmed(ack.ranges);
+    if (ack.kind === "hello") this.#outbox.heldUpTo(highest);
+    else if (ack.kind === "missing") this.#outbox.missing(ack.ranges);
+    else this.#outbox.confirmed(ack.ranges);
     this.#pump();
   }
 

@@ -13,6 +13,10 @@ const BURST_MAX = 100;
 /** Without acks a batch counts as delivered after two keep-alives of one unbroken session (mode off). */
 const DONE_WITHOUT_ACK_MS = 2 * KEEPALIVE_S * 1000;
 
+/** Batches that were confirmed and are missing: so many are looked for in one beat, and while no more than this are open. */
+const REOPENED_AT_ONCE = 2000;
+const REOPENED_BELOW = 5000;
+
 export interface OutboxOptions {
   readonly hostId: string | null;
   readonly delivery: "required" | "auto" | "off";
@@ -36,6 +40,8 @@ export class Outbox {
   readonly #source: BatchSource;
   readonly #ackSeenKey: string;
   #delivery: Delivery;
+  /** What the host said it does not hold, and was not looked for yet. */
+  #missing: BatchRange[] = [];
 
   constructor(options: OutboxOptions, aliases: Aliases) {
     this.#o = options;
@@ -56,6 +62,7 @@ export class Outbox {
     // The journal numbers losses it noticed by itself: nobody is told of them, so they are looked for.
     this.#delivery.reach(this.#o.journal.nextNumber());
     this.#delivery.resume(now_ms);
+    this.#reopen();
     if (this.#waitsForAcks()) this.#delivery.expire(now_ms);
     else {
       const done = this.#delivery.olderThan(DONE_WITHOUT_ACK_MS, now_ms);
@@ -78,6 +85,30 @@ export class Outbox {
     this.#o.journal.confirm(ranges);
   }
 
+  /** The host holds nothing above this number, whatever it confirmed: a store that was restored from a backup has less. */
+  heldUpTo(highest: number): void {
+    this.#missing = [];
+    this.missing([{ first: highest + 1, last: this.#o.journal.nextNumber() - 1 }]);
+  }
+
+  /** Nor these, told after that. What is left of them goes again, some at a time. */
+  missing(ranges: readonly BatchRange[]): void {
+    this.#missing.push(...ranges.filter(({ first, last }) => first <= last));
+    this.#reopen();
+  }
+
+  #reopen(): void {
+    const { journal, log } = this.#o;
+    const [range, ...others] = this.#missing;
+    if (range === undefined || journal.unconfirmed() > REOPENED_BELOW) return;
+    const last = Math.min(range.last, range.first + REOPENED_AT_ONCE - 1);
+    this.#missing = last === range.last ? others : [{ first: last + 1, last: range.last }, ...others];
+    const from = journal.reopen([{ first: range.first, last }]);
+    if (from === null) return;
+    log.warn("uplink.host-went-back", { from, to: last });
+    this.#delivery.reopened(from);
+  }
+
   /** From now on this host is waited for, also after a restart (mode auto). Not kept, it is learned again. */
   noteAckSeen(): void {
     const { journal, log } = this.#o;
@@ -91,6 +122,7 @@ export class Outbox {
 
   /** The journal gave new numbers to what is open. */
   renewed(): void {
+    this.#missing = [];
     this.#source.forget();
     this.#delivery = this.#newDelivery();
   }

@@ -1,7 +1,7 @@
 import type { Cancel, Clock, Random, Timers } from "../../core/ports.ts";
-import { ackMetric, formatAcks, formatHello, nodeCommand, rebirthMetric } from "../../core/wire/ack.ts";
+import { ackMetric, formatAcks, formatHello, formatMissing, nodeCommand, rebirthMetric } from "../../core/wire/ack.ts";
 import { encodePayload, type Metric } from "../../core/wire/payload.ts";
-import { BatchRanges } from "../../core/wire/ranges.ts";
+import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import { topicOf } from "../../core/wire/topics.ts";
 import { BATCH_NUMBER_MAX, type GatewayKey } from "../store/store.ts";
 import { GatewayMap } from "./gatewayMap.ts";
@@ -34,8 +34,18 @@ export const OBJECTIONS_MAX = 5;
 const REBIRTH_MS = 5_000;
 /** A whole zone that comes back at once is not answered at once. */
 const JITTER_MS = 500;
+/** Texts of missing numbers that go with one hello, the oldest; the others with that of another session. */
+const MISSING_TEXTS_MAX = 8;
 /** Ranges waiting for an ack; beyond it they go out at once. */
 const RANGES_MAX = 1000;
+
+/** The numbers of one epoch: the highest that is held, and which below it are neither held nor known lost, ascending. */
+export interface HeldNumbers {
+  highest(): number;
+  missing(): readonly BatchRange[];
+}
+
+const NOTHING_HELD: HeldNumbers = { highest: () => 0, missing: () => [] };
 
 interface NodeWords {
   readonly gateway: GatewayKey;
@@ -48,7 +58,7 @@ interface NodeWords {
   objections: number;
   objected_ms: number;
   isOnline: boolean;
-  highest: () => number;
+  held: HeldNumbers;
   rebirthAsked_ms: number;
   cancelHello: Cancel;
   cancelRebirth: Cancel;
@@ -64,11 +74,11 @@ export class Confirmations {
     this.#o = options;
   }
 
-  /** A node that speaks acks was born: hello. @param highest the highest batch of its epoch that is held */
-  born(gateway: GatewayKey, epoch: string, highest: () => number): void {
+  /** A node that speaks acks was born: hello. @param held what there is of its epoch when it is said */
+  born(gateway: GatewayKey, epoch: string, held: HeldNumbers): void {
     const node = this.#node(gateway);
     if (node.epoch !== epoch) Object.assign(node, { toAck: new BatchRanges(), ...NO_OBJECTIONS });
-    Object.assign(node, { epoch, highest, hasGreeted: false, hasAcked: false, isOnline: true });
+    Object.assign(node, { epoch, held, hasGreeted: false, hasAcked: false, isOnline: true });
     node.cancelHello();
     node.cancelHello = this.#soon(() => this.#sayHello(node));
     // A birth answers whatever was about to be asked.
@@ -150,12 +160,16 @@ export class Confirmations {
     if (!node.hasGreeted) this.#sayHello(node);
   }
 
-  /** Also the only way for a node to learn that its journal went back: no session goes without. */
+  /** Also the only way for a node to learn that its journal went back, or what is held here: no session goes without. */
   #sayHello(node: NodeWords): void {
-    if (node.epoch === null) return;
+    const { epoch, held } = node;
+    if (epoch === null) return;
     node.hasGreeted = true;
     node.cancelHello();
-    this.#say(node, ackMetric(this.#o.clock.now_ms(), formatHello(node.epoch, node.highest())));
+    const missing = formatMissing(epoch, held.missing()).slice(0, MISSING_TEXTS_MAX);
+    for (const text of [formatHello(epoch, held.highest()), ...missing]) {
+      this.#say(node, ackMetric(this.#o.clock.now_ms(), text));
+    }
   }
 
   #say({ gateway }: NodeWords, metric: Metric): void {
@@ -178,7 +192,7 @@ export class Confirmations {
         hasAcked: false,
         ...NO_OBJECTIONS,
         isOnline: false,
-        highest: () => 0,
+        held: NOTHING_HELD,
         rebirthAsked_ms: Number.NEGATIVE_INFINITY,
         cancelHello: () => {},
         cancelRebirth: () => {},

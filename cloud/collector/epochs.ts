@@ -1,5 +1,5 @@
 import type { Log } from "../../core/ports.ts";
-import { BatchRanges } from "../../core/wire/ranges.ts";
+import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import type { GatewayKey, ZoneStore } from "../store/store.ts";
 import { GatewayMap } from "./gatewayMap.ts";
 
@@ -75,5 +75,11 @@ export class Epochs {
   /** The highest number of the epoch that is held or known lost. */
   highest(gateway: GatewayKey, epoch: string): number {
     return this.of(gateway, epoch).numbers.highest;
+  }
+
+  /** What is neither held nor known lost below that, ascending. */
+  missing(gateway: GatewayKey, epoch: string): readonly BatchRange[] {
+    const { numbers } = this.of(gateway, epoch);
+    return numbers.missingBelow(numbers.highest);
   }
 }

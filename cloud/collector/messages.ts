@@ -168,8 +168,13 @@ export class Messages {
       oldestPending_ms: integerOf(metrics, MetricName.deliveryOldest, DataType.DateTime),
     });
     this.#o.nodes.setOnline(node);
-    if (epoch !== null) this.#o.confirmations.born(gateway, epoch, () => this.#o.epochs.highest(gateway, epoch));
-    else {
+    if (epoch !== null) {
+      const { epochs } = this.#o;
+      this.#o.confirmations.born(gateway, epoch, {
+        highest: () => epochs.highest(gateway, epoch),
+        missing: () => epochs.missing(gateway, epoch),
+      });
+    } else {
       this.#sayForeign(node);
       this.#o.arrivals.keepPlain(gateway, node.session.self, valuesOfBirth(metrics), timestamp_ms);
     }

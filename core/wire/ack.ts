@@ -7,11 +7,15 @@ import { type BatchRange, isBatchNumber } from "./ranges.ts";
  *
  * Ack      `1 <epoch> <range>{,<range>}`, range = `n` or `a-b`, ascending: each named batch is committed, or dead-lettered
  * Hello    `1 <epoch> hw=<n>`: the host speaks acks, and n is the highest batch it has seen of that epoch (0: none)
+ * Missing  `1 <epoch> no=<range>{,<range>}`: of the batches up to n these are neither held nor known lost. It goes with a hello; who
+ *          does not know it ignores it, as any text of another grammar
  * Epoch    16 hex digits, drawn when the gateway's journal was created
  * Limits   ACK_BYTES_MAX a command; more ranges make more commands. Acks are idempotent, so any of them may be lost.
  */
 export const DELIVERY_VERSION = 1;
 export const ACK_BYTES_MAX = 1024;
+const HIGHEST = "hw=";
+const MISSING = "no=";
 
 /** Names of the metrics that belong to the session and to delivery, not to a meter. */
 export const MetricName = {
@@ -52,6 +56,13 @@ export interface Hello {
   readonly highest: number;
 }
 
+export interface Missing {
+  readonly kind: "missing";
+  readonly epoch: string;
+  /** Ascending, not overlapping. */
+  readonly ranges: readonly BatchRange[];
+}
+
 /** The whole command is to be ignored and counted (reference sparkplug §17.4, Validation). */
 export interface MalformedAck {
   readonly kind: "malformed";
@@ -69,7 +80,18 @@ export function isEpoch(text: string): boolean {
  * @throws {KhuXanhError} INTERNAL for another order, or an epoch that is none
  */
 export function formatAcks(epoch: string, ranges: readonly BatchRange[]): string[] {
-  const head = headOf(epoch);
+  return textsOf(headOf(epoch), ranges);
+}
+
+/**
+ * The ranges that are missing, as few texts as they fit in.
+ * @throws as {@link formatAcks}
+ */
+export function formatMissing(epoch: string, ranges: readonly BatchRange[]): string[] {
+  return textsOf(`${headOf(epoch)}${MISSING}`, ranges);
+}
+
+function textsOf(head: string, ranges: readonly BatchRange[]): string[] {
   const acks: string[] = [];
   let ack = head;
   let before = 0;
@@ -90,17 +112,20 @@ export function formatAcks(epoch: string, ranges: readonly BatchRange[]): string
 /** @throws {KhuXanhError} INTERNAL if the epoch is none or `highest` is no whole number ≥ 0. */
 export function formatHello(epoch: string, highest: number): string {
   if (highest !== 0 && !isBatchNumber(highest)) throw mistake(`${highest} is no batch number`);
-  return `${headOf(epoch)}hw=${highest}`;
+  return `${headOf(epoch)}${HIGHEST}${highest}`;
 }
 
 /** Reads what a host wrote to `Delivery/Ack`. Whether the epoch is ours is for the caller to say. */
-export function parseAck(text: string): Ack | Hello | MalformedAck {
+export function parseAck(text: string): Ack | Hello | Missing | MalformedAck {
   if (text.length > ACK_BYTES_MAX) return malformed(`longer than ${ACK_BYTES_MAX} bytes`);
   const [version, epoch, what, ...more] = text.split(" ");
   if (version !== `${DELIVERY_VERSION}`) return malformed("another version of the grammar");
   if (epoch === undefined || !isEpoch(epoch)) return malformed("epoch is not 16 hex digits");
   if (what === undefined || more.length > 0) return malformed("not three words");
-  return what.startsWith("hw=") ? parseHello(epoch, what.slice("hw=".length)) : parseRanges(epoch, what);
+  if (what.startsWith(HIGHEST)) return parseHello(epoch, what.slice(HIGHEST.length));
+  const isMissing = what.startsWith(MISSING);
+  const ranges = parseRanges(isMissing ? what.slice(MISSING.length) : what);
+  return typeof ranges === "string" ? malformed(ranges) : { kind: isMissing ? "missing" : "ack", epoch, ranges };
 }
 
 /** Answer to a DDATA, or a hello: `text` comes from formatAcks or formatHello. */
@@ -123,20 +148,21 @@ function parseHello(epoch: string, digits: string): Hello | MalformedAck {
   return highest === null ? malformed("hw is no batch number") : { kind: "hello", epoch, highest };
 }
 
-function parseRanges(epoch: string, list: string): Ack | MalformedAck {
+/** @returns why they are none, in words, if they are not */
+function parseRanges(list: string): readonly BatchRange[] | string {
   const ranges: BatchRange[] = [];
   let before = 0;
   for (const item of list.split(",")) {
     const dash = item.indexOf("-");
     const first = parseNumber(dash < 0 ? item : item.slice(0, dash));
     const last = dash < 0 ? first : parseNumber(item.slice(dash + 1));
-    if (first === null || last === null) return malformed("a range is not n or a-b");
-    if (first > last) return malformed("a range ends before it begins");
-    if (first <= before) return malformed("ranges do not ascend");
+    if (first === null || last === null) return "a range is not n or a-b";
+    if (first > last) return "a range ends before it begins";
+    if (first <= before) return "ranges do not ascend";
     before = last;
     ranges.push({ first, last });
   }
-  return { kind: "ack", epoch, ranges };
+  return ranges;
 }
 
 /** Decimal, no sign, no leading zero: every number has one spelling. */

@@ -12,9 +12,9 @@ let made = 0;
  * that was open at a crash is rolled back, as SQLite does from its write-ahead file.
  */
 export class StoreDisk {
-  readonly #path = `file:khuxanh-sim-${made++}?mode=memory&cache=shared`;
+  #path = nextPath();
   /** Holds the memory while no collector has it open. */
-  readonly #holder = new DatabaseSync(this.#path);
+  #holder = new DatabaseSync(this.#path);
   isFull = false;
   #crash: { readonly how: EndOfLife; readonly when: "before" | "after" } | null = null;
 
@@ -44,9 +44,34 @@ export class StoreDisk {
     return storeOn(databaseOn(raw), now_ms);
   }
 
+  /** What lies on it now, as a backup keeps it: {@link restore} puts it in the place of all that lies there then. */
+  backup(): StoreBackup {
+    const path = nextPath();
+    const holder = new DatabaseSync(path);
+    this.#holder.exec(`VACUUM INTO '${path}'`);
+    return { path, holder };
+  }
+
+  /** While no collector has it open; once. */
+  restore({ path, holder }: StoreBackup): void {
+    this.#holder.close();
+    this.#path = path;
+    this.#holder = holder;
+  }
+
   close(): void {
     this.#holder.close();
   }
+}
+
+/** A whole store in memory. */
+export interface StoreBackup {
+  readonly path: string;
+  readonly holder: DatabaseSync;
+}
+
+function nextPath(): string {
+  return `file:khuxanh-sim-${made++}?mode=memory&cache=shared`;
 }
 
 const SQLITE_FULL = 13;

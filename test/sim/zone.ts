@@ -25,7 +25,7 @@ import { WireChecker } from "./checkers/wire.ts";
 import { Findings } from "./findings.ts";
 import type { WorldMeter } from "./meters.ts";
 import { settling } from "./settle.ts";
-import { StoreDisk } from "./storeDisk.ts";
+import { type StoreBackup, StoreDisk } from "./storeDisk.ts";
 
 /** A zone in a world: gateways with their lines of meters, a broker, a collector - the code of production on other ports. */
 export interface ZonePlan {
@@ -285,6 +285,8 @@ export class SimAgent {
 export class SimCollector {
   readonly machine: Machine;
   readonly disk = new StoreDisk();
+  /** How often a backup took its place. */
+  restores = 0;
   readonly #world: World;
   readonly #checkers: Checkers | null;
   #store: ZoneStore;
@@ -334,6 +336,15 @@ export class SimCollector {
       random: life.random,
       log: traceLog(this.#world, "collector", life),
     });
+  }
+
+  /** What lies on its disk is what lay there when the backup was made. While no process runs. */
+  restore(backup: StoreBackup): void {
+    this.#world.trace.note("the collector's store is a backup");
+    this.#store.close();
+    this.disk.restore(backup);
+    this.#store = this.disk.open(null, () => this.machine.wall_ms());
+    this.restores += 1;
   }
 
   crash(how: EndOfLife): void {

@@ -10,7 +10,7 @@ import { KhuXanhError } from "../../../core/errors.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
 import { defineDevice } from "../../../drivers/define.ts";
 import { ACCOUNT, model, register, setup } from "../../drivers/devices.ts";
-import { all, append, DAY_MS, disk, entry, T } from "./fixture.ts";
+import { all, append, DAY_MS, disk, entry, lossesIn, T } from "./fixture.ts";
 
 const numbersOf = (journal: Journal, from = 1) => journal.read(from, 1000).map(({ number }) => number);
 const segmentsIn = (dir: string) =>
@@ -253,6 +253,55 @@ test("a folder that cannot be made is an error of ours", () => {
   expect(() => d.open({ disk: sqliteDisk(join(d.dir, "file", "journal")) })).toThrow(
     expect.objectContaining({ code: "DISK_UNUSABLE" }),
   );
+});
+
+describe("numbers that the collector confirmed and no longer holds", () => {
+  test("are open again as long as their batches are here, also after a restart", () => {
+    const d = disk();
+    let journal = d.open();
+    append(journal, 8);
+    journal.confirm(all(1, 6));
+    expect(journal.reopen([...all(3, 4), ...all(6, 9)])).toBe(3);
+    expect([1, 2, 3, 4, 5, 6, 7, 8].filter((number) => journal.isConfirmed(number))).toEqual([1, 2, 5]);
+    expect(journal.reopen(all(3, 4)), "they are open").toBeNull();
+    append(journal, 1);
+    journal.close();
+    journal = d.open();
+    expect(journal.unconfirmed()).toBe(6);
+    expect(journal.read(3, 2).map(({ number }) => number)).toEqual([3, 4]);
+    expect(lossesIn(journal)).toEqual([]);
+  });
+
+  test("are a loss that is told where their batches are gone, unless another loss may be on its way", () => {
+    const d = disk();
+    let journal = d.open({ segmentBytes: 100, maxBytes: 0 });
+    for (let i = 0; i < 5; i++) {
+      append(journal, 3, 100);
+      journal.confirm(all(1, 1000));
+    }
+    append(journal, 1);
+    journal.close();
+    journal = d.open();
+    const first = journal.read(1, 1)[0]!.number;
+    expect(first, "older ones are trimmed").toBeGreaterThan(1);
+    journal.confirm(all(1, 1000));
+    journal.noteLoss({
+      device: null,
+      from_ms: T,
+      to_ms: T,
+      count: 1,
+      what: "samples",
+      why: "disk-full",
+      batches: null,
+    });
+    expect(journal.reopen(all(1, first - 1))).toBeNull();
+    append(journal, 1);
+    expect(lossesIn(journal)).toHaveLength(1);
+    journal.confirm(all(1, 1000));
+    expect(journal.reopen(all(1, first - 1))).toBeNull();
+    append(journal, 1);
+    expect(lossesIn(journal).at(-1)).toMatchObject({ what: "unknown", count: first - 1, batches: all(1, first - 1) });
+  });
 });
 
 describe("a new epoch", () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { ackMetric, formatAcks, formatHello, MetricName } from "../../../core/wire/ack.ts";
+import { ackMetric, formatAcks, formatHello, formatMissing, MetricName } from "../../../core/wire/ack.ts";
 import { parseNodeRecord } from "../../../core/wire/nodeRecord.ts";
 import { DataType, data, type Metric, metric, valueOf as metricValue } from "../../../core/wire/payload.ts";
 import { connects, EDGE, EdgeStage, GROUP, sent } from "../../conformance/edgeStage.ts";
@@ -241,6 +241,24 @@ describe("a hello or an ack", () => {
     expect(stage.journal.unconfirmed()).toBe(0);
   });
 
+  test("that names less than was confirmed means the host went back: what is still here is sent again", async () => {
+    const stage = staged();
+    await stage.born();
+    for (let round = 0; round < 3; round++) stage.poll();
+    await stage.pass(1000);
+    await ack(stage, [1, 6]);
+    const before = dataOf(stage).length;
+    await hello(stage, 4);
+    const [missing] = formatMissing(stage.journal.epoch, [{ first: 2, last: 2 }]);
+    await stage.command([ackMetric(stage.now_ms, missing!)]);
+    await stage.pass(1000);
+    const again = dataOf(stage).slice(before);
+    expect(numbers(again).sort()).toEqual([2, 5, 6]);
+    expect(again.every(isHistorical)).toBe(true);
+    await ack(stage, [2, 2], [5, 6]);
+    expect(stage.journal.unconfirmed()).toBe(0);
+  });
+
   test("of another epoch, of another version, or that is none is ignored and counted", async () => {
     const stage = staged();
     await stage.born();
@@ -303,7 +321,7 @@ describe("mode auto", () => {
     stage.poll();
     await stage.pass(61_000);
     expect(stage.journal.unconfirmed()).toBe(0);
-    await hello(stage, 0);
+    await hello(stage, 2);
     stage.poll();
     await stage.pass(61_000);
     expect(stage.journal.unconfirmed()).toBe(2);

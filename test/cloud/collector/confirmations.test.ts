@@ -3,9 +3,15 @@ import { Confirmations, OBJECTION_MS, OBJECTIONS_MAX } from "../../../cloud/coll
 import { BATCH_NUMBER_MAX } from "../../../cloud/store/store.ts";
 import { parseAck } from "../../../core/wire/ack.ts";
 import { decodePayload } from "../../../core/wire/payload.ts";
+import type { BatchRange } from "../../../core/wire/ranges.ts";
 
 const GATEWAY = { group: "kcn", edge: "gw-01" };
 const EPOCH = "f8a9f256b1000c53";
+
+const upTo = (highest: number, missing: readonly BatchRange[] = []) => ({
+  highest: () => highest,
+  missing: () => missing,
+});
 
 /** What is said to one gateway; timers run when the test says so. */
 function staged() {
@@ -39,7 +45,7 @@ function staged() {
 
 test("a first ack that goes before the hello takes it along: a journal that went back learns of it by nothing else", () => {
   const { confirmations, said, fire } = staged();
-  confirmations.born(GATEWAY, EPOCH, () => 344);
+  confirmations.born(GATEWAY, EPOCH, upTo(344));
   for (let number = 80; number < 120; number++) confirmations.ack(GATEWAY, EPOCH, number);
   confirmations.flushMany();
   fire();
@@ -49,7 +55,7 @@ test("a first ack that goes before the hello takes it along: a journal that went
 
 test("a hello that was said is not said again with the first ack", () => {
   const { confirmations, said, fire } = staged();
-  confirmations.born(GATEWAY, EPOCH, () => 7);
+  confirmations.born(GATEWAY, EPOCH, upTo(7));
   fire();
   confirmations.ack(GATEWAY, EPOCH, 8);
   confirmations.flushAll();
@@ -58,7 +64,7 @@ test("a hello that was said is not said again with the first ack", () => {
 
 test("a number that is held with other content is not confirmed but objected to, and confirmed to a node that does not listen", () => {
   const { confirmations, said, fire, pass } = staged();
-  confirmations.born(GATEWAY, EPOCH, () => 344);
+  confirmations.born(GATEWAY, EPOCH, upTo(344));
   fire();
   said.length = 0;
   const contest = () => {
@@ -81,12 +87,23 @@ test("a number that is held with other content is not confirmed but objected to,
 test("objections are to one epoch: the next begins without any, and nothing is said of the old one", () => {
   const { confirmations, said, pass } = staged();
   const next = "00000000000000aa";
-  confirmations.born(GATEWAY, EPOCH, () => 344);
+  confirmations.born(GATEWAY, EPOCH, upTo(344));
   for (let time = 0; time < OBJECTIONS_MAX; time++, pass(OBJECTION_MS)) confirmations.contest(GATEWAY, EPOCH, 120);
-  confirmations.born(GATEWAY, next, () => 0);
+  confirmations.born(GATEWAY, next, upTo(0));
   said.length = 0;
   confirmations.contest(GATEWAY, EPOCH, 120);
   expect(said).toEqual([]);
   confirmations.contest(GATEWAY, next, 1);
   expect(said).toEqual([BATCH_NUMBER_MAX]);
+});
+
+test("with the hello goes what is missing below the highest number", () => {
+  const { confirmations, said, fire } = staged();
+  const missing = [
+    { first: 20, last: 29 },
+    { first: 35, last: 35 },
+  ];
+  confirmations.born(GATEWAY, EPOCH, upTo(40, missing));
+  fire();
+  expect(said).toEqual([40, { kind: "missing", epoch: EPOCH, ranges: missing }]);
 });

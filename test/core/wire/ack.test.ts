@@ -5,6 +5,7 @@ import {
   ackMetric,
   formatAcks,
   formatHello,
+  formatMissing,
   isEpoch,
   MetricName,
   nodeCommand,
@@ -96,6 +97,28 @@ describe("hellos", () => {
   });
 });
 
+describe("what is missing", () => {
+  test("is written and read as ranges, in as few texts as they fit in", () => {
+    const list = [
+      { first: 460, last: 496 },
+      { first: 500, last: 500 },
+    ];
+    expect(formatMissing(EPOCH, list)).toStrictEqual([`1 ${EPOCH} no=460-496,500`]);
+    expect(formatMissing(EPOCH, [])).toStrictEqual([]);
+    fc.assert(
+      fc.property(epoch, ranges, (of, some) => {
+        const texts = formatMissing(of, some);
+        for (const text of texts) expect(text.length).toBeLessThanOrEqual(ACK_BYTES_MAX);
+        const read = texts.map(parseAck).flatMap((one) => {
+          expect(one).toMatchObject({ kind: "missing", epoch: of });
+          return one.kind === "missing" ? one.ranges : [];
+        });
+        expect(read).toStrictEqual(some);
+      }),
+    );
+  });
+});
+
 describe("what is not in the grammar", () => {
   for (const text of [
     "",
@@ -132,6 +155,9 @@ describe("what is not in the grammar", () => {
     `1 ${EPOCH} hw=00`,
     `1 ${EPOCH} hw=1,2`,
     `1 ${EPOCH} HW=1`,
+    `1 ${EPOCH} no=`,
+    `1 ${EPOCH} no=3-2`,
+    `1 ${EPOCH} no=hw=3`,
     `1 ${EPOCH} ${Array.from({ length: 500 }, (_, at) => 2 * at + 1).join(",")}`,
   ]) {
     test(`${JSON.stringify(text.slice(0, 60))} is malformed, with a reason`, () => {
