@@ -51,7 +51,8 @@ export function counterDelta(before: CounterReading, after: CounterReading, regi
 
   const fell = after.count < before.count;
   if (fell && register.modulus === null) return gap("counter-reset");
-  const ticks = after.count - before.count + (fell ? (register.modulus ?? 0n) : 0n);
+  const risen = after.count - before.count;
+  const ticks = fell && register.modulus !== null ? risen + register.modulus : risen;
   if (Number(ticks) > ticksMax) return gap(fell ? "counter-reset" : "rate-too-high");
   return { kind: "delta", ticks, elapsed_ms, wrapped: fell };
 }

@@ -151,14 +151,9 @@ export function takeReading(
     ticksDone = ticks;
   }
   noteFall(account, last, reading, delta);
-  allot(
-    account,
-    at_ms,
-    reading.at_ms,
-    ticksUntil(reading.at_ms, delta, last, reading) - ticksDone,
-    delta.kind === "gap" ? delta.why : null,
-    isGapInShape,
-  );
+  const ticks = ticksUntil(reading.at_ms, delta, last, reading);
+  const ticksLeft = closed === null ? ticks : ticks - ticksDone;
+  allot(account, at_ms, reading.at_ms, ticksLeft, delta.kind === "gap" ? delta.why : null, isGapInShape);
   account.answered += 1;
   keep(account, reading, words);
   return closed ?? NONE;
