@@ -56,7 +56,7 @@ const EARLIEST_MS = 946_684_800_000;
 /** A DDATA of a device that was born. */
 export function deviceIntake(device: DeviceSession, message: DataMessage, now_ms: EpochMs): Intake {
   const sent_ms = message.head.timestamp_ms ?? now_ms;
-  const of: (DeviceMetric | null)[] = new Array(message.count).fill(null);
+  const of: (DeviceMetric | null)[] = new Array(message.count);
   const intervals: Interval[] = [];
   const emissions: Emission[] = [];
   let number: number | null = null;
@@ -81,6 +81,7 @@ export function deviceIntake(device: DeviceSession, message: DataMessage, now_ms
       const content = metricContent(device.device, message.metric(at), born.born, sent_ms);
       if (content.kind === "batch") {
         number = content.number;
+        of[at] = null;
         continue;
       }
       if (content.kind === "malformed") why = content.why;

@@ -9,6 +9,7 @@ import {
   PROPERTIES_MAX,
   readMetric,
   readPayload,
+  tooManyMetrics,
 } from "./payload.ts";
 import { ProtobufReader } from "./protobuf.ts";
 
@@ -19,6 +20,8 @@ const VARINT_BYTES_MAX = 9;
 const HEAD_BYTES = 2;
 const FLAG_BYTES = 2;
 const TWO_TO_28 = 0x1000_0000;
+/** What canonical bytes are cut from: an ArrayBuffer for each would cost more than to copy them. */
+const SLAB_BYTES = 8 * 1024;
 
 /**
  * A data message, read where it lies: what storing it needs to know of its metrics, and objects only of those that are asked for.
@@ -45,9 +48,14 @@ export class DataMessage {
   /** Where is_historical of a number stands; 0 = it has none. */
   #flags = new Int32Array(ROOM_FIRST);
   readonly #others: Metric[] = [];
+  /** So many numbers are the first metrics, one behind the other and without is_historical: in their canonical form. */
+  #canonical = 0;
   #next = 0;
+  #slab = new Uint8Array(SLAB_BYTES);
+  /** So much of it is somebody's. */
+  #cut = 0;
   readonly #budget = { properties: 0 };
-  readonly #take = (reader: ProtobufReader): void => this.#takeMetric(reader);
+  readonly #take = (reader: ProtobufReader): void => this.#takeMetrics(reader);
 
   /**
    * @param outer what this message was in: its seq holds where the message has none
@@ -58,7 +66,8 @@ export class DataMessage {
     this.#reader = reader;
     this.#bytes = reader.input;
     this.#count = 0;
-    this.#others.length = 0;
+    this.#canonical = 0;
+    if (this.#others.length > 0) this.#others.length = 0;
     this.#budget.properties = PROPERTIES_MAX;
     this.#head = outer?.seq === undefined ? {} : { seq: outer.seq };
     readPayload(reader, this.#head, this.#take);
@@ -111,21 +120,39 @@ export class DataMessage {
     return { ...this.#head, metrics: this.metrics() };
   }
 
-  /** `encodeCanonical` of the first `count` metrics, in memory of its own. */
+  /**
+   * `encodeCanonical` of the first `count` metrics: bytes that nobody else has or will have. Who keeps them keeps at most
+   * {@link SLAB_BYTES} with them.
+   */
   canonical(count: number): Uint8Array {
+    if (count === 0) return new Uint8Array(0);
+    if (count <= this.#canonical) {
+      const there = this.#bytes.subarray(this.#starts[0]! - HEAD_BYTES, this.#ends[count - 1]);
+      const canonical = this.#room(there.length);
+      canonical.set(there);
+      return canonical;
+    }
     let length = 0;
     for (let at = 0; at < count; at++) {
       if (!this.isNumber(at)) return encodeCanonical(this.metrics(count)).slice();
       length += HEAD_BYTES + this.#ends[at]! - this.#starts[at]!;
       if (this.#flags[at] !== 0) length -= FLAG_BYTES;
     }
-    if (count === 0) return new Uint8Array(0);
-    const [from, to] = [this.#starts[0]! - HEAD_BYTES, this.#ends[count - 1]!];
-    if (to - from === length) return this.#bytes.slice(from, to);
-    const canonical = new Uint8Array(length);
+    const canonical = this.#room(length);
     let end = 0;
     for (let at = 0; at < count; at++) end = this.#copyUnflagged(at, canonical, end);
     return canonical;
+  }
+
+  #room(bytes: number): Uint8Array {
+    if (bytes > SLAB_BYTES / 2) return new Uint8Array(bytes);
+    if (this.#cut + bytes > SLAB_BYTES) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#cut = 0;
+    }
+    const from = this.#cut;
+    this.#cut += bytes;
+    return this.#slab.subarray(from, this.#cut);
   }
 
   #copyUnflagged(at: number, to: Uint8Array, from: number): number {
@@ -145,25 +172,42 @@ export class DataMessage {
     return this.#others[-1 - this.#starts[at]!]!;
   }
 
-  #takeMetric(reader: ProtobufReader): void {
-    const at = this.#count++;
-    if (at === this.#starts.length) this.#grow();
-    const outerEnd = reader.enter();
-    if (this.#takeNumber(at, reader.at, reader.end)) reader.at = reader.end;
-    else {
-      const metric = readMetric(reader, this.#budget);
-      this.#aliases[at] = metric.alias ?? -1;
-      this.#times_ms[at] = metric.timestamp_ms ?? Number.NaN;
-      this.#starts[at] = -1 - this.#others.length;
-      this.#others.push(metric);
+  /** As many numbers as stand here one behind the other, or the one metric that is none. */
+  #takeMetrics(reader: ProtobufReader): void {
+    let end = reader.at - 1;
+    while (end < reader.end && this.#takeNumber(end + HEAD_BYTES, reader.end)) end = this.#ends[this.#count - 1]!;
+    if (end >= reader.at) {
+      reader.at = end;
+      return;
     }
+    const outerEnd = reader.enter();
+    this.#takeOther(readMetric(reader, this.#budget));
     reader.leave(outerEnd);
   }
 
-  /** Whether a number stands in [start, end), which is then noted. */
-  #takeNumber(at: number, start: number, end: number): boolean {
+  #takeOther(metric: Metric): void {
+    const at = this.#add();
+    this.#aliases[at] = metric.alias ?? -1;
+    this.#times_ms[at] = metric.timestamp_ms ?? Number.NaN;
+    this.#starts[at] = -1 - this.#others.length;
+    this.#others.push(metric);
+  }
+
+  #add(): number {
+    const at = this.#count;
+    if (at === METRICS_MAX) throw tooManyMetrics();
+    if (at === this.#starts.length) this.#grow();
+    this.#count = at + 1;
+    return at;
+  }
+
+  /** Whether a number stands here, which is then noted. @param start of its fields, behind its tag and its length */
+  #takeNumber(start: number, messageEnd: number): boolean {
     const bytes = this.#bytes;
-    if (bytes[start - HEAD_BYTES] !== PAYLOAD.metrics || bytes[start] !== METRIC.alias) return false;
+    // Less than 128 bytes: its length is one.
+    const end = start + bytes[start - 1]!;
+    if (bytes[start - HEAD_BYTES] !== PAYLOAD.metrics || bytes[start] !== METRIC.alias || end > messageEnd)
+      return false;
     this.#next = start + 1;
     const alias = this.#uint(end);
     if (alias < 0 || bytes[this.#next] !== METRIC.timestamp) return false;
@@ -178,6 +222,9 @@ export class DataMessage {
     }
     if (bytes[next] === METRIC.isTransient && bytes[next + 1]! <= 1) next += FLAG_BYTES;
     if (!isNumberIn(bytes, next, end)) return false;
+    const at = this.#add();
+    const isNext = at === 0 || this.#ends[at - 1] === start - HEAD_BYTES;
+    if (flag === 0 && isNext && this.#canonical === at) this.#canonical = at + 1;
     this.#aliases[at] = alias;
     this.#times_ms[at] = time_ms;
     this.#starts[at] = start;

@@ -147,7 +147,7 @@ class PayloadWriter implements MetricWriter {
 
   #count(): void {
     this.#metrics += 1;
-    if (this.#metrics > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
+    if (this.#metrics > METRICS_MAX) throw tooManyMetrics();
   }
 
   #close(start: number): void {
@@ -202,6 +202,7 @@ export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => b
   const payload: Payload = { metrics };
   readPayload(new ProtobufReader(bytes), payload, (reader) => {
     if (isWanted !== undefined && passesOver(reader, isWanted)) return;
+    if (metrics.length >= METRICS_MAX) throw tooManyMetrics();
     const outerEnd = reader.enter();
     metrics.push(readMetric(reader, budget));
     reader.leave(outerEnd);
@@ -211,14 +212,13 @@ export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => b
 
 /**
  * Reads all of a payload but its metrics.
- * @param takeMetric is called before the length of each and leaves the reader behind it
+ * @param takeMetrics is called with the reader before the length of one and leaves it behind that, or behind more of them
  */
 export function readPayload(
   reader: ProtobufReader,
   payload: Mutable<PayloadHead>,
-  takeMetric: (reader: ProtobufReader) => void,
+  takeMetrics: (reader: ProtobufReader) => void,
 ): void {
-  let metrics = 0;
   while (reader.at < reader.end) {
     const tag = reader.tag();
     switch (tag) {
@@ -226,9 +226,7 @@ export function readPayload(
         payload.timestamp_ms = reader.uint();
         break;
       case PAYLOAD.metrics:
-        metrics += 1;
-        if (metrics > METRICS_MAX) throw tooMany("metrics", METRICS_MAX);
-        takeMetric(reader);
+        takeMetrics(reader);
         break;
       case PAYLOAD.seq:
         payload.seq = reader.uint();
@@ -531,6 +529,10 @@ function knownDataType(code: number): DataTypeCode {
 function spend(budget: Budget, properties: number): void {
   budget.properties -= properties;
   if (budget.properties < 0) throw tooMany("properties", PROPERTIES_MAX);
+}
+
+export function tooManyMetrics(): KhuXanhError {
+  return tooMany("metrics", METRICS_MAX);
 }
 
 function tooMany(what: string, max: number): KhuXanhError {

@@ -197,7 +197,8 @@ export class SimBroker {
   #take(message: Message): void {
     this.counts.published += 1;
     const { topic, payload, qos, retain } = message;
-    this.#trace.note(`publish ${topic} qos ${qos}${retain ? " retained" : ""} ${payload.length} ${crc32c(payload)}`);
+    const about = ` qos ${qos}${retain ? " retained" : ""} ${payload.length} ${crc32c(payload)}`;
+    this.#trace.note("publish ", topic, about);
     if (message.retain) {
       if (message.payload.length === 0) this.#retained.delete(message.topic);
       else this.#retained.set(message.topic, message);
@@ -249,7 +250,7 @@ export class SimBroker {
       return;
     }
     this.counts.delivered += 1;
-    this.#trace.note(`to ${peer.clientId}: ${message.topic}`);
+    this.#trace.note("to ", peer.clientId, ": ", message.topic);
     const isLate = message.qos === 0 && this.#random.chance(this.faults.reordered);
     if (isLate) this.counts.reordered += 1;
     const late_ms = isLate ? this.#random.between(1, REORDER_MAX_MS) : 0;

@@ -21,9 +21,10 @@ export class Trace {
     this.#now_ms = now_ms;
   }
 
-  note(line: string): void {
+  /** @param parts of the line, in turn: one that is written for every message need not be joined first */
+  note(...parts: readonly string[]): void {
     this.#write(this.#time());
-    this.#write(line);
+    for (let i = 0; i < parts.length; i++) this.#write(parts[i]!);
     this.#ring[this.#end++ % KEPT] = LINE_END;
     this.#lines += 1;
   }
@@ -32,16 +33,17 @@ export class Trace {
     const ring = this.#ring;
     let a = this.#a;
     let b = this.#b;
-    let end = this.#end;
+    let at = this.#end % KEPT;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       a = Math.imul(a ^ unit, 0x01000193);
       b = Math.imul(b + unit, 0x5bd1e995) ^ (b >>> 13);
-      ring[end++ % KEPT] = unit;
+      ring[at] = unit;
+      at = (at + 1) & (KEPT - 1);
     }
     this.#a = a;
     this.#b = b;
-    this.#end = end;
+    this.#end += text.length;
   }
 
   /** With the blank behind it. Many lines are of one instant, and writing a number out costs more than the rest of a line. */
@@ -80,7 +82,7 @@ export class Trace {
   }
 }
 
-/** Characters kept for reading, some 5000 lines; older ones live on in the hash only. */
+/** Characters kept for reading, some 5000 lines; older ones live on in the hash only. A power of two. */
 const KEPT = 2 ** 19;
 /** No character of a line: it is none of Unicode's. */
 const LINE_END = 0xffff;
