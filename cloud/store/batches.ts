@@ -112,6 +112,7 @@ export class Batches {
 
   /** As {@link within}, if all that may be among them came lately: then only the index is read. Else null. */
   #rememberedWithin(deviceId: number, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[] | null {
+    if (!this.#recent.reachesTo(deviceId, from_ms)) return null;
     const rows = this.#db.arrays(
       `SELECT batch_key FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
       deviceId,

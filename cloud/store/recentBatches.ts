@@ -1,3 +1,4 @@
+import type { EpochMs } from "../../core/reading/reading.ts";
 import type { StoredBatch } from "./store.ts";
 
 /** Kept of all devices together; at the limit the older half of each goes. What went is read from the file again. */
@@ -38,6 +39,12 @@ export class RecentBatches {
     of.batches.push({ gateway, epoch, number, device, birthId, from_ms, to_ms, payload });
     this.#held_bytes += bytesOf(payload);
     if (this.#held_bytes > this.#max_bytes) this.#letGo();
+  }
+
+  /** Whether those of the device go back to an instant: else it is not worth looking which there are. */
+  reachesTo(deviceId: number, at_ms: EpochMs): boolean {
+    const first = this.#devices.get(deviceId)?.batches[0];
+    return first !== undefined && first.to_ms <= at_ms;
   }
 
   /** The batches of a device with these keys, in their order; null unless all of them are here. */

@@ -87,4 +87,6 @@ test("at the limit the older half goes", () => {
   expect(recent.find(7, [3, 4])).toBeNull();
   expect(recent.find(7, [4, 5])?.map(({ number }) => number)).toEqual([4, 5]);
   expect(recent.find(8, [4])).toBeNull();
+  expect([3, 4, 5].map((at) => recent.reachesTo(7, START_MS + at))).toEqual([false, true, true]);
+  expect(recent.reachesTo(8, START_MS + 9)).toBe(false);
 });
