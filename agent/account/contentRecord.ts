@@ -2,7 +2,7 @@ import type { Emission } from "../../core/emission/emission.ts";
 import type { Interval } from "../../core/interval/interval.ts";
 import type { EpochMs } from "../../core/reading/reading.ts";
 import { emissionMetric, intervalMetric, type Naming } from "../../core/wire/content.ts";
-import { decodePayload, encodePayload, type Metric } from "../../core/wire/payload.ts";
+import { encodePayload, type Metric } from "../../core/wire/payload.ts";
 import type { JournalEntry } from "../journal/chunk.ts";
 import type { Accounted } from "./accountant.ts";
 
@@ -45,9 +45,9 @@ export function contentEntries(device: string, { intervals, emissions }: Account
   return entries;
 }
 
-/** The metrics of such a body under this session's names. */
-export function contentMetrics(body: Uint8Array, naming: Naming): Metric[] {
-  return decodePayload(body).metrics.map(({ name, ...rest }) => ({
+/** The metrics of such a body, as they stand in it, under this session's names. */
+export function contentMetrics(metrics: readonly Metric[], naming: Naming): Metric[] {
+  return metrics.map(({ name, ...rest }) => ({
     ...rest,
     alias: naming.aliasOf(name ?? ""),
     ...(naming.isHistorical ? { isHistorical: true } : {}),

@@ -160,9 +160,11 @@ interface Slot {
   readonly words: number;
   readonly type: Register["type"];
   readonly little: boolean;
-  /** Raw bits meaning "no value", as (high 32, lowest low 32, highest low 32) triples one after the other. */
-  readonly sentinels: readonly number[];
-  readonly ratio: Ratio;
+  /** Raw bits meaning "no value", as (high 32, lowest low 32, highest low 32) triples one after the other; null = none. */
+  readonly sentinels: readonly number[] | null;
+  /** What the raw value is multiplied with, and divided by. */
+  readonly over: number;
+  readonly under: number;
   /** Null: the ratio is all there is to it, as for most. */
   readonly scaling: Scaling | null;
 }
@@ -201,12 +203,19 @@ function compileQuantity(
   const slot = compileSlot(source, register, scales);
   if (QUANTITIES[quantity].kind === "gauge") {
     const ratio = needed(source, register, gaugeWorth(register, quantity, source.settings));
-    return { ...slot, ratio, quantity, counter: false, countMax: 0, believable: boundsOf(quantity, source.settings) };
+    return {
+      ...slot,
+      ...ratio,
+      quantity,
+      counter: false,
+      countMax: 0,
+      believable: boundsOf(quantity, source.settings),
+    };
   }
   const counter = definition.counters.find((candidate) => candidate.quantity === quantity);
   if (counter === undefined) throw contradiction(source, `${quantity} is polled and no tick is defined for it`);
   const ratio = needed(source, register, countWorth(register, source.settings), counter.tick.amount);
-  return { ...slot, ratio, quantity, counter: true, countMax: countMaxOf(counter), believable: null };
+  return { ...slot, ...ratio, quantity, counter: true, countMax: countMaxOf(counter), believable: null };
 }
 
 function compileSlot(source: RegisterSource, register: Register, scales: ScaleRegisters): Slot {
@@ -223,14 +232,15 @@ function compileSlot(source: RegisterSource, register: Register, scales: ScaleRe
 
 /** A register that no other register scales. */
 function plainSlot(source: RegisterSource, register: Register): Slot {
+  const sentinels = sentinelBits(register, source.sentinels);
   return {
     fc: register.fc,
     address: register.address,
     words: register.words,
     type: register.type,
     little: register.word_order === "little",
-    sentinels: sentinelBits(register, source.sentinels),
-    ratio: needed(source, register, registerWorth(register, source.settings)),
+    sentinels: sentinels.length === 0 ? null : sentinels,
+    ...needed(source, register, registerWorth(register, source.settings)),
     scaling: null,
   };
 }
@@ -410,15 +420,20 @@ function bad(slot: QuantitySlot, why: QualityReason, at_ms: number): Reading {
 function scaledValue(slot: Slot, words: Uint16Array, offset: number, scales: Float64Array): number | QualityReason {
   const high = slot.words === 4 ? highBits(words, offset, slot.little) : 0;
   const low = lowBits(words, offset, slot.words, slot.little);
-  for (let i = 0; i < slot.sentinels.length; i += 3) {
-    if (slot.sentinels[i] === high && low >= slot.sentinels[i + 1]! && low <= slot.sentinels[i + 2]!) return "sentinel";
-  }
+  if (slot.sentinels !== null && isAmong(slot.sentinels, high, low)) return "sentinel";
   const raw = numberOfBits(slot.type, high, low);
   if (!Number.isFinite(raw)) return "not-a-number";
 
-  const { ratio, scaling } = slot;
+  const { over, under, scaling } = slot;
   // Plus 0: a float's −0 is 0.
-  return scaling === null ? (raw * ratio.over) / ratio.under + 0 : scaledBy(scaling, ratio, raw, scales);
+  return scaling === null ? (raw * over) / under + 0 : scaledBy(scaling, slot, raw, scales);
+}
+
+function isAmong(sentinels: readonly number[], high: number, low: number): boolean {
+  for (let i = 0; i < sentinels.length; i += 3) {
+    if (sentinels[i] === high && low >= sentinels[i + 1]! && low <= sentinels[i + 2]!) return true;
+  }
+  return false;
 }
 
 function scaledBy(scaling: Scaling, ratio: Ratio, raw: number, scales: Float64Array): number | QualityReason {

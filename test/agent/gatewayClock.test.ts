@@ -8,6 +8,7 @@ import { agentSpec } from "../../config/files/agent.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { BusRead, BusReply } from "../../core/ports.ts";
 import { type ClockRecord, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import { decodePayload } from "../../core/wire/payload.ts";
 import { model, register } from "../drivers/devices.ts";
 import { recordingLog } from "../recordingLog.ts";
 import { disk } from "./journal/fixture.ts";
@@ -92,7 +93,7 @@ function intervalsIn(journal: Journal): Booked[] {
   return journal
     .history(1, 1e6)
     .filter(({ kind }) => kind === "content")
-    .flatMap(({ body }) => contentMetrics(body, { isHistorical: false, aliasOf: () => 0 }))
+    .flatMap(({ body }) => contentMetrics(decodePayload(body).metrics, { isHistorical: false, aliasOf: () => 0 }))
     .map(({ timestamp_ms = 0, longValue, properties }) => ({
       from_ms: Number(properties?.get("start_ms")?.longValue),
       to_ms: timestamp_ms,

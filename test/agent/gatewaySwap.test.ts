@@ -7,6 +7,7 @@ import { agentSpec } from "../../config/files/agent.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { BusRead, BusReply } from "../../core/ports.ts";
 import { type MeterSwapRecord, parseNodeRecord } from "../../core/wire/nodeRecord.ts";
+import { decodePayload } from "../../core/wire/payload.ts";
 import { decodeSample } from "../../drivers/modbus/decode.ts";
 import { faultBook } from "../../hw-sim/faults/faultBook.ts";
 import { faultyMeter } from "../../hw-sim/faults/meterFaults.ts";
@@ -102,7 +103,7 @@ function importIn(journal: Journal): Booked[] {
   return journal
     .history(1, 1e6)
     .filter(({ kind }) => kind === "content")
-    .flatMap(({ body }) => contentMetrics(body, { isHistorical: false, aliasOf }))
+    .flatMap(({ body }) => contentMetrics(decodePayload(body).metrics, { isHistorical: false, aliasOf }))
     .filter(({ alias = -1 }) => names[alias] === "Interval/Energy/Active/Import/Total")
     .map(({ longValue, properties }) => ({
       from_ms: Number(properties?.get("start_ms")?.longValue),

@@ -32,7 +32,7 @@ test.each([false, true])(
     const session = naming(isLate, 40);
     const direct = naming(isLate, 40);
     expect(EMISSIONS).toHaveLength(3);
-    expect(contentMetrics(body, session)).toEqual([
+    expect(contentMetrics(decodePayload(body).metrics, session)).toEqual([
       ...INTERVALS.map((of) => intervalMetric(of, direct)),
       ...EMISSIONS.map((of) => emissionMetric(of, direct)),
     ]);
