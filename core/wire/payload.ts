@@ -7,7 +7,8 @@ import {
   type PropertySet,
   type PropertyValue,
 } from "./metric.ts";
-import { type NumberTags, ProtobufReader, ProtobufWriter } from "./protobuf.ts";
+import { ProtobufReader } from "./protobuf.ts";
+import { type NumberTags, ProtobufWriter } from "./protobufWriter.ts";
 
 /**
  * The Sparkplug B payload: what one MQTT message carries.

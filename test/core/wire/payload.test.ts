@@ -14,7 +14,7 @@ import {
   type PropertyValue,
   property,
 } from "../../../core/wire/payload.ts";
-import { ProtobufWriter } from "../../../core/wire/protobuf.ts";
+import { ProtobufWriter } from "../../../core/wire/protobufWriter.ts";
 import { alias, anyPayload, instant, mutation, outcome, uint64 } from "./arbitraries.ts";
 import { FIXTURES, fromHex, T, toHex } from "./fixtures.ts";
 import { oracleDecode, oracleEncode, oracleEncodeRaw } from "./oracle.ts";
