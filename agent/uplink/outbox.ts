@@ -1,5 +1,5 @@
 import type { Clock, Log, Random } from "../../core/ports.ts";
-import type { BatchRange } from "../../core/wire/ranges.ts";
+import { type BatchRange, BatchRanges } from "../../core/wire/ranges.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Aliases } from "./aliases.ts";
 import { BatchSource, type SourcedBatch } from "./batchSource.ts";
@@ -16,6 +16,8 @@ const DONE_WITHOUT_ACK_MS = 2 * KEEPALIVE_S * 1000;
 /** Batches that were confirmed and are missing: so many are looked for in one beat, and while no more than this are open. */
 const REOPENED_AT_ONCE = 2000;
 const REOPENED_BELOW = 5000;
+/** Ranges of them that are remembered; the host says the others again. */
+const MISSING_RANGES_MAX = 10_000;
 
 export interface OutboxOptions {
   readonly hostId: string | null;
@@ -41,7 +43,7 @@ export class Outbox {
   readonly #ackSeenKey: string;
   #delivery: Delivery;
   /** What the host said it does not hold, and was not looked for yet. */
-  #missing: BatchRange[] = [];
+  #missing = new BatchRanges();
 
   constructor(options: OutboxOptions, aliases: Aliases) {
     this.#o = options;
@@ -87,22 +89,25 @@ export class Outbox {
 
   /** The host holds nothing above this number, whatever it confirmed: a store that was restored from a backup has less. */
   heldUpTo(highest: number): void {
-    this.#missing = [];
+    this.#missing = new BatchRanges();
     this.missing([{ first: highest + 1, last: this.#o.journal.nextNumber() - 1 }]);
   }
 
   /** Nor these, told after that. What is left of them goes again, some at a time. */
   missing(ranges: readonly BatchRange[]): void {
-    this.#missing.push(...ranges.filter(({ first, last }) => first <= last));
+    for (const { first, last } of ranges) {
+      if (first <= last && this.#missing.ranges < MISSING_RANGES_MAX) this.#missing.addRange(first, last);
+    }
     this.#reopen();
   }
 
   #reopen(): void {
+    if (this.#missing.count === 0) return;
     const { journal, log } = this.#o;
-    const [range, ...others] = this.#missing;
+    const [range, ...others] = this.#missing.toRanges();
     if (range === undefined || journal.unconfirmed() > REOPENED_BELOW) return;
     const last = Math.min(range.last, range.first + REOPENED_AT_ONCE - 1);
-    this.#missing = last === range.last ? others : [{ first: last + 1, last: range.last }, ...others];
+    this.#missing = BatchRanges.of(last === range.last ? others : [{ first: last + 1, last: range.last }, ...others]);
     const from = journal.reopen([{ first: range.first, last }]);
     if (from === null) return;
     log.warn("uplink.host-went-back", { from, to: last });
@@ -122,7 +127,7 @@ export class Outbox {
 
   /** The journal gave new numbers to what is open. */
   renewed(): void {
-    this.#missing = [];
+    this.#missing = new BatchRanges();
     this.#source.forget();
     this.#delivery = this.#newDelivery();
   }

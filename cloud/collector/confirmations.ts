@@ -8,7 +8,7 @@ import { GatewayMap } from "./gatewayMap.ts";
 
 /**
  * What is said to the gateways: which batches are committed, up to where, that a birth is wanted. All of it
- * is NCMD at QoS 0 and may be lost: acks are repeated for every duplicate, hellos until the first ack, objections for every
+ * is NCMD at QoS 0 and may be lost: acks are repeated for every duplicate, hellos until the first ack, what is missing as long as it is, objections for every
  * batch that calls for one, and a birth is asked for again by the next message that needs it.
  */
 export interface ConfirmationsOptions {
@@ -34,7 +34,7 @@ export const OBJECTIONS_MAX = 5;
 const REBIRTH_MS = 5_000;
 /** A whole zone that comes back at once is not answered at once. */
 const JITTER_MS = 500;
-/** Texts of missing numbers that go with one hello, the oldest; the others with that of another session. */
+/** Texts of missing numbers said at once, the oldest; the others when these have come. */
 const MISSING_TEXTS_MAX = 8;
 /** Ranges waiting for an ack; beyond it they go out at once. */
 const RANGES_MAX = 1000;
@@ -129,7 +129,11 @@ export class Confirmations {
   }
 
   sayHellos(): void {
-    for (const node of this.#nodes.values()) if (node.isOnline && !node.hasAcked) this.#sayHello(node);
+    for (const node of this.#nodes.values()) {
+      if (!node.isOnline) continue;
+      if (node.hasAcked) this.#sayMissing(node);
+      else this.#sayHello(node);
+    }
   }
 
   askRebirth(gateway: GatewayKey): void {
@@ -160,16 +164,20 @@ export class Confirmations {
     if (!node.hasGreeted) this.#sayHello(node);
   }
 
-  /** Also the only way for a node to learn that its journal went back, or what is held here: no session goes without. */
+  /** Also the only way for a node to learn that its journal went back: no session goes without. */
   #sayHello(node: NodeWords): void {
-    const { epoch, held } = node;
-    if (epoch === null) return;
+    if (node.epoch === null) return;
     node.hasGreeted = true;
     node.cancelHello();
-    const missing = formatMissing(epoch, held.missing()).slice(0, MISSING_TEXTS_MAX);
-    for (const text of [formatHello(epoch, held.highest()), ...missing]) {
-      this.#say(node, ackMetric(this.#o.clock.now_ms(), text));
-    }
+    this.#say(node, ackMetric(this.#o.clock.now_ms(), formatHello(node.epoch, node.held.highest())));
+    this.#sayMissing(node);
+  }
+
+  /** What the node took for confirmed among them it sends again (`decisions/009`). */
+  #sayMissing(node: NodeWords): void {
+    if (node.epoch === null || !this.#o.isConnected()) return;
+    const texts = formatMissing(node.epoch, node.held.missing()).slice(0, MISSING_TEXTS_MAX);
+    for (const text of texts) this.#say(node, ackMetric(this.#o.clock.now_ms(), text));
   }
 
   #say({ gateway }: NodeWords, metric: Metric): void {

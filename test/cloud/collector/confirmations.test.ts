@@ -97,7 +97,7 @@ test("objections are to one epoch: the next begins without any, and nothing is s
   expect(said).toEqual([BATCH_NUMBER_MAX]);
 });
 
-test("with the hello goes what is missing below the highest number", () => {
+test("with the hello goes what is missing below the highest number, and again as long as it is", () => {
   const { confirmations, said, fire } = staged();
   const missing = [
     { first: 20, last: 29 },
@@ -105,5 +105,14 @@ test("with the hello goes what is missing below the highest number", () => {
   ];
   confirmations.born(GATEWAY, EPOCH, upTo(40, missing));
   fire();
-  expect(said).toEqual([40, { kind: "missing", epoch: EPOCH, ranges: missing }]);
+  const told = { kind: "missing", epoch: EPOCH, ranges: [...missing] };
+  expect(said).toEqual([40, told]);
+  confirmations.ack(GATEWAY, EPOCH, 41);
+  confirmations.flushAll();
+  said.length = 0;
+  confirmations.sayHellos();
+  expect(said).toEqual([told]);
+  missing.length = 0;
+  confirmations.sayHellos();
+  expect(said).toEqual([told]);
 });
