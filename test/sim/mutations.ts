@@ -44,8 +44,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     edits: [
       {
         file: ACCOUNT,
-        from: "ticksUntil(reading.at_ms, delta, last, reading) - ticksDone,",
-        to: "ticksUntil(reading.at_ms, delta, last, reading),",
+        from: "closed === null ? ticks : ticks - ticksDone;",
+        to: "ticks;",
       },
     ],
   },
