@@ -175,6 +175,17 @@ test("a measured interval that does not go on from the one before it does so aft
   expectEmitted(store);
 });
 
+test("an interval that was booked under the old epoch, before its numbers were contested, has not read less than is stored", async () => {
+  const boundary_ms = 60 * MINUTE_MS;
+  const at = [boundary_ms - 15_000, boundary_ms - 5000, boundary_ms + 200, 100 * MINUTE_MS] as const;
+  const { store, agent } = await restored(...at);
+  expect(agent.epochs).toHaveLength(2);
+  const rows = series(store).map((one) => one.find(({ to_ms }) => to_ms === ORIGIN_MS + boundary_ms)!);
+  expect(rows.some(({ epoch }) => epoch === agent.epochs[0])).toBe(true);
+  for (const { verification } of rows) expect(verification).not.toBe("disagreed");
+  expect(alarmsOf(store)).toEqual([]);
+});
+
 test("where an interval does not go on from the one before it, and cannot be recomputed, an alarm tells by how much", async () => {
   const { store, agent } = await restored(20 * MINUTE_MS, 70 * MINUTE_MS, 71 * MINUTE_MS, 140 * MINUTE_MS);
   const [rows] = series(store);
