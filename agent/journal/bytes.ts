@@ -48,15 +48,22 @@ export function unzigzag(value: number): number {
 }
 
 const encoder = new TextEncoder();
+/** Most texts are a few ASCII characters, for which calling the encoder costs more than they do; longer ones are its. */
+const SHORT_TEXT = 200;
 
-/** Bytes of a text in UTF-8. Most are a few ASCII characters, for which calling the encoder costs more than they do. */
+/** Bytes of a text in UTF-8. */
 export function utf8Bytes(text: string): number {
+  if (text.length > SHORT_TEXT) return encoder.encode(text).length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return encoder.encode(text).length;
   return text.length;
 }
 
 /** Writes a text that {@link utf8Bytes} found room for. */
 export function putUtf8(bytes: Uint8Array, at: number, text: string): void {
+  if (text.length > SHORT_TEXT) {
+    encoder.encodeInto(text, bytes.subarray(at));
+    return;
+  }
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code >= 0x80) {

@@ -46,7 +46,12 @@ test("law: signed numbers come back through zigzag", () => {
 test("law: a text is the UTF-8 that the platform makes of it, halves of characters too", () => {
   fc.assert(
     fc.property(
-      fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.constantFrom("é\ud800", "0-1,\udc00")),
+      fc.oneof(
+        fc.string(),
+        fc.string({ unit: "binary" }),
+        fc.string({ unit: "binary", minLength: 190, maxLength: 300 }),
+        fc.constantFrom("é\ud800", "0-1,\udc00"),
+      ),
       (text) => {
         const bytes = new Uint8Array(utf8Bytes(text) + 2).fill(0x55);
         putUtf8(bytes, 1, text);
