@@ -350,10 +350,11 @@ export class BusWorker {
       const cutShort = meter.patience_ms < timeout_ms ? (before?.cutShort ?? 0) + 1 : 0;
       this.#turns.units.set(unit, { ...held, isUnreachable: this.#reach.hasFailed, cutShort });
     }
-    const [poll, ...late] = job.samples();
+    const samples = job.samples();
+    const poll = samples[0];
     if (poll === undefined) return;
     if (poll.failures.length > 0) meter.retryRare(poll.failures, now_ms);
-    for (const sample of [poll, ...late]) {
+    for (const sample of samples) {
       this.#o.onSample(device, sample);
       this.#noteSettings(meter, sample);
     }
@@ -397,10 +398,11 @@ export class BusWorker {
       const job = meter.job ?? this.#begin(meter, "quick");
       meter.job = null;
       job.fail({ kind: "unreachable", detail: "the line" });
-      const [poll, ...late] = job.samples();
+      const samples = job.samples();
+      const poll = samples[0];
       if (poll === undefined) continue;
       meter.retryRare(poll.failures, now_ms);
-      for (const sample of [poll, ...late]) this.#o.onSample(meter.of.device, sample);
+      for (const sample of samples) this.#o.onSample(meter.of.device, sample);
       this.#noteAnswer(meter, poll);
     }
   }

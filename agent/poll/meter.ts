@@ -46,8 +46,9 @@ export class PollJob {
   #queue: readonly BlockRead[];
   #asked = 0;
   #read: Sample["blocks"][number][] = [];
-  #late: Sample[] = [];
-  readonly #failures: Sample["failures"][number][] = [];
+  /** Samples of their own; none of most polls. */
+  #late: readonly Sample[] = NO_SAMPLES;
+  #failures: Failure[] | null = null;
   #at_ms: EpochMs;
   #mono_ms: number;
   #datedBy: BlockRank = 3;
@@ -96,7 +97,7 @@ export class PollJob {
       this.#asked = 0;
       return;
     }
-    this.#failures.push(failureOf(block, reply));
+    this.#fail(failureOf(block, reply));
     if (!isSilence(reply) && this.#garbled < GARBLED_MAX) return;
     this.fail(reply);
   }
@@ -113,7 +114,7 @@ export class PollJob {
       this.#mono_ms = mono_ms;
       this.#datedBy = rank;
     } else if (rank === 0 && mono_ms - this.#mono_ms > SPREAD_MAX_MS && standsAlone(block)) {
-      this.#late.push({ device: this.#device, at_ms, mono_ms, blocks: [read], failures: [] });
+      this.#late = [...this.#late, { device: this.#device, at_ms, mono_ms, blocks: [read], failures: NO_FAILURES }];
       return;
     }
     this.#read.push(read);
@@ -122,37 +123,46 @@ export class PollJob {
   /** Gives up the blocks not yet asked for. */
   fail(reply: Exclude<BusReply, { kind: "words" }>): void {
     for (; this.#asked < this.#queue.length; this.#asked++) {
-      this.#failures.push(failureOf(this.#queue[this.#asked]!, reply));
+      this.#fail(failureOf(this.#queue[this.#asked]!, reply));
     }
   }
 
   /** What was read is in doubt: it counts as garbled. */
   distrust(): void {
     for (const { fc, address, words } of [this.#read, ...this.#late.map(({ blocks }) => blocks)].flat()) {
-      this.#failures.push({ fc, address, count: words.length, why: "garbled" });
+      this.#fail({ fc, address, count: words.length, why: "garbled" });
     }
     this.#read = [];
-    this.#late = [];
+    this.#late = NO_SAMPLES;
   }
 
   /** A register that is not asked for at present counts as failed all the same: its counter has a gap. */
-  noteMissing(failure: Sample["failures"][number]): void {
-    this.#failures.push(failure);
+  noteMissing(failure: Failure): void {
+    this.#fail(failure);
+  }
+
+  #fail(failure: Failure): void {
+    (this.#failures ??= []).push(failure);
   }
 
   /** The poll itself, then what came late. Empty if there is nothing to tell. */
-  samples(): readonly [Sample, ...Sample[]] | readonly [] {
-    if (this.#read.length === 0 && this.#failures.length === 0) return [];
+  samples(): readonly Sample[] {
+    const failures = this.#failures ?? NO_FAILURES;
+    if (this.#read.length === 0 && failures.length === 0) return NO_SAMPLES;
     const poll: Sample = {
       device: this.#device,
       at_ms: this.#at_ms,
       mono_ms: this.#mono_ms,
       blocks: this.#read,
-      failures: this.#failures,
+      failures,
     };
-    return [poll, ...this.#late];
+    return this.#late.length === 0 ? [poll] : [poll, ...this.#late];
   }
 }
+
+type Failure = Sample["failures"][number];
+const NO_FAILURES: readonly Failure[] = [];
+const NO_SAMPLES: readonly Sample[] = [];
 
 /** No register of another block is needed to know what its registers say. */
 function standsAlone({ registers }: BlockRead): boolean {
