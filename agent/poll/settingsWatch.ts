@@ -8,6 +8,7 @@
  */
 import type { DeviceDefinition } from "../../core/model/deviceDefinition.ts";
 import type { Register } from "../../core/model/meterModel.ts";
+import { ADDRESSES } from "../../core/model/modbus.ts";
 import type { EpochMs, Sample } from "../../core/reading/reading.ts";
 import { isSeldomChanged } from "../../drivers/define.ts";
 import { readRegisters } from "../../drivers/modbus/decode.ts";
@@ -37,6 +38,9 @@ export function mayBeAnother(silentPolls: number, silent_ms: number): boolean {
 export class SettingsWatch {
   readonly #definition: DeviceDefinition;
   readonly #registers: readonly Register[];
+  /** From the first to behind the last word of them, as {@link keyOf} orders. */
+  readonly #from: number;
+  readonly #to: number;
   /** Words last seen, by the place of the register in the list. */
   readonly #words: (Uint16Array | undefined)[] = [];
   readonly #settings: Map<string, Setting>;
@@ -45,6 +49,8 @@ export class SettingsWatch {
   constructor(definition: DeviceDefinition, saved: string | null) {
     this.#definition = definition;
     this.#registers = definition.registers.map(({ register }) => register).filter(isSeldomChanged);
+    this.#from = Math.min(...this.#registers.map(({ fc, address }) => keyOf(fc, address)));
+    this.#to = Math.max(...this.#registers.map(({ fc, address, words }) => keyOf(fc, address + words)));
     const known = saved === null ? null : (JSON.parse(saved) as Saved);
     const settings = known === null || known.model !== definition.model ? [] : known.settings;
     this.#settings = new Map(settings.map((setting) => [setting.name, setting]));
@@ -60,6 +66,7 @@ export class SettingsWatch {
 
   /** @returns settings that are new or not what they were; null where nothing was, which is nearly always. */
   take(sample: Sample): readonly Setting[] | null {
+    if (!this.#mayBeIn(sample)) return null;
     let news: Setting[] | null = null;
     for (let i = 0; i < this.#registers.length; i++) {
       const register = this.#registers[i]!;
@@ -73,6 +80,14 @@ export class SettingsWatch {
       }
     }
     return news;
+  }
+
+  /** Most polls read none of them. */
+  #mayBeIn({ blocks }: Sample): boolean {
+    for (const { fc, address, words } of blocks) {
+      if (keyOf(fc, address) < this.#to && keyOf(fc, address + words.length) > this.#from) return true;
+    }
+    return false;
   }
 
   #noted(register: Register, { at_ms, blocks }: Sample): Setting | null {
@@ -91,6 +106,11 @@ export class SettingsWatch {
 interface Saved {
   readonly model: string;
   readonly settings: readonly Setting[];
+}
+
+/** Registers in the order of function codes and addresses. */
+function keyOf(fc: 3 | 4, address: number): number {
+  return fc * ADDRESSES + address;
 }
 
 function isSame(known: Uint16Array | undefined, words: Uint16Array, at: number, count: number): boolean {

@@ -143,6 +143,7 @@ export function faultBook(
       return removed;
     },
     ofMeter(line, unit) {
+      if (faults.length === 0) return NO_FAULTS;
       const key = line * UNITS + unit;
       let found = byMeter.get(key);
       if (found === undefined) {
@@ -152,6 +153,7 @@ export function faultBook(
       return found;
     },
     hitting({ line, unit, connection, at_ms }) {
+      if (faults.length === 0) return NONE;
       const own = ofLine(line);
       if (own.length === 0) return NONE;
       return own.flatMap((fault) => {
@@ -185,6 +187,7 @@ export function faultBook(
 /** Unit numbers are a byte. */
 const UNITS = 256;
 const NONE: readonly FaultWhat[] = [];
+const NO_FAULTS: readonly Fault[] = [];
 const SILENT: FaultWhat = { kind: "silent" };
 
 function isOf(on: Fault["on"], line: number, unit: number): boolean {

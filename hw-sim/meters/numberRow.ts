@@ -42,15 +42,14 @@ export interface ShownColumn {
 }
 
 /**
- * Registers of one form in a read that show numbers of one sheet, in lists side by side: a meter is read every few seconds,
+ * Registers of one form in a read that show numbers of one sheet, in one list of numbers: a meter is read every few seconds,
  * and by then each object that it is made of has left the processor's cache.
  */
 export class NumberRow {
   readonly #sheet: Sheet;
   readonly #write: NumberWriter;
-  readonly #columns: number[] = [];
-  readonly #steps: number[] = [];
-  readonly #places: number[] = [];
+  /** Of each register its column, its step and where in the answer its words begin. */
+  readonly #shown: number[] = [];
   readonly #registers: Register[] = [];
 
   constructor({ column, register }: ShownColumn) {
@@ -64,9 +63,7 @@ export class NumberRow {
 
   /** @param place where in the answer its words begin */
   add({ column, step, register }: ShownColumn, place: number): void {
-    this.#columns.push(column.index);
-    this.#steps.push(step);
-    this.#places.push(place);
+    this.#shown.push(column.index, step, place);
     this.#registers.push(register);
   }
 
@@ -74,13 +71,12 @@ export class NumberRow {
   write(at_ms: number, out: Uint16Array): void {
     const numbers = this.#sheet(at_ms);
     const write = this.#write;
-    const columns = this.#columns;
-    const steps = this.#steps;
-    const places = this.#places;
-    for (let i = 0; i < columns.length; i++) {
-      const number = numbers[columns[i]!]!;
-      if (!write(number, steps[i]!, out, places[i]!))
-        throw doesNotFit(this.#registers[i]!, Math.round(number / steps[i]!));
+    const shown = this.#shown;
+    for (let i = 0; i < shown.length; i += 3) {
+      const number = numbers[shown[i]!]!;
+      const step = shown[i + 1]!;
+      if (!write(number, step, out, shown[i + 2]!))
+        throw doesNotFit(this.#registers[i / 3]!, Math.round(number / step));
     }
   }
 }
