@@ -104,6 +104,9 @@ export class BooksChecker {
         )
       )
         continue;
+      // What lay between was lost with a medium, and with what it had been sent to: a hole, which `drained.ts` judges.
+      const isApart = row.epoch !== recorded[i - 1]!.epoch && recorded[i - 1]!.to_ms < row.from_ms;
+      if (isApart && agent.damages > 0) continue;
       const isSaid = this.#isSaid(agent, recorded[i - 1]!, row, opened - closed);
       if (isSaid || (row.epoch !== recorded[i - 1]!.epoch && this.#isRedefined(agent, recorded[i - 1]!))) continue;
       return wrong(row, `it opens with ${opened}, the one recorded before it closes with ${closed}`);
@@ -125,11 +128,11 @@ export class BooksChecker {
 
   /**
    * A gateway whose disk had lost readings divided a boundary anew, in an interval that cannot be recomputed, for it saw what
-   * readings do not tell. By how much the counts are apart the collector must have said.
+   * readings do not tell, or its clock was set around it. By how much the counts are apart the collector must have said.
    */
   #isSaid(agent: SimAgent, before: StoredInterval, row: StoredInterval, ticks: bigint): boolean {
     if (agent.damages === 0 || row.epoch === before.epoch || row.cause === null) return false;
-    if (!SEEN_BY_GATEWAY.includes(row.cause)) return false;
+    if (!SEEN_BY_GATEWAY.includes(row.cause) && !isClockSet(agent, before.from_ms, row.to_ms)) return false;
     const said = this.#store()
       .alarms(ALARMS_MAX)
       .find(
@@ -267,6 +270,14 @@ export class BooksChecker {
   }
 }
 
+/** Whether its clock showed a time twice, or left one out. */
+function isClockSet({ machine }: SimAgent, from_ms: number, to_ms: number): boolean {
+  for (let at_ms = from_ms; at_ms < to_ms; at_ms += CLOCK_LOOK_MS) {
+    if (machine.trueTimesOf(at_ms).length !== 1) return true;
+  }
+  return false;
+}
+
 /** What was booked before a medium lost it, and again in the next epoch: the first figure stands. */
 function isOfLoss({ code, gateway, detail }: Alarm, agents: readonly SimAgent[]): boolean {
   const agent = agents.find(({ machine }) => machine.name === gateway?.edge);
@@ -317,6 +328,8 @@ const POLLS_BESIDE_MAX = 10;
 const DRIFT_MAX = 0.01;
 /** Causes that follow from more than readings. */
 const SEEN_BY_GATEWAY: readonly IntervalCause[] = ["meter-replaced", "counter-reset", "rate-too-high"];
+/** Shorter than the least that a clock is set by. */
+const CLOCK_LOOK_MS = 50;
 /** Of a run. */
 const ALARMS_MAX = 1000;
 /** Alarms that say a fault was noticed, which is right. */
