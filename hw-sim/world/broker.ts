@@ -52,6 +52,12 @@ interface Subscription {
   readonly qos: 0 | 1;
 }
 
+/** Who gets messages of a topic, and how at most. */
+interface Route {
+  readonly session: Session;
+  readonly qos: 0 | 1;
+}
+
 const QUEUE_MAX = 1000;
 const TOPICS_MAX = 10_000;
 const REORDER_MAX_MS = 2000;
@@ -68,8 +74,8 @@ export class SimBroker {
   readonly #trace: Trace;
   readonly #sessions = new Map<string, Session>();
   readonly #retained = new Map<string, Message>();
-  /** Topics taken apart, the same few again and again. */
-  readonly #levels = new Map<string, readonly string[]>();
+  /** By topic, the same few again and again, as long as nobody comes, goes or subscribes. */
+  readonly #routes = new Map<string, readonly Route[]>();
   #isUp = true;
 
   constructor(scheduler: Scheduler, random: Stream, trace: Trace) {
@@ -97,6 +103,7 @@ export class SimBroker {
       if (how === "process-killed") session.peer.close();
     }
     this.#sessions.clear();
+    this.#routes.clear();
     if (!keepsRetained) this.#retained.clear();
   }
 
@@ -131,6 +138,7 @@ export class SimBroker {
     const session = this.#heard(peer);
     if (session === undefined) return;
     for (const { filter, qos } of filters) session.filters.set(filter, { levels: levelsOf(filter), qos });
+    this.#routes.clear();
     for (const message of this.#retained.values()) {
       const granted = filters.filter(({ filter }) => matchesFilter(filter, message.topic));
       if (granted.length === 0) continue;
@@ -186,6 +194,7 @@ export class SimBroker {
     session.cancelWatch();
     session.queue = [];
     this.#sessions.delete(session.peer.clientId);
+    this.#routes.clear();
   }
 
   #end(session: Session, why: string): void {
@@ -210,22 +219,23 @@ export class SimBroker {
     }
     // Who is subscribed already gets it as an ordinary message, not as a retained one [MQTT-3.3.1-9].
     const live = retain ? { ...message, retain: false } : message;
-    const levels = this.#levelsOf(topic);
-    for (const session of [...this.#sessions.values()]) {
-      const granted = grantedQos(session, levels);
-      if (granted === null) continue;
+    for (const { session, qos: granted } of this.#routesOf(topic)) {
       this.#deliver(session, granted < qos ? { ...live, qos: granted } : live);
     }
   }
 
-  #levelsOf(topic: string): readonly string[] {
-    let levels = this.#levels.get(topic);
-    if (levels === undefined) {
-      if (this.#levels.size >= TOPICS_MAX) this.#levels.clear();
-      levels = levelsOf(topic);
-      this.#levels.set(topic, levels);
+  #routesOf(topic: string): readonly Route[] {
+    let routes = this.#routes.get(topic);
+    if (routes === undefined) {
+      if (this.#routes.size >= TOPICS_MAX) this.#routes.clear();
+      const levels = levelsOf(topic);
+      routes = [...this.#sessions.values()].flatMap((session): Route[] => {
+        const qos = grantedQos(session, levels);
+        return qos === null ? [] : [{ session, qos }];
+      });
+      this.#routes.set(topic, routes);
     }
-    return levels;
+    return routes;
   }
 
   #deliver(session: Session, message: Message): void {
