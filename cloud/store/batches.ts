@@ -5,7 +5,6 @@ import type { Alarms } from "./alarms.ts";
 import type { Books } from "./books.ts";
 import type { Database, Row } from "./database.ts";
 import { batchKey, type Keys } from "./keys.ts";
-import { RecentBatches } from "./recentBatches.ts";
 import type { Renumbered } from "./renumbered.ts";
 import {
   BATCH_NUMBER_MAX,
@@ -37,7 +36,6 @@ export class Batches {
   readonly #renumbered: Renumbered;
   /** Longest batch of each device, by device id. */
   readonly #spans_ms = new Map<number, number>();
-  readonly #recent = new RecentBatches();
 
   constructor(db: Database, keys: Keys, alarms: Alarms, books: Books, renumbered: Renumbered) {
     this.#db = db;
@@ -94,38 +92,17 @@ export class Batches {
   within(gateway: GatewayKey, device: string, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[] {
     const deviceId = this.#keys.findDevice(gateway, device);
     if (deviceId === null) return [];
-    return (
-      this.#rememberedWithin(deviceId, from_ms, to_ms, limit) ??
-      this.#db
-        .arrays(
-          `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
-         WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
-          deviceId,
-          from_ms,
-          to_ms + this.#span_ms(deviceId),
-          to_ms,
-          limit,
-        )
-        .map((row) => this.#storedBatch(row, gateway, device))
-    );
-  }
-
-  /** As {@link within}, if all that may be among them came lately: then only the index is read. Else null. */
-  #rememberedWithin(deviceId: number, from_ms: EpochMs, to_ms: EpochMs, limit: number): readonly StoredBatch[] | null {
-    if (!this.#recent.reachesTo(deviceId, from_ms)) return null;
-    const rows = this.#db.arrays(
-      `SELECT batch_key FROM batch WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
-      deviceId,
-      from_ms,
-      to_ms + this.#span_ms(deviceId),
-      limit,
-    );
-    if (rows.length === limit) return null;
-    const batches = this.#recent.find(
-      deviceId,
-      rows.map(([key]) => key as number),
-    );
-    return batches?.filter((batch) => batch.from_ms <= to_ms) ?? null;
+    return this.#db
+      .arrays(
+        `SELECT batch_key, birth_id, from_ms, to_ms, payload FROM batch
+       WHERE device_id = ? AND to_ms >= ? AND to_ms <= ? AND from_ms <= ? ORDER BY to_ms, batch_key LIMIT +?`,
+        deviceId,
+        from_ms,
+        to_ms + this.#span_ms(deviceId),
+        to_ms,
+        limit,
+      )
+      .map((row) => this.#storedBatch(row, gateway, device));
   }
 
   atOrBefore(gateway: GatewayKey, device: string, at_ms: EpochMs): StoredBatch | null {
@@ -288,7 +265,6 @@ export class Batches {
       Number(batch.isPoll ?? batch.intervals.length === 0),
     );
     if (!isNew) return this.#heldAlready(batch, key, known_ms);
-    this.#recent.put(deviceId, key, batch);
     this.#noteSpan(deviceId, batch.to_ms - batch.from_ms);
     this.#books.enter(batch, epochId, known_ms);
     if (batch.record !== null) this.#putRecord(batch.record, key, batch.gateway);
@@ -399,7 +375,6 @@ export class Batches {
   }
 
   #load(): void {
-    this.#recent.clear();
     this.#spans_ms.clear();
     for (const row of this.#db.all("SELECT id, batch_span_ms FROM device")) {
       this.#spans_ms.set(Number(row.id), Number(row.batch_span_ms));
