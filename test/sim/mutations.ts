@@ -125,6 +125,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       },
     ],
     kinds: ["reply-slow"],
+    seed: 3306,
   },
   "ack-before-commit": {
     what: "the collector confirms what it is about to commit",
@@ -232,8 +233,11 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     ],
   },
   "loss-forgotten": {
-    what: "losses that no record names yet are forgotten when the process ends",
-    edits: [{ file: "agent/journal/losses.ts", from: "    this.#waiting.push(...waited);\n", to: "" }],
+    what: "losses that no record names yet are forgotten when the process ends, and not told when the host misses them",
+    edits: [
+      { file: "agent/journal/losses.ts", from: "    this.#waiting.push(...waited);\n", to: "" },
+      { file: "agent/journal/reopened.ts", from: "if (gone.length > 0 && ", to: "if (gone.length < 0 && " },
+    ],
     kinds: ["bit-flip", "torn-segment", "agent-crash", "agent-crash-at-write", "link-loss", "partition"],
     seed: 5013,
   },
