@@ -28,7 +28,7 @@ const SLAB_BYTES = 8 * 1024;
  *
  * number   a metric of alias, time and value, as nearly all are, with is_historical or is_transient or without: a long or a
  *          finite double, its fields in this order and each as short as can be. To read and to write it again would give the
- *          same bytes, so its canonical form is copied from where it stands. Our gateways write no other readings
+ *          same bytes, so its canonical form is copied from where it stands. Our gateways write every good reading so
  * others   are decoded at once: what `decodePayload` would refuse is refused when the message is opened
  *
  * One for many messages: what it says is of the message opened last, whose bytes must not change meanwhile.
