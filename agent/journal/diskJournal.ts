@@ -15,6 +15,7 @@ import type {
   JournalStatus,
   JournalWrite,
   Loss,
+  Reopened,
   StoredRecord,
 } from "./journal.ts";
 import { Keeper } from "./keeper.ts";
@@ -198,9 +199,8 @@ export class DiskJournal implements Journal {
     this.#numbers.confirm(ranges);
   }
 
-  reopen(ranges: readonly BatchRange[]): number | null {
-    const { now_ms } = this.#options;
-    return reopened(ranges, { numbers: this.#numbers, mender: this.#mender, losses: this.#losses, now_ms });
+  reopen(ranges: readonly BatchRange[], atMost: number): Reopened {
+    return reopened(ranges, atMost, { numbers: this.#numbers, mender: this.#mender, losses: this.#losses });
   }
 
   isConfirmed(number: number): boolean {

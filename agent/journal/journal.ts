@@ -33,10 +33,10 @@ export interface Journal {
   /**
    * The collector confirmed these numbers and does not hold them: its store went back in time. What is still held here is to be
    * sent again, the rest is a loss that the next commit tells; not while the collector may still hear of other losses, for these
-   * may be the same. Numbers that are not confirmed count for nothing.
-   * @returns the lowest number that is to be sent again; null: none
+   * may be the same, and never of what the disk refuses to read. Numbers that are not confirmed count for nothing.
+   * @param atMost so many are opened, and those that lie together with them
    */
-  reopen(ranges: readonly BatchRange[]): number | null;
+  reopen(ranges: readonly BatchRange[], atMost: number): Reopened;
   /** Confirmed by the collector, or lost: not to be sent. */
   isConfirmed(number: number): boolean;
   /** The number the next batch will get. */
@@ -68,6 +68,15 @@ export interface Journal {
 }
 
 export type { JournalEntry, RecordKind } from "./chunk.ts";
+
+/** What became of numbers that the collector does not hold, as ascending ranges; what is in none of them is not confirmed, or not to be read now. */
+export interface Reopened {
+  readonly opened: readonly BatchRange[];
+  /** Gone here too: a loss. */
+  readonly told: readonly BatchRange[];
+  /** Not looked for yet. */
+  readonly left: readonly BatchRange[];
+}
 
 export interface JournalWrite {
   readonly entries: readonly JournalEntry[];

@@ -55,6 +55,11 @@ export class Mender {
     this.#o = mended;
   }
 
+  /** How often the disk refused to read: what it refuses may lie there all the same. */
+  get refusals(): number {
+    return this.#o.reader.refusals;
+  }
+
   /** The records that lie together with the first one at or after `ordinal`; what is damaged on the way is mended. */
   look(ordinal: number): Exclude<Look, { readonly kind: "damaged" }> {
     let doubted: Held | null = null;

@@ -25,6 +25,8 @@ export class Reader {
   /** Whether each of these positions is confirmed: what is may be missing where samples gave way. */
   readonly #areConfirmed: (first: number, last: number) => boolean;
   #ahead: { readonly held: Held; readonly first: number; readonly items: readonly Item[] } | null = null;
+  /** How often the disk refused to read. */
+  refusals = 0;
   /** Damaged, and the disk would not take the mended one: read as they are. */
   readonly #unmended = new Set<Held>();
 
@@ -78,6 +80,7 @@ export class Reader {
       }
     } catch (cause) {
       if (!isOfDisk(cause) && !isAccepted) return { kind: "damaged", held };
+      this.refusals += 1;
       this.#log.error("journal.segment-unreadable", { file: held.name, ordinal, why: String(cause) });
       return { kind: "none" };
     }

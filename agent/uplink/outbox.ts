@@ -13,10 +13,10 @@ const BURST_MAX = 100;
 /** Without acks a batch counts as delivered after two keep-alives of one unbroken session (mode off). */
 const DONE_WITHOUT_ACK_MS = 2 * KEEPALIVE_S * 1000;
 
-/** Batches that were confirmed and are missing: so many are looked for in one beat, and while no more than this are open. */
+/** Batches that were confirmed and are missing: so many are opened in one beat, and while no more than this are open. */
 const REOPENED_AT_ONCE = 2000;
 const REOPENED_BELOW = 5000;
-/** Ranges of them that are remembered; the host says the others again. */
+/** Ranges of them that are remembered; the host says the others again, and others may be opened again in the same session. */
 const MISSING_RANGES_MAX = 10_000;
 
 export interface OutboxOptions {
@@ -44,6 +44,8 @@ export class Outbox {
   #delivery: Delivery;
   /** What the host said it does not hold, and was not looked for yet. */
   #missing = new BatchRanges();
+  /** Opened again or told lost in this session: once is enough, whoever says again that it is missing. */
+  #reopened = new BatchRanges();
 
   constructor(options: OutboxOptions, aliases: Aliases) {
     this.#o = options;
@@ -85,6 +87,7 @@ export class Outbox {
   confirmed(ranges: readonly BatchRange[]): void {
     this.#delivery.confirmed(ranges, this.#o.mono_ms());
     this.#o.journal.confirm(ranges);
+    if (this.#missing.count > 0) this.#missing = without(this.#missing, BatchRanges.of(ranges));
   }
 
   /** The host holds nothing above this number, whatever it confirmed: a store that was restored from a backup has less. */
@@ -95,23 +98,24 @@ export class Outbox {
 
   /** Nor these, told after that. What is left of them goes again, some at a time. */
   missing(ranges: readonly BatchRange[]): void {
-    for (const { first, last } of ranges) {
-      if (first <= last && this.#missing.ranges < MISSING_RANGES_MAX) this.#missing.addRange(first, last);
+    for (const { first, last } of ranges.flatMap((range) => this.#reopened.missingIn(range.first, range.last))) {
+      if (this.#missing.ranges < MISSING_RANGES_MAX) this.#missing.addRange(first, last);
     }
     this.#reopen();
   }
 
   #reopen(): void {
-    if (this.#missing.count === 0) return;
     const { journal, log } = this.#o;
-    const [range, ...others] = this.#missing.toRanges();
-    if (range === undefined || journal.unconfirmed() > REOPENED_BELOW) return;
-    const last = Math.min(range.last, range.first + REOPENED_AT_ONCE - 1);
-    this.#missing = BatchRanges.of(last === range.last ? others : [{ first: last + 1, last: range.last }, ...others]);
-    const from = journal.reopen([{ first: range.first, last }]);
-    if (from === null) return;
-    log.warn("uplink.host-went-back", { from, to: last });
-    this.#delivery.reopened(from);
+    if (this.#missing.count === 0 || journal.unconfirmed() > REOPENED_BELOW) return;
+    const { opened, told, left } = journal.reopen(this.#missing.toRanges(), REOPENED_AT_ONCE);
+    this.#missing = BatchRanges.of(left);
+    for (const { first, last } of [...opened, ...told]) {
+      if (this.#reopened.ranges < MISSING_RANGES_MAX) this.#reopened.addRange(first, last);
+    }
+    const [lowest] = opened;
+    if (lowest === undefined) return;
+    log.warn("uplink.host-went-back", { from: lowest.first, to: opened.at(-1)!.last });
+    this.#delivery.reopened(lowest.first);
   }
 
   /** From now on this host is waited for, also after a restart (mode auto). Not kept, it is learned again. */
@@ -128,6 +132,7 @@ export class Outbox {
   /** The journal gave new numbers to what is open. */
   renewed(): void {
     this.#missing = new BatchRanges();
+    this.#reopened = new BatchRanges();
     this.#source.forget();
     this.#delivery = this.#newDelivery();
   }
@@ -137,6 +142,8 @@ export class Outbox {
   }
 
   sessionEnded(): void {
+    this.#missing = new BatchRanges();
+    this.#reopened = new BatchRanges();
     this.#delivery.sessionEnded();
   }
 
@@ -204,4 +211,8 @@ export class Outbox {
     const { journal, random } = this.#o;
     return new Delivery(journal.nextNumber(), (number) => journal.isConfirmed(number), random);
   }
+}
+
+function without(set: BatchRanges, others: BatchRanges): BatchRanges {
+  return BatchRanges.of(set.toRanges().flatMap(({ first, last }) => others.missingIn(first, last)));
 }

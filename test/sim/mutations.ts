@@ -236,7 +236,11 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     what: "losses that no record names yet are forgotten when the process ends, and not told when the host misses them",
     edits: [
       { file: "agent/journal/losses.ts", from: "    this.#waiting.push(...waited);\n", to: "" },
-      { file: "agent/journal/reopened.ts", from: "if (gone.length > 0 && ", to: "if (gone.length < 0 && " },
+      {
+        file: "agent/journal/reopened.ts",
+        from: "const told = gaps.length === 0 || ",
+        to: "const told = gaps.length >= 0 || ",
+      },
     ],
     kinds: ["bit-flip", "torn-segment", "agent-crash", "agent-crash-at-write", "link-loss", "partition"],
     seed: 5013,

@@ -8,6 +8,7 @@ import type { Journal } from "../../../agent/journal/journal.ts";
 import { sqliteDisk } from "../../../agent/journal/sqliteDisk.ts";
 import { KhuXanhError } from "../../../core/errors.ts";
 import type { DeviceDefinition } from "../../../core/model/deviceDefinition.ts";
+import type { JournalDisk } from "../../../core/ports.ts";
 import { defineDevice } from "../../../drivers/define.ts";
 import { ACCOUNT, model, register, setup } from "../../drivers/devices.ts";
 import { all, append, DAY_MS, disk, entry, lossesIn, T } from "./fixture.ts";
@@ -256,14 +257,16 @@ test("a folder that cannot be made is an error of ours", () => {
 });
 
 describe("numbers that the collector confirmed and no longer holds", () => {
+  const MANY = 1000;
+
   test("are open again as long as their batches are here, also after a restart", () => {
     const d = disk();
     let journal = d.open();
     append(journal, 8);
     journal.confirm(all(1, 6));
-    expect(journal.reopen([...all(3, 4), ...all(6, 9)])).toBe(3);
+    expect(journal.reopen([...all(3, 4), ...all(6, 9)], MANY).opened).toEqual([...all(3, 4), ...all(6, 6)]);
     expect([1, 2, 3, 4, 5, 6, 7, 8].filter((number) => journal.isConfirmed(number))).toEqual([1, 2, 5]);
-    expect(journal.reopen(all(3, 4)), "they are open").toBeNull();
+    expect(journal.reopen(all(3, 4), MANY).opened, "they are open").toEqual([]);
     append(journal, 1);
     journal.close();
     journal = d.open();
@@ -272,7 +275,18 @@ describe("numbers that the collector confirmed and no longer holds", () => {
     expect(lossesIn(journal)).toEqual([]);
   });
 
-  test("are a loss that is told where their batches are gone, unless another loss may be on its way", () => {
+  test("are opened some at a time; the others are left for another time", () => {
+    const d = disk();
+    const journal = d.open({ segmentBytes: 100 });
+    for (let i = 0; i < 10; i++) append(journal, 1, 100);
+    journal.confirm(all(1, 10));
+    const first = journal.reopen([...all(1, 3), ...all(5, 9)], 4);
+    expect(first).toEqual({ opened: [...all(1, 3), ...all(5, 5)], told: [], left: all(6, 9) });
+    expect(journal.reopen(first.left, 4)).toEqual({ opened: all(6, 9), told: [], left: [] });
+  });
+
+  /** Its oldest batches are gone, all are confirmed. */
+  function trimmed() {
     const d = disk();
     let journal = d.open({ segmentBytes: 100, maxBytes: 0 });
     for (let i = 0; i < 5; i++) {
@@ -282,25 +296,66 @@ describe("numbers that the collector confirmed and no longer holds", () => {
     append(journal, 1);
     journal.close();
     journal = d.open();
-    const first = journal.read(1, 1)[0]!.number;
-    expect(first, "older ones are trimmed").toBeGreaterThan(1);
+    const [oldest] = journal.read(1, 1);
+    expect(oldest!.number, "older ones are trimmed").toBeGreaterThan(1);
     journal.confirm(all(1, 1000));
-    journal.noteLoss({
-      device: null,
-      from_ms: T,
-      to_ms: T,
-      count: 1,
-      what: "samples",
-      why: "disk-full",
-      batches: null,
-    });
-    expect(journal.reopen(all(1, first - 1))).toBeNull();
+    return { journal, oldest: oldest! };
+  }
+
+  test("are a loss that is told once, up to what is held next, where their batches are gone", () => {
+    const { journal, oldest } = trimmed();
+    const gone = all(1, oldest.number - 1);
+    const { opened, told } = journal.reopen(all(1, oldest.number), MANY);
+    expect(told).toEqual(gone);
+    expect(opened).toEqual(all(oldest.number, oldest.number));
     append(journal, 1);
-    expect(lossesIn(journal)).toHaveLength(1);
+    const count = oldest.number - 1;
+    const of = { device: null, what: "unknown", why: "age-bound", from_ms: 0, to_ms: oldest.from_ms };
+    expect(lossesIn(journal)).toMatchObject([{ ...of, count, batches: gone }]);
+  });
+
+  test("are no loss yet while another one may be on its way: they may be the same", () => {
+    const { journal, oldest } = trimmed();
+    const gone = all(1, oldest.number - 1);
+    const of = { device: null, what: "samples", why: "disk-full", batches: null } as const;
+    journal.noteLoss({ ...of, from_ms: T, to_ms: T, count: 1 });
+    expect(journal.reopen(gone, MANY).told).toEqual([]);
+    append(journal, 1);
+    expect(journal.reopen(gone, MANY).told, "told and not confirmed").toEqual([]);
     journal.confirm(all(1, 1000));
-    expect(journal.reopen(all(1, first - 1))).toBeNull();
+    expect(journal.reopen(gone, MANY).told).toEqual(gone);
+  });
+
+  test("are no loss where the disk refuses to read for now", () => {
+    const d = disk();
+    let isRefusing = false;
+    const inner = sqliteDisk(d.dir);
+    const refusing: JournalDisk = {
+      ...inner,
+      open(name, how) {
+        const segment = inner.open(name, how);
+        return {
+          ...segment,
+          rows(from, limit) {
+            if (isRefusing && name === inner.list()[0]?.name) {
+              throw new KhuXanhError("DISK_UNUSABLE", "input/output error", { hint: "A test." });
+            }
+            return segment.rows(from, limit);
+          },
+        };
+      },
+    };
+    const journal = d.open({ disk: refusing, segmentBytes: 100 });
+    for (let i = 0; i < 10; i++) append(journal, 1, 100);
+    journal.confirm(all(1, 10));
+    isRefusing = true;
+    const { opened, told } = journal.reopen(all(1, 10), MANY);
+    expect(opened[0]!.first, "what lies behind it is opened").toBeGreaterThan(1);
+    expect(told).toEqual([]);
+    isRefusing = false;
+    expect(journal.reopen(all(1, 10), MANY).opened[0]).toEqual({ first: 1, last: opened[0]!.first - 1 });
     append(journal, 1);
-    expect(lossesIn(journal).at(-1)).toMatchObject({ what: "unknown", count: first - 1, batches: all(1, first - 1) });
+    expect(lossesIn(journal)).toEqual([]);
   });
 });
 
