@@ -25,8 +25,8 @@ export function booksOf({ storeFile, taps }: Stage, from_ms: number, to_ms: numb
       const device = meterName(n);
       const stored = new Set<number>();
       for (const batch of store.batches(gateway, device, from_ms, to_ms, 100_000)) {
-        for (const { at_ms } of births.counterReadings(batch, QUANTITY)) {
-          if (at_ms >= from_ms && at_ms < to_ms) stored.add(at_ms);
+        for (const { at_ms, quantity } of births.counts(batch)) {
+          if (quantity === QUANTITY && at_ms >= from_ms && at_ms < to_ms) stored.add(at_ms);
         }
       }
       const polls = taps[line]!.polls(unit, from_ms, to_ms);

@@ -152,11 +152,12 @@ function checkReadings(
 ): ReadonlySet<number> {
   const seen = new Set<number>();
   for (const batch of store.batches(gateway, meter.name, 0, Number.MAX_SAFE_INTEGER, 1_000_000)) {
-    for (const { at_ms, value } of births.counterReadings(batch, QUANTITY)) {
+    for (const { at_ms, count, quantity } of births.counts(batch)) {
+      if (quantity !== QUANTITY) continue;
       if (seen.has(at_ms)) say(`${meter.name}: ${new Date(at_ms).toISOString()} is there twice`);
       seen.add(at_ms);
-      if (typeof value === "bigint" && !isTrue(meter, Number(value), at_ms)) {
-        say(`${meter.name}: ${new Date(at_ms).toISOString()} says ${value}, the meter had ${trueCount(meter, at_ms)}`);
+      if (!isTrue(meter, Number(count), at_ms)) {
+        say(`${meter.name}: ${new Date(at_ms).toISOString()} says ${count}, the meter had ${trueCount(meter, at_ms)}`);
       }
     }
   }
