@@ -284,7 +284,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         to: "0 * lost.wait_ms(request),",
       },
     ],
-    kinds: RTU,
+    kinds: ["rtu-lines", "reply-late", "reply-slow", "line-noise"],
+    seed: 181,
   },
   "withheld-reply-believed": {
     what: "on an RTU line replies that were withheld are neither looked for nor known when they come",

@@ -14,6 +14,8 @@ export class AckChecker {
   readonly #store: () => ZoneStore;
   readonly #group: string;
   readonly #newest = new Map<string, number>();
+  /** What the collector confirmed while it held it, by gateway and epoch: it may be under way when the store goes back. */
+  readonly #said = new Map<string, BatchRanges>();
 
   constructor(findings: Findings, group: string, store: () => ZoneStore) {
     this.#findings = findings;
@@ -29,13 +31,20 @@ export class AckChecker {
       if (name !== MetricName.deliveryAck || stringValue === undefined) continue;
       const ack = parseAck(stringValue);
       if (ack.kind === "malformed") this.#findings.report("acks", `the collector says ${stringValue}: ${ack.why}`);
-      if (ack.kind === "ack") this.#assertHeld("the collector confirms", topic.edge, ack.epoch, ack.ranges);
+      if (ack.kind !== "ack") continue;
+      this.#assertHeld("the collector confirms", topic.edge, ack.epoch, ack.ranges);
+      const key = `${topic.edge} ${ack.epoch}`;
+      const said = this.#said.get(key) ?? new BatchRanges();
+      this.#said.set(key, said);
+      for (const { first, last } of ack.ranges) said.addRange(first, last);
     }
   }
 
   /** The gateway takes batches for confirmed. */
   confirmed(edge: string, epoch: string, ranges: readonly BatchRange[]): void {
-    this.#assertHeld("the gateway takes for confirmed", edge, epoch, ranges);
+    const said = this.#said.get(`${edge} ${epoch}`);
+    const unsaid = ranges.flatMap(({ first, last }) => said?.missingIn(first, last) ?? [{ first, last }]);
+    this.#assertHeld("the gateway takes for confirmed", edge, epoch, unsaid);
   }
 
   numbered(edge: string, epoch: string, numbers: readonly number[]): void {
