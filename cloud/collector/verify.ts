@@ -78,15 +78,15 @@ export function verifyInterval(
 
 /**
  * Whether the gateway may have counted with less than arrived here: its disk lost what it had sent. A new epoch is a journal
- * that may have lost some; one of which a number came with two contents went back in time.
+ * that may have lost some; one of which a number came with two contents before it booked the interval went back in time.
  * @param counts what the interval rests on
  */
 export function hasLostWhatArrived(stored: StoredInterval, counts: readonly Count[], store: ZoneStore): boolean {
-  const { gateway, epoch } = stored;
+  const { gateway, epoch, batch: number } = stored;
   const used = [...new Set(counts.map(({ batch }) => batch))];
   const isOfOthers = used.some((batch) => batch.epoch !== epoch);
   if (isOfOthers || isAnyLost(used, store) || isForgotten(used, stored, store)) return true;
-  return store.quarantineCount(gateway, epoch) > 0;
+  return store.quarantineCount(gateway, epoch, number) > 0;
 }
 
 /** What an interval rests on. */

@@ -226,16 +226,16 @@ export class Batches {
     return Number(this.#db.get("SELECT count(*) AS n FROM dead_letter WHERE gateway_id = ?", gatewayId)?.n);
   }
 
-  quarantineCount(gateway: GatewayKey, epoch?: string): number {
+  quarantineCount(gateway: GatewayKey, epoch?: string, through = BATCH_NUMBER_MAX): number {
     const gatewayId = this.#keys.names.gateways.find(gateway);
     if (epoch === undefined) {
       return Number(this.#db.get("SELECT count(*) AS n FROM quarantine WHERE gateway_id = ?", gatewayId)?.n);
     }
     const epochId = this.#keys.findEpoch(gateway, epoch);
     if (epochId === null) return 0;
-    const [from, to] = [batchKey(epochId, 1), batchKey(epochId + 1, 1)];
+    const [from, to] = [batchKey(epochId, 1), batchKey(epochId, through)];
     return Number(
-      this.#db.get("SELECT count(*) AS n FROM quarantine WHERE batch_key >= ? AND batch_key < ?", from, to)?.n,
+      this.#db.get("SELECT count(*) AS n FROM quarantine WHERE batch_key >= ? AND batch_key <= ?", from, to)?.n,
     );
   }
 

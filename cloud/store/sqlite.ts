@@ -74,7 +74,7 @@ export function storeOn(db: Database, now_ms: () => EpochMs): ZoneStore {
     nodeRecords: (...query) => batches.nodeRecords(...query),
     deadLetter: (letter) => batches.deadLetter(letter),
     deadLetterCount: (gateway) => batches.deadLetterCount(gateway),
-    quarantineCount: (gateway, epoch) => batches.quarantineCount(gateway, epoch),
+    quarantineCount: (gateway, epoch, through) => batches.quarantineCount(gateway, epoch, through),
 
     putAlarm: (alarm) => alarms.put(alarm),
     alarms: (limit) => alarms.newest(limit),

@@ -394,8 +394,8 @@ export interface ZoneStore {
   ): readonly StoredNodeRecord<K>[];
   deadLetter(letter: DeadLetter): void;
   deadLetterCount(gateway: GatewayKey): number;
-  /** Batches kept aside because their key was held with other content: of one epoch, or of all when left out. */
-  quarantineCount(gateway: GatewayKey, epoch?: string): number;
+  /** Batches kept aside because their key was held with other content: of one epoch up to a number, or of all when left out. */
+  quarantineCount(gateway: GatewayKey, epoch?: string, through?: number): number;
   putAlarm(alarm: Alarm): void;
   alarms(limit: number): readonly Alarm[];
 

@@ -158,11 +158,12 @@ export function storeContract(name: string, make: (now: { ms: number }) => Store
       ]);
     });
 
-    test("what is in quarantine is counted of a gateway or of one of its epochs", () => {
+    test("what is in quarantine is counted of a gateway, or of one of its epochs up to a number", () => {
       const twice = (number: number, epoch: string) => [1, 2, 3].map((crc32c) => batch(number, { epoch, crc32c }));
       store.commitBatches([...twice(1, "e1"), ...twice(BATCH_NUMBER_MAX, "e1"), ...twice(1, "e2").slice(1)]);
       const counts = [undefined, "e1", "e2", "e9"].map((epoch) => store.quarantineCount(GATEWAY, epoch));
       expect(counts).toEqual([5, 4, 1, 0]);
+      expect([1, BATCH_NUMBER_MAX].map((through) => store.quarantineCount(GATEWAY, "e1", through))).toEqual([2, 4]);
       expect(store.quarantineCount({ ...GATEWAY, edge: "gw-02" }, "e1")).toBe(0);
     });
 
