@@ -259,6 +259,27 @@ describe("a hello or an ack", () => {
     expect(stage.journal.unconfirmed()).toBe(0);
   });
 
+  test("that says so again in the same session sends nothing twice; in the next one it does", async () => {
+    const stage = staged();
+    await stage.born();
+    for (let round = 0; round < 3; round++) stage.poll();
+    await stage.pass(1000);
+    await ack(stage, [1, 6]);
+    const again = async (): Promise<readonly number[]> => {
+      const before = dataOf(stage).length;
+      await hello(stage, 0);
+      await stage.pass(1000);
+      await ack(stage, [1, 6]);
+      return numbers(dataOf(stage).slice(before)).sort();
+    };
+    expect(await again()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await again()).toEqual([]);
+    await stage.hostSays(false, stage.now_ms);
+    await stage.hostSays(true, stage.now_ms + 1);
+    await stage.pass(1000);
+    expect(await again()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   test("of another epoch, of another version, or that is none is ignored and counted", async () => {
     const stage = staged();
     await stage.born();
