@@ -7,8 +7,8 @@ import {
   type Payload,
   type PayloadHead,
   PROPERTIES_MAX,
+  readHead,
   readMetric,
-  readPayload,
   tooManyMetrics,
 } from "./payload.ts";
 import { ProtobufReader } from "./protobuf.ts";
@@ -55,7 +55,6 @@ export class DataMessage {
   /** So much of it is somebody's. */
   #cut = 0;
   readonly #budget = { properties: 0 };
-  readonly #take = (reader: ProtobufReader): void => this.#takeMetrics(reader);
 
   /**
    * @param outer what this message was in: its seq holds where the message has none
@@ -70,7 +69,11 @@ export class DataMessage {
     if (this.#others.length > 0) this.#others.length = 0;
     this.#budget.properties = PROPERTIES_MAX;
     this.#head = outer?.seq === undefined ? {} : { seq: outer.seq };
-    readPayload(reader, this.#head, this.#take);
+    while (reader.at < reader.end) {
+      const tag = reader.tag();
+      if (tag === PAYLOAD.metrics) this.#takeMetrics(reader);
+      else readHead(reader, tag, this.#head);
+    }
   }
 
   /** All of it but the metrics. */

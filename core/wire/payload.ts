@@ -198,49 +198,42 @@ export function encodeCanonical(metrics: readonly Metric[]): Uint8Array {
  * @throws {KhuXanhError} WIRE_MALFORMED or WIRE_TOO_LARGE, and nothing else, whatever the bytes are.
  */
 export function decodePayload(bytes: Uint8Array, isWanted?: (alias: number) => boolean): Payload {
+  const reader = new ProtobufReader(bytes);
   const budget: Budget = { properties: PROPERTIES_MAX };
   const metrics: Metric[] = [];
   const payload: Payload = { metrics };
-  readPayload(new ProtobufReader(bytes), payload, (reader) => {
-    if (isWanted !== undefined && passesOver(reader, isWanted)) return;
+  while (reader.at < reader.end) {
+    const tag = reader.tag();
+    if (tag !== PAYLOAD.metrics) {
+      readHead(reader, tag, payload);
+      continue;
+    }
+    if (isWanted !== undefined && passesOver(reader, isWanted)) continue;
     if (metrics.length >= METRICS_MAX) throw tooManyMetrics();
     const outerEnd = reader.enter();
     metrics.push(readMetric(reader, budget));
     reader.leave(outerEnd);
-  });
+  }
   return payload;
 }
 
-/**
- * Reads all of a payload but its metrics.
- * @param takeMetrics is called with the reader before the length of one and leaves it behind that, or behind more of them
- */
-export function readPayload(
-  reader: ProtobufReader,
-  payload: Mutable<PayloadHead>,
-  takeMetrics: (reader: ProtobufReader) => void,
-): void {
-  while (reader.at < reader.end) {
-    const tag = reader.tag();
-    switch (tag) {
-      case PAYLOAD.timestamp:
-        payload.timestamp_ms = reader.uint();
-        break;
-      case PAYLOAD.metrics:
-        takeMetrics(reader);
-        break;
-      case PAYLOAD.seq:
-        payload.seq = reader.uint();
-        break;
-      case PAYLOAD.uuid:
-        payload.uuid = reader.string();
-        break;
-      case PAYLOAD.body:
-        payload.body = reader.bytes();
-        break;
-      default:
-        skipUnknown(reader, tag, PAYLOAD_FIELD_LAST);
-    }
+/** Reads a field of a payload that is no metric. */
+export function readHead(reader: ProtobufReader, tag: number, payload: Mutable<PayloadHead>): void {
+  switch (tag) {
+    case PAYLOAD.timestamp:
+      payload.timestamp_ms = reader.uint();
+      break;
+    case PAYLOAD.seq:
+      payload.seq = reader.uint();
+      break;
+    case PAYLOAD.uuid:
+      payload.uuid = reader.string();
+      break;
+    case PAYLOAD.body:
+      payload.body = reader.bytes();
+      break;
+    default:
+      skipUnknown(reader, tag, PAYLOAD_FIELD_LAST);
   }
 }
 

@@ -80,17 +80,17 @@ export class ProtobufReader {
   }
 
   float(): number {
-    return this.#floats().getFloat32(this.#advance(4), true);
+    return (this.#view ?? this.#makeView()).getFloat32(this.#advance(4), true);
   }
 
   double(): number {
-    return this.#floats().getFloat64(this.#advance(8), true);
+    return (this.#view ?? this.#makeView()).getFloat64(this.#advance(8), true);
   }
 
   /** Made for the first number that needs it: most messages that are read in full have none. */
-  #floats(): DataView {
+  #makeView(): DataView {
     const { buffer, byteOffset, length } = this.#bytes;
-    this.#view ??= new DataView(buffer, byteOffset, length);
+    this.#view = new DataView(buffer, byteOffset, length);
     return this.#view;
   }
 
