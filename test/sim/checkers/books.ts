@@ -104,7 +104,7 @@ export class BooksChecker {
         )
       )
         continue;
-      // Where a medium lost readings: what lay between may be a hole, which `drained.ts` judges; and next to a clock that was set
+      // Where a medium lost readings: what lay between may be a hole, which `energy.ts` judges; and next to a clock that was set
       // part of the energy stands elsewhere, and nobody can say how much.
       const isCut = recorded[i - 1]!.to_ms < row.from_ms || [recorded[i - 1]!.cause, row.cause].includes("clock");
       if (isCut && row.epoch !== recorded[i - 1]!.epoch && agent.damages > 0) continue;

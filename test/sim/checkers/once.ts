@@ -19,7 +19,8 @@ export function checkStoredOnce({ agents, collector: { store }, findings }: SimZ
 /** Batches of a meter in a run of hours. */
 const BATCHES_MAX = 1_000_000;
 
-function storedTwice(store: ZoneStore, { machine }: SimAgent, device: string): string | null {
+function storedTwice(store: ZoneStore, { machine, restores }: SimAgent, device: string): string | null {
+  const leftOut = restores > 0 ? DERIVED : [];
   const gateway = { group: ZONE, edge: machine.name };
   const names = new Map<number, ReadonlyMap<number, string>>();
   const namesOf = (birthId: number): ReadonlyMap<number, string> => {
@@ -30,7 +31,7 @@ function storedTwice(store: ZoneStore, { machine }: SimAgent, device: string): s
   for (const batch of store.batches(gateway, device, 0, Number.MAX_SAFE_INTEGER, BATCHES_MAX)) {
     const of = namesOf(batch.birthId);
     names.set(batch.birthId, of);
-    const content = contentOf(batch, of);
+    const content = contentOf(batch, of, leftOut);
     const first = content === null ? undefined : seen.get(content);
     if (content !== null) seen.set(content, batch);
     if (first === undefined || machine.trueTimesOf(batch.from_ms).length > 1) continue;
@@ -43,11 +44,15 @@ function storedTwice(store: ZoneStore, { machine }: SimAgent, device: string): s
 /** Derived once more from the same readings, by a journal that is an older one, is no second poll. */
 const DERIVED = [INTERVAL_FOLDER, EMISSIONS_FOLDER];
 
-/** Names, times and values of what was read; null for a batch that holds nothing of it. */
-function contentOf({ payload }: StoredBatch, names: ReadonlyMap<number, string>): string | null {
+/** Names, times and values, without these folders; null for a batch that holds nothing else. */
+function contentOf(
+  { payload }: StoredBatch,
+  names: ReadonlyMap<number, string>,
+  leftOut: readonly string[],
+): string | null {
   const metrics = decodePayload(payload).metrics.flatMap(({ alias, name: given, timestamp_ms, ...value }) => {
     const name = given ?? names.get(alias ?? -1);
-    if (DERIVED.some((folder) => name?.startsWith(folder))) return [];
+    if (leftOut.some((folder) => name?.startsWith(folder))) return [];
     const text = [value.isNull, value.intValue, value.longValue, value.doubleValue, value.stringValue].join(" ");
     return [`${name} ${timestamp_ms} ${text}`];
   });
