@@ -19,8 +19,8 @@ export function checkStoredOnce({ agents, collector: { store }, findings }: SimZ
 /** Batches of a meter in a run of hours. */
 const BATCHES_MAX = 1_000_000;
 
-function storedTwice(store: ZoneStore, { machine, restores }: SimAgent, device: string): string | null {
-  const leftOut = restores > 0 ? DERIVED : [];
+function storedTwice(store: ZoneStore, { machine, damages }: SimAgent, device: string): string | null {
+  const leftOut = damages > 0 ? DERIVED : [];
   const gateway = { group: ZONE, edge: machine.name };
   const names = new Map<number, ReadonlyMap<number, string>>();
   const namesOf = (birthId: number): ReadonlyMap<number, string> => {
@@ -41,7 +41,7 @@ function storedTwice(store: ZoneStore, { machine, restores }: SimAgent, device: 
   return null;
 }
 
-/** Derived once more from the same readings, by a journal that is an older one, is no second poll. */
+/** Derived once more from the same readings, by a journal that is an older one or lost some, is no second poll. */
 const DERIVED = [INTERVAL_FOLDER, EMISSIONS_FOLDER];
 
 /** Names, times and values, without these folders; null for a batch that holds nothing else. */
